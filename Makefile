@@ -1,0 +1,40 @@
+# The five commands of the project. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+UV := .boot/bin/uv
+RUN := .venv/bin
+UV_VERSION := 0.13.9
+export UV_NO_PROGRESS := 1
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: up test check bench help
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+up: .venv/.ready ## Build what is missing and start the platform with a small demo
+	@exec $(RUN)/qiantang up --demo $(ARGS)
+
+check: .venv/.ready ## Lint, types, import contracts, architecture and unit tests: no servers, under a minute
+	@RUN=$(RUN) tools/check.sh
+
+test: .venv/.ready ## Install the test servers if missing, then run everything
+	@tools/install_servers.sh
+	@RUN=$(RUN) tools/check.sh --all
+
+bench: .venv/.ready ## Measure against peers: make bench BENCH=config
+	@test -n "$(BENCH)" || { echo "which one? make bench BENCH=<name>, with a name from bench/: $$(ls bench/*.py | xargs -n1 basename -s .py | xargs)" >&2; exit 2; }
+	@$(RUN)/python -m bench.$(BENCH)
+
+.boot/bin/uv:
+	@echo "setting up the build tool in .boot/"
+	@$(PYTHON) -m venv .boot
+	@.boot/bin/pip --quiet --disable-pip-version-check install uv==$(UV_VERSION)
+
+.venv/.ready: .boot/bin/uv requirements.lock sdk/pyproject.toml server/pyproject.toml
+	@echo "installing the locked packages in .venv/"
+	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps -e sdk -e server
+	@touch .venv/.ready

@@ -1,0 +1,1 @@
+"""qiantang for applications."""

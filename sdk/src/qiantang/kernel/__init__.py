@@ -1,0 +1,1 @@
+"""Kernel of the sdk: what every capability stands on, and no capability itself."""

@@ -1,0 +1,73 @@
+"""Scope: who and where. Tenant / environment / center / application, plus cluster and instance at run time."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import msgspec
+
+from qiantang.kernel import errors, wire
+
+NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
+NAME_RULE = "1 to 64 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit"
+Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=64, description=NAME_RULE)]
+ANY = "*"
+
+_name = re.compile(NAME_PATTERN)
+
+
+def check_name(value: str, what: str) -> str:
+    """Give the name back if it is one.
+
+    Raises:
+        InvalidRequestError: it is not; the detail says the rule.
+    """
+    if not _name.fullmatch(value):
+        raise errors.InvalidRequestError(f"{what} {value[:80]!r} is not a name: {NAME_RULE}")
+    return value
+
+
+class Scope(wire.Wire, frozen=True, order=True):
+    """One application of one center in one environment of one tenant: where governed things belong."""
+
+    tenant: Name
+    environment: Name
+    center: Name
+    application: Name
+
+    def __str__(self) -> str:
+        """Read as tenant/environment/center/application."""
+        return f"{self.tenant}/{self.environment}/{self.center}/{self.application}"
+
+    @classmethod
+    def parse(cls, text: str) -> Scope:
+        """Read what `str` wrote.
+
+        Raises:
+            InvalidRequestError: not four names with slashes between them.
+        """
+        parts = text.split("/")
+        if len(parts) != 4:
+            raise errors.InvalidRequestError(
+                f"{text[:200]!r} is not a scope: write tenant/environment/center/application"
+            )
+        for part, what in zip(parts, ("tenant", "environment", "center", "application"), strict=True):
+            check_name(part, what)
+        return cls(tenant=parts[0], environment=parts[1], center=parts[2], application=parts[3])
+
+
+class Instance(wire.Wire, frozen=True):
+    """One running process of an application.
+
+    `name` is stable over restarts where the operator gives one (a pod ordinal, a host name); gray releases stick to it.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    cluster: Name = "default"
+    labels: dict[
+        Annotated[str, msgspec.Meta(max_length=64)], Annotated[str, msgspec.Meta(max_length=128)]
+    ] = {}
+    host: Annotated[str, msgspec.Meta(max_length=255)] = ""
+    process: int = 0
+    version: Annotated[str, msgspec.Meta(max_length=64)] = ""

@@ -1,0 +1,284 @@
+"""Database: short transactions with deadlines, retried where the database asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from qiantang.kernel import errors
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from qiantang_server.kernel.storage.schema import now
+from qiantang_server.kernel.storage.settings import StorageSettings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_DRIVERS = {
+    "sqlite": ("sqlite+aiosqlite", ""),
+    "postgresql": ("postgresql+asyncpg", "postgresql"),
+    "postgres": ("postgresql+asyncpg", "postgresql"),
+    "mysql": ("mysql+asyncmy", "mysql"),
+    "mariadb": ("mysql+asyncmy", "mysql"),
+}
+_RETRIED = {"40001", "40P01", "1213", "1205"}
+_ATTEMPTS = 6
+
+
+class Session:
+    """One transaction, or one reading: rows in, rows out."""
+
+    def __init__(self, connection: AsyncConnection, dialect: str) -> None:
+        self.connection = connection
+        self.dialect = dialect
+        self._after_commit: list[Callable[[], None]] = []
+
+    async def execute(self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
+        """Run a statement, for each of `rows` if given; give the count of rows it touched."""
+        if rows is not None and not rows:
+            return 0
+        result = await self.connection.execute(statement, rows)
+        return result.rowcount
+
+    async def all(self, statement: sa.Executable) -> Sequence[sa.Row[Any]]:
+        """Give every row; the statement carries its own limit."""
+        return (await self.connection.execute(statement)).all()
+
+    async def first(self, statement: sa.Executable) -> sa.Row[Any] | None:
+        """Give the first row, or None."""
+        return (await self.connection.execute(statement)).first()
+
+    async def scalar(self, statement: sa.Executable) -> Any:
+        """Give the first column of the first row, or None."""
+        return (await self.connection.execute(statement)).scalar()
+
+    async def insert_key(self, table: sa.Table, values: Mapping[str, Any]) -> int:
+        """Insert one row and give its auto-increment key."""
+        result = await self.connection.execute(sa.insert(table).values(**values))
+        key = result.inserted_primary_key
+        if key is None:
+            raise errors.InternalError(f"{table.name} gave no key for a new row")
+        return int(key[0])
+
+    async def insert_new(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Insert the rows whose key is not there yet and pass over the others; give the count inserted."""
+        if self.dialect == "mysql":
+            return await self.execute(mysql.insert(table).prefix_with("IGNORE"), rows)
+        builder = postgresql.insert(table) if self.dialect == "postgresql" else sqlite.insert(table)
+        return await self.execute(builder.on_conflict_do_nothing(), rows)
+
+    async def upsert(self, table: sa.Table, rows: Sequence[Mapping[str, Any]], update: Sequence[str]) -> int:
+        """Insert rows; where the primary key is there already, set the `update` columns instead."""
+        if not rows:
+            return 0
+        if self.dialect == "mysql":
+            statement = mysql.insert(table)
+            return await self.execute(
+                statement.on_duplicate_key_update({name: statement.inserted[name] for name in update}), rows
+            )
+        builder = postgresql.insert(table) if self.dialect == "postgresql" else sqlite.insert(table)
+        keys = [column.name for column in table.primary_key.columns]
+        return await self.execute(
+            builder.on_conflict_do_update(
+                index_elements=keys, set_={name: builder.excluded[name] for name in update}
+            ),
+            rows,
+        )
+
+    async def now(self) -> int:
+        """Read the database's clock: milliseconds since 1970 UTC."""
+        return int(await self.scalar(sa.select(now())))
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Have `call` run once the transaction is durable; never when it was rolled back. It must not raise or block."""
+        self._after_commit.append(call)
+
+    def committed(self) -> None:
+        """Run what waited for the commit (called by the database, once)."""
+        for call in self._after_commit:
+            call()
+
+
+class Database:
+    """The control plane's database. Open it as an async context manager."""
+
+    def __init__(self, settings: StorageSettings, *, default_file: Path) -> None:
+        self.settings = settings
+        self.url, self.dialect = _driver_url(settings.url, default_file)
+        self._writer: AsyncEngine = None  # type: ignore[assignment]  # set by __aenter__
+        self._reader: AsyncEngine = None  # type: ignore[assignment]
+
+    async def __aenter__(self) -> Database:
+        """Connect, and prove that the database answers.
+
+        Raises:
+            UnavailableError: it does not; the detail says where and why, without the password.
+        """
+        async with AsyncExitStack() as undo:
+            self._writer, self._reader = _engines(self.url, self.dialect, self.settings)
+            undo.push_async_callback(self._dispose)
+            async with self.reading() as session:
+                await session.scalar(sa.select(sa.literal(1)))
+            undo.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self._dispose()
+
+    async def _dispose(self) -> None:
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+    @property
+    def address(self) -> str:
+        """Where the database is, without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine that writes, for migrations."""
+        return self._writer
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Session]:
+        """Give a session that reads committed rows and writes nothing."""
+        try:
+            async with self._reader.connect() as connection:
+                yield Session(connection, self.dialect)
+        except sa.exc.SQLAlchemyError as error:
+            raise self._translated(error) from error
+
+    async def write(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Run `work` in one transaction and commit it; run it again where the database rolled it back for another's sake.
+
+        `work` must have no effects but its rows: what is to follow the commit goes through `Session.after_commit`.
+
+        Raises:
+            UnavailableError: the database is away or stayed locked.
+            QiantangError: whatever `work` raised; nothing was written.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                async with self._writer.begin() as connection:
+                    session = Session(connection, self.dialect)
+                    result = await work(session)
+                session.committed()
+            except sa.exc.DBAPIError as error:
+                if not _is_retried(error) or attempt == _ATTEMPTS:
+                    raise self._translated(error) from error
+                await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311  # jitter, not a secret
+            except sa.exc.SQLAlchemyError as error:
+                raise self._translated(error) from error
+            else:
+                return result
+        raise errors.InternalError("unreachable")
+
+    def _translated(self, error: sa.exc.SQLAlchemyError) -> errors.QiantangError:
+        if isinstance(error, sa.exc.IntegrityError):
+            return errors.ConflictError("the database refused a row that contradicts another one")
+        reason = str(getattr(error, "orig", error)).splitlines()[0][:300] if str(error) else type(error).__name__
+        if isinstance(error, sa.exc.ProgrammingError | sa.exc.StatementError) and not isinstance(
+            error, sa.exc.OperationalError | sa.exc.InterfaceError
+        ):
+            log.error("statement failed", extra={"reason": reason}, exc_info=error)
+            return errors.InternalError("a statement failed on the database; the server's log has it")
+        return errors.UnavailableError(f"the database at {self.address} did not answer: {reason}")
+
+
+def _driver_url(text: str, default_file: Path) -> tuple[sa.URL, str]:
+    url = make_url(text or f"sqlite:///{default_file}")
+    backend = url.drivername.partition("+")[0]
+    if backend not in _DRIVERS:
+        known = ", ".join(sorted(_DRIVERS))
+        raise errors.MisconfiguredError(f"storage.url: {backend!r} is not a database we know ({known})")
+    driver, extra = _DRIVERS[backend]
+    dialect = driver.partition("+")[0]
+    url = url.set(drivername=driver)
+    if dialect == "mysql":
+        url = url.update_query_dict({"charset": "utf8mb4"})
+    try:
+        url.get_dialect().import_dbapi()
+    except ImportError as error:
+        raise errors.MissingExtraError(
+            f"storage.url asks for {backend}, whose driver is missing: pip install 'qiantang-server[{extra}]'"
+        ) from error
+    return url, dialect
+
+
+def _engines(url: sa.URL, dialect: str, settings: StorageSettings) -> tuple[AsyncEngine, AsyncEngine]:
+    seconds = settings.statement_timeout.total_seconds()
+    if dialect == "sqlite":
+        return (
+            _sqlite_engine(url, seconds, writer=True, pool_size=1),
+            _sqlite_engine(url, seconds, writer=False, pool_size=settings.pool_size),
+        )
+    options: dict[str, Any] = {
+        "pool_size": settings.pool_size,
+        "max_overflow": 0,
+        "pool_timeout": seconds,
+        "pool_pre_ping": True,
+        "pool_recycle": 1800,
+        "isolation_level": "READ COMMITTED",
+    }
+    if dialect == "postgresql":
+        options["connect_args"] = {
+            "timeout": seconds,
+            "command_timeout": seconds * 3,
+            "server_settings": {"lock_timeout": str(int(seconds * 1000)), "application_name": "qiantang"},
+        }
+    else:
+        options["connect_args"] = {
+            "connect_timeout": int(seconds),
+            "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {max(1, int(seconds))}",
+        }
+    engine = create_async_engine(url, **options)
+    return engine, engine
+
+
+def _sqlite_engine(url: sa.URL, seconds: float, *, writer: bool, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=seconds,
+        poolclass=sa.AsyncAdaptedQueuePool,
+        connect_args={"timeout": seconds, "isolation_level": None},
+    )
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+            f"query_only = {'OFF' if writer else 'ON'}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # a transaction that starts as a reader and turns writer can fail at once with "database is locked"
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+def _is_retried(error: sa.exc.DBAPIError) -> bool:
+    original = error.orig
+    code = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    if code is None and original is not None and original.args:
+        code = original.args[0]
+    return str(code) in _RETRIED or "database is locked" in str(original)

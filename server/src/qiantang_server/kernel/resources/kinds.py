@@ -1,0 +1,132 @@
+"""Kinds: what a capability declares of a governed thing. Its schema, rules and meaning; the life is the kernel's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from qiantang.kernel import errors, resource, scope, wire
+from qiantang.kernel.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes and counts that a kind's resources keep to."""
+
+    resource_bytes: int = 1 << 20
+    bundle_bytes: int = 16 << 20
+    bundle_count: int = 2000
+
+
+def _no_problems(_name: str, _body: Any) -> list[Problem]:
+    return []
+
+
+def _same(body: Any) -> Any:
+    return body
+
+
+def _never(_body: Any) -> bool:
+    return False
+
+
+def _no_links(_body: Any) -> Sequence[tuple[str, str]]:
+    return ()
+
+
+def _no_texts(_body: Any) -> Iterable[tuple[str, str]]:
+    return ()
+
+
+def _any_name(name: str) -> None:
+    scope.check_name(name, "name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceKind:
+    """One kind of governed thing. Every callable is pure; bodies are built-in JSON values with their secrets opened.
+
+    model: shape of the body (a msgspec struct that forbids unknown fields).
+    check: every problem of a body under a name, beyond its shape; the messages never hold a secret's value.
+    deliver: what an instance receives of a body.
+    is_public: whether applications that link to this one receive it too.
+    links: (center, application) pairs in the same tenant and environment whose public resources instances need as well.
+    texts: (path, text) pairs for the search; without secrets.
+    differences: changes between two bodies with masked secrets, either of which may be None.
+    """
+
+    capability: str
+    name: str
+    plural: str
+    title: str
+    model: type[msgspec.Struct]
+    limits: Limits = field(default_factory=Limits)
+    check_name: Callable[[str], None] = _any_name
+    check: Callable[[str, Any], list[Problem]] = _no_problems
+    deliver: Callable[[Any], Any] = _same
+    is_public: Callable[[Any], bool] = _never
+    links: Callable[[Any], Sequence[tuple[str, str]]] = _no_links
+    texts: Callable[[Any], Iterable[tuple[str, str]]] = _no_texts
+    differences: Callable[[Any, Any], list[resource.Change]] = resource.differences
+
+    def permission(self, verb: str) -> str:
+        """Name the permission for a verb on this kind."""
+        return f"{self.capability}.{self.name}:{verb}"
+
+    def checked(self, name: str, body: Any) -> list[Problem]:
+        """List every problem of a body: its shape first, then the kind's own rules."""
+        try:
+            wire.convert(body, self.model)
+        except errors.InvalidRequestError as error:
+            return [Problem(message=error.detail)]
+        return self.check(name, body)
+
+
+VERBS = {
+    "read": "see {plural} with their secrets masked",
+    "update": "edit drafts of {plural}",
+    "publish": "publish, gray and roll back {plural}",
+    "approve": "approve or reject another person's request to publish {plural}",
+    "reveal": "see the secrets of {plural} in plain text",
+}
+
+
+class Kinds:
+    """All kinds of all capabilities, found by capability and name."""
+
+    def __init__(self, kinds: Iterable[ResourceKind]) -> None:
+        self._kinds: dict[tuple[str, str], ResourceKind] = {}
+        for kind in kinds:
+            key = (kind.capability, kind.name)
+            if key in self._kinds:
+                raise errors.MisconfiguredError(f"the kind {kind.capability}.{kind.name} is declared twice")
+            self._kinds[key] = kind
+
+    def get(self, capability: str, name: str) -> ResourceKind:
+        """Find a kind.
+
+        Raises:
+            NotFoundError: no capability declares it.
+        """
+        kind = self._kinds.get((capability, name))
+        if kind is None:
+            raise errors.NotFoundError(f"there is no kind {name!r} in {capability!r}")
+        return kind
+
+    def of(self, capability: str) -> list[ResourceKind]:
+        """Give the kinds of a capability, in order of name."""
+        return [kind for key, kind in sorted(self._kinds.items()) if key[0] == capability]
+
+    def capabilities(self) -> list[str]:
+        """Name the capabilities that have kinds."""
+        return sorted({capability for capability, _ in self._kinds})
+
+    def permissions(self) -> dict[str, str]:
+        """Give every permission of every kind with its meaning."""
+        return {
+            kind.permission(verb): meaning.format(plural=kind.title)
+            for kind in self._kinds.values()
+            for verb, meaning in VERBS.items()
+        }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+
 from qiantang.kernel import errors, resource, scope, wire
 from qiantang.kernel.errors import Problem
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from qiantang.kernel import errors
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from qiantang.kernel import errors
 from qiantang_server.kernel.storage.schema import now
 from qiantang_server.kernel.storage.settings import StorageSettings
 

@@ -47,7 +47,7 @@ def _upgrade_locked(connection: sa.Connection, scripts: ScriptDirectory, target:
     _lock(connection)
 
     def steps(current: Any, _context: Any) -> Any:
-        found = scripts._upgrade_revs(target, current)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        found = scripts._upgrade_revs(target, current)  # pyright: ignore[reportPrivateUsage]
         done.extend(step.revision.revision for step in found)
         return found
 

@@ -1,0 +1,319 @@
+"""Drafts: edits that wait to be published. Each write states the version that it saw, so no edit is lost unseen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qiantang.kernel import errors, release, resource, wire
+from qiantang_server.kernel import audit, storage
+from qiantang_server.kernel.access import Principal
+from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources.kinds import ResourceKind
+from qiantang_server.kernel.resources.service import ground
+from qiantang_server.kernel.resources.service.ground import Ground, Head
+
+ANY_VERSION = "*"
+
+
+class StaleDraftError(errors.StaleRevisionError):
+    """Someone else edited the resource since the caller read it."""
+
+    code = "resource.stale_draft"
+
+
+class Drafts:
+    """Reads and writes the drafts of bundles."""
+
+    def __init__(self, parts: Ground) -> None:
+        self._parts = parts
+
+    async def save(
+        self,
+        principal: Principal,
+        bundle: resource.Bundle,
+        kind_name: str,
+        name: str,
+        body: Any,
+        *,
+        expected: str,
+    ) -> release.ResourceDetail:
+        """Save `body` as the draft. Saving what is published already leaves no draft. Checked fully at publish, so that
+        half-done work can be kept; only its shape and size are checked here.
+
+        Raises:
+            StaleDraftError: the resource's version is not `expected`; `facts.version` is the one it has.
+            InvalidRequestError: the body is not of the kind's shape, or the name is none.
+            TooLargeError: the body is over the kind's limit.
+        """
+        kind = self._parts.kinds.get(bundle.capability, kind_name)
+        kind.check_name(name)
+        wire.convert(body, kind.model)
+        bodies = self._parts.bodies(bundle)
+        await bodies.ready()
+
+        async def work(session: storage.Session) -> None:
+            await self._parts.directory.require_application(session, bundle.scope)
+            row = await store.lock_bundle(session, bundle, self._parts.clock())
+            current = await ground.head_of(session, row)
+            draft = await store.find_draft(session, row.id, kind_name, name)
+            published = current.manifest.get((kind_name, name))
+            _require_version(bundle, kind, name, _version(draft, published), expected)
+            before = await ground.body_of(session, row.id, published)
+            drafted = None if draft is None or draft.removes else bytes(draft.body)
+            stored = bodies.seal(kind_name, name, body, drafted, before)
+            _require_size(kind, name, stored)
+            await self._write(session, principal, bundle, row, kind, name, stored, published)
+            changes = kind.differences(bodies.masked(drafted or before), bodies.masked(stored))
+            await audit.record(
+                session,
+                ground.event(
+                    principal,
+                    bundle,
+                    kind.permission("update"),
+                    f"{kind_name}/{name}",
+                    changes=ground.changes_view(changes),
+                ),
+            )
+
+        await self._parts.database.write(work)
+        return await self.read(bundle, kind_name, name)
+
+    async def remove(
+        self, principal: Principal, bundle: resource.Bundle, kind_name: str, name: str, *, expected: str
+    ) -> None:
+        """Draft the removal of a published resource; one that was never published only loses its draft.
+
+        Raises:
+            NotFoundError: neither published nor drafted.
+            StaleDraftError: the resource's version is not `expected`.
+        """
+        kind = self._parts.kinds.get(bundle.capability, kind_name)
+
+        async def work(session: storage.Session) -> None:
+            row = await store.lock_bundle(session, bundle, self._parts.clock())
+            current = await ground.head_of(session, row)
+            draft = await store.find_draft(session, row.id, kind_name, name)
+            published = current.manifest.get((kind_name, name))
+            if draft is None and published is None:
+                raise errors.NotFoundError(f"there is no {kind_name} {name!r} in {bundle}")
+            _require_version(bundle, kind, name, _version(draft, published), expected)
+            if published is None:
+                await store.drop_drafts(session, row.id, [(kind_name, name)])
+            else:
+                await self._write(session, principal, bundle, row, kind, name, None, published)
+            await audit.record(
+                session,
+                ground.event(
+                    principal, bundle, kind.permission("update"), f"{kind_name}/{name}", reason="removed"
+                ),
+            )
+
+        await self._parts.database.write(work)
+
+    async def discard(
+        self, principal: Principal, bundle: resource.Bundle, kind_name: str, name: str, *, expected: str
+    ) -> None:
+        """Throw a draft away; what is published stays. Nothing happens where there is no draft.
+
+        Raises:
+            StaleDraftError: the resource's version is not `expected`.
+        """
+        kind = self._parts.kinds.get(bundle.capability, kind_name)
+
+        async def work(session: storage.Session) -> None:
+            row = await store.lock_bundle(session, bundle, self._parts.clock())
+            current = await ground.head_of(session, row)
+            draft = await store.find_draft(session, row.id, kind_name, name)
+            if draft is None:
+                return
+            published = current.manifest.get((kind_name, name))
+            _require_version(bundle, kind, name, _version(draft, published), expected)
+            await store.drop_drafts(session, row.id, [(kind_name, name)])
+            await audit.record(
+                session,
+                ground.event(
+                    principal,
+                    bundle,
+                    kind.permission("update"),
+                    f"{kind_name}/{name}",
+                    reason="draft discarded",
+                ),
+            )
+
+        await self._parts.database.write(work)
+
+    async def read(self, bundle: resource.Bundle, kind_name: str, name: str) -> release.ResourceDetail:
+        """Give a resource with its draft; secrets masked.
+
+        Raises:
+            NotFoundError: neither published nor drafted.
+        """
+        self._parts.kinds.get(bundle.capability, kind_name)
+        bodies = self._parts.bodies(bundle)
+        async with self._parts.database.reading() as session:
+            current = await ground.head(session, bundle)
+            draft = await store.find_draft(session, current.key, kind_name, name)
+            published = current.manifest.get((kind_name, name))
+            if draft is None and published is None:
+                raise errors.NotFoundError(f"there is no {kind_name} {name!r} in {bundle}")
+            before = await ground.body_of(session, current.key, published)
+        return release.ResourceDetail(
+            kind=kind_name,
+            name=name,
+            state=_state(draft, published),
+            version=_version(draft, published),
+            revision=current.position.revision,
+            published=bodies.masked(before),
+            draft=None if draft is None or draft.removes else bodies.masked(bytes(draft.body)),
+            edited_by="" if draft is None else draft.author,
+            edited_at=0 if draft is None else draft.edited_at,
+        )
+
+    async def reveal(
+        self, principal: Principal, bundle: resource.Bundle, kind_name: str, name: str, *, drafted: bool
+    ) -> Any:
+        """Give a body with its secrets in plain text, and write down who saw it. None where there is none.
+
+        Raises:
+            NotFoundError: neither published nor drafted.
+        """
+        kind = self._parts.kinds.get(bundle.capability, kind_name)
+        bodies = self._parts.bodies(bundle)
+        await bodies.ready()
+
+        async def work(session: storage.Session) -> bytes | None:
+            current = await ground.head(session, bundle)
+            draft = await store.find_draft(session, current.key, kind_name, name)
+            published = current.manifest.get((kind_name, name))
+            if draft is None and published is None:
+                raise errors.NotFoundError(f"there is no {kind_name} {name!r} in {bundle}")
+            await audit.record(
+                session, ground.event(principal, bundle, kind.permission("reveal"), f"{kind_name}/{name}")
+            )
+            if drafted and draft is not None:
+                return None if draft.removes else bytes(draft.body)
+            return await ground.body_of(session, current.key, published)
+
+        body = await self._parts.database.write(work)
+        return None if body is None else bodies.opened(kind_name, name, body)
+
+    async def list_resources(
+        self, bundle: resource.Bundle, kind_name: str, *, after: str, limit: int
+    ) -> release.Page:
+        """Give a page of a kind's resources in order of name, drafts among them."""
+        self._parts.kinds.get(bundle.capability, kind_name)
+        async with self._parts.database.reading() as session:
+            current = await ground.head(session, bundle)
+            rows = {
+                row.name: row
+                for row in await store.list_drafts(session, current.key)
+                if row.kind == kind_name
+            }
+        published = {name: digest for (kind, name), digest in current.manifest.items() if kind == kind_name}
+        names = [name for name in sorted({*rows, *published}) if name > after]
+        items = [_summary(kind_name, name, rows.get(name), published.get(name)) for name in names[:limit]]
+        return release.Page(items=items, next=names[limit - 1] if len(names) > limit else "")
+
+    async def pending(self, bundle: resource.Bundle) -> release.Difference:
+        """Give every draft of a bundle with what it would change; secrets masked."""
+        bodies = self._parts.bodies(bundle)
+        async with self._parts.database.reading() as session:
+            current = await ground.head(session, bundle)
+            rows = await store.list_drafts(session, current.key)
+            digests = [current.manifest.get((row.kind, row.name), "") for row in rows]
+            before = await store.read_contents(session, current.key, filter(None, digests))
+        found = [
+            release.PendingChange(
+                kind=row.kind,
+                name=row.name,
+                action="remove" if row.removes else ("change" if digest else "add"),
+                version=_version(row, digest or None),
+                author=row.author,
+                edited_at=row.edited_at,
+                changes=self._parts.kinds.get(bundle.capability, row.kind).differences(
+                    bodies.masked(before.get(digest)), None if row.removes else bodies.masked(bytes(row.body))
+                ),
+            )
+            for row, digest in zip(rows, digests, strict=True)
+        ]
+        return release.Difference(revision=current.position.revision, pending=found)
+
+    async def _write(
+        self,
+        session: storage.Session,
+        principal: Principal,
+        bundle: resource.Bundle,
+        row: store.Row,
+        kind: ResourceKind,
+        name: str,
+        stored: bytes | None,
+        published: str | None,
+    ) -> None:
+        edit = await store.next_edit(session, row)
+        digest = "" if stored is None else resource.content_digest(stored)
+        if digest and digest == published:
+            await store.drop_drafts(session, row.id, [(kind.name, name)])
+            return
+        await store.save_draft(
+            session,
+            {
+                "bundle": row.id,
+                "kind": kind.name,
+                "name": name,
+                "version": edit,
+                "removes": stored is None,
+                "body": stored or b"",
+                "digest": digest,
+                "base": published or "",
+                "author": principal.name or principal.id,
+                "edited_at": self._parts.clock(),
+            },
+        )
+
+
+def _version(draft: store.Row | None, published: str | None) -> str:
+    if draft is not None:
+        return f"d{draft.version}"
+    return f"p{published[:16]}" if published else release.NO_VERSION
+
+
+def _state(draft: store.Row | None, published: str | None) -> Any:
+    if draft is None:
+        return "published"
+    if draft.removes:
+        return "removed"
+    return "changed" if published else "new"
+
+
+def _summary(kind: str, name: str, draft: store.Row | None, published: str | None) -> release.ResourceSummary:
+    return release.ResourceSummary(
+        kind=kind,
+        name=name,
+        state=_state(draft, published),
+        version=_version(draft, published),
+        digest=published or "",
+        edited_by="" if draft is None else draft.author,
+        edited_at=0 if draft is None else draft.edited_at,
+    )
+
+
+def _require_version(
+    bundle: resource.Bundle, kind: ResourceKind, name: str, current: str, expected: str
+) -> None:
+    if expected not in (current, ANY_VERSION):
+        raise StaleDraftError(
+            f"{kind.name} {name!r} of {bundle} is at version {current}, not at {expected!r} as you expected: "
+            "read it again, bring your change over, then save",
+            facts={"version": current},
+        )
+
+
+def _require_size(kind: ResourceKind, name: str, stored: bytes) -> None:
+    limit = kind.limits.resource_bytes
+    if len(stored) > limit:
+        raise errors.TooLargeError(
+            f"{kind.name} {name!r} is {len(stored):,} bytes; the limit for one {kind.name} is {limit:,}"
+        )
+
+
+__all__ = ["Drafts", "Head", "StaleDraftError"]

@@ -1,0 +1,167 @@
+"""Ground: what every use case of the resource life stands on, and the reading of a bundle that they share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from qiantang.kernel import errors, release, resource, wire
+from qiantang_server.kernel import audit, storage
+from qiantang_server.kernel.access import Principal, Target
+from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources.bodies import Bodies, SecretKeeper
+from qiantang_server.kernel.resources.directory import ApplicationDirectory, EveryApplication
+from qiantang_server.kernel.resources.kinds import Kinds
+from qiantang_server.kernel.resources.state import Manifest, State
+
+EMPTY = State()
+
+
+def wall_clock() -> int:
+    """Give this server's clock in milliseconds: for what people read, never for leases."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A new position of a bundle, just made durable; `notice` is its row in the outbox."""
+
+    bundle: resource.Bundle
+    key: int
+    position: resource.Position
+    state: State
+    notice: int
+
+
+def _nobody(_published: Published) -> None:
+    """Tell nobody."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Ground:
+    """Parts that the use cases share. `published` hears of each new position once it is durable."""
+
+    database: storage.Database
+    kinds: Kinds
+    keeper: SecretKeeper
+    directory: ApplicationDirectory = field(default_factory=EveryApplication)
+    clock: Callable[[], int] = wall_clock
+    published: Callable[[Published], None] = _nobody
+
+    def bodies(self, bundle: resource.Bundle) -> Bodies:
+        """Give what seals and opens the bundle's bodies."""
+        return Bodies(self.keeper, bundle)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A bundle as it stands: its row's key (0 where there is none yet), position and state."""
+
+    key: int
+    position: resource.Position
+    state: State
+
+    @property
+    def manifest(self) -> Manifest:
+        """Digests of what everyone receives."""
+        return self.state.manifest()
+
+
+async def head(session: storage.Session, bundle: resource.Bundle) -> Head:
+    """Read where a bundle stands."""
+    row = await store.find_bundle(session, bundle)
+    return Head(0, resource.NOWHERE, EMPTY) if row is None else await head_of(session, row)
+
+
+async def head_of(session: storage.Session, row: store.Row) -> Head:
+    """Read the state that a bundle's row points to."""
+    position = resource.Position(epoch=row.epoch, revision=row.revision)
+    return Head(row.id, position, await state_at(session, row.id, row.revision))
+
+
+async def state_at(session: storage.Session, key: int, revision: int) -> State:
+    """Read the state of a revision; revision 0 is empty.
+
+    Raises:
+        NotFoundError: there is no such revision.
+    """
+    if revision == 0:
+        return EMPTY
+    row = await store.read_release(session, key, revision)
+    if row is None:
+        raise errors.NotFoundError(f"there is no revision {revision}")
+    return wire.decode(bytes(row.state), State)
+
+
+def require_revision(bundle: resource.Bundle, current: resource.Position, expected: int) -> None:
+    """Pass where nobody published since the caller looked.
+
+    Raises:
+        StaleRevisionError: somebody did; `facts.revision` is the one to look at now.
+    """
+    if current.revision != expected:
+        raise errors.StaleRevisionError(
+            f"{bundle} is at revision {current.revision}, not at {expected} as you expected: "
+            "look at what was published since, then try again",
+            facts={"revision": current.revision, "epoch": current.epoch},
+        )
+
+
+async def body_of(session: storage.Session, key: int, digest: str | None) -> bytes | None:
+    """Read one content; None for no digest.
+
+    Raises:
+        InternalError: the digest is in a manifest and its content is not there.
+    """
+    if not digest:
+        return None
+    found = await store.read_contents(session, key, [digest])
+    if digest not in found:
+        raise errors.InternalError(f"the content {digest[:12]} is missing from the database")
+    return found[digest]
+
+
+def event(
+    principal: Principal, bundle: resource.Bundle, permission: str, name: str, **details: Any
+) -> audit.AuditEvent:
+    """Give the audit event of something done to a bundle or to a resource in it."""
+    return audit.AuditEvent(
+        actor_kind=principal.kind,
+        actor_id=principal.id,
+        actor_name=principal.name,
+        address=principal.address,
+        session=principal.session,
+        action=permission,
+        target=Target.of(bundle.scope),
+        resource=f"{bundle.capability}/{name}",
+        outcome="allow",
+        **details,
+    )
+
+
+def permission(bundle: resource.Bundle, kinds: Kinds, verb: str) -> str:
+    """Name the permission for a verb on a whole bundle: that of its first kind."""
+    return kinds.of(bundle.capability)[0].permission(verb)
+
+
+def changes_view(changes: Iterable[resource.Change]) -> list[dict[str, Any]]:
+    """Give changes as plain values for an audit row."""
+    return [wire.builtins(change) for change in changes]
+
+
+def release_view(row: store.Row) -> release.Release:
+    """Give a release row as it crosses the wire."""
+    return release.Release(
+        revision=row.revision,
+        epoch=row.epoch,
+        action=row.action,
+        author=row.author,
+        message=row.message,
+        created_at=row.created_at,
+        approved_by=row.approved_by,
+        gray=row.gray,
+        from_revision=row.from_revision,
+        changed=wire.decode(bytes(row.changed), list[tuple[str, str, str]]),
+    )

@@ -1,0 +1,194 @@
+"""Plan: exactly which drafts are to be published, checked beforehand and proven unchanged when it is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from qiantang.kernel import errors, release, resource, wire
+from qiantang_server.kernel import storage
+from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources.kinds import Kinds
+from qiantang_server.kernel.resources.service import ground
+from qiantang_server.kernel.resources.service.ground import Ground
+from qiantang_server.kernel.resources.state import Key, Manifest
+
+
+class InvalidDraftsError(errors.InvalidRequestError):
+    """Drafts that may not be published as they are; `facts.problems` lists all with their resources."""
+
+    code = "resource.invalid_drafts"
+
+
+class PlanLine(wire.Wire, frozen=True):
+    """One draft of a plan: its content, its version, and the content that it replaces."""
+
+    kind: str
+    name: str
+    digest: str
+    version: int
+    base: str
+    author: str
+
+    @property
+    def key(self) -> Key:
+        """Kind and name."""
+        return (self.kind, self.name)
+
+    @property
+    def action(self) -> str:
+        """Say what the line does."""
+        if not self.digest:
+            return "remove"
+        return "change" if self.base else "add"
+
+
+class Plan(wire.Wire, frozen=True):
+    """Drafts to publish together, to everyone or by the gray rule."""
+
+    lines: list[PlanLine]
+    gray: release.GrayRule | None = None
+
+    def changed(self) -> list[tuple[str, str, str]]:
+        """List (kind, name, action)."""
+        return [(line.kind, line.name, line.action) for line in self.lines]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A plan with what the checks found on the way: stored bodies, problems, and rows for the search."""
+
+    plan: Plan
+    position: resource.Position
+    bodies: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    problems: list[release.LocatedProblem] = field(default_factory=list[release.LocatedProblem])
+    texts: list[tuple[str, str, str, str]] = field(default_factory=list[tuple[str, str, str, str]])
+
+    def require_valid(self) -> None:
+        """Pass where nothing is wrong.
+
+        Raises:
+            InvalidDraftsError: something is; every problem is listed.
+        """
+        if self.problems:
+            raise InvalidDraftsError(
+                f"{len(self.problems)} problem(s) in the drafts; nothing was published",
+                problems=[
+                    errors.Problem(
+                        f"{found.message}",
+                        f"{found.kind} {found.name} {found.path}".strip(),
+                        found.line,
+                        found.column,
+                    )
+                    for found in self.problems
+                ],
+                facts={"problems": wire.builtins(self.problems)},
+            )
+
+
+async def prepare(
+    parts: Ground,
+    bundle: resource.Bundle,
+    *,
+    only: Sequence[Key] | None = None,
+    gray: release.GrayRule | None = None,
+) -> Prepared:
+    """Read the drafts of a bundle, check each whole, and give the plan to publish them."""
+    async with parts.database.reading() as session:
+        current = await ground.head(session, bundle)
+        rows = await store.list_drafts(session, current.key, only)
+    if only is not None:
+        _require_all(bundle, only, rows)
+    lines = [
+        PlanLine(
+            kind=row.kind,
+            name=row.name,
+            digest="" if row.removes else row.digest,
+            version=row.version,
+            base=current.manifest.get((row.kind, row.name), ""),
+            author=row.author,
+        )
+        for row in rows
+    ]
+    prepared = Prepared(Plan(lines=lines, gray=gray), current.position)
+    bodies = parts.bodies(bundle)
+    await bodies.ready()
+    for row in rows:
+        if not row.removes:
+            _check(parts.kinds, bundle, bodies.opened(row.kind, row.name, bytes(row.body)), row, prepared)
+            prepared.bodies[row.digest] = bytes(row.body)
+    return prepared
+
+
+def _require_all(bundle: resource.Bundle, only: Sequence[Key], rows: Iterable[store.Row]) -> None:
+    missing = sorted(set(only) - {(row.kind, row.name) for row in rows})
+    if missing:
+        names = ", ".join(f"{kind} {name}" for kind, name in missing)
+        raise errors.NotFoundError(f"{bundle} has no draft of {names}: nothing was published")
+
+
+def _check(kinds: Kinds, bundle: resource.Bundle, body: Any, row: store.Row, prepared: Prepared) -> None:
+    kind = kinds.get(bundle.capability, row.kind)
+    found = kind.checked(row.name, body)
+    prepared.problems += [
+        release.LocatedProblem(
+            kind=row.kind, name=row.name, message=one.message, path=one.path, line=one.line, column=one.column
+        )
+        for one in found
+    ]
+    if not found:
+        prepared.texts += [(row.kind, row.name, path, text) for path, text in kind.texts(body)]
+
+
+def require_unchanged(
+    bundle: resource.Bundle, plan: Plan, rows: Iterable[store.Row], manifest: Manifest
+) -> None:
+    """Pass where every draft of the plan is still the one that was checked, over the content that it was made over.
+
+    Raises:
+        StaleRevisionError: a draft was edited, or the resource was published by another; names which.
+    """
+    versions = {(row.kind, row.name): row.version for row in rows}
+    for line in plan.lines:
+        if versions.get(line.key) != line.version:
+            raise errors.StaleRevisionError(
+                f"the draft of {line.kind} {line.name!r} in {bundle} was changed after it was checked: look at it again"
+            )
+        if manifest.get(line.key, "") != line.base:
+            raise errors.StaleRevisionError(
+                f"{line.kind} {line.name!r} in {bundle} was published by someone else meanwhile: compare, then try again"
+            )
+
+
+async def links_of(
+    session: storage.Session, parts: Ground, bundle: resource.Bundle, key: int, manifest: Manifest
+) -> list[tuple[str, str]]:
+    """Collect the (center, application) pairs that a manifest's resources link to, and keep to the bundle's limits.
+
+    Raises:
+        TooLargeError: more resources, or more bytes, than the kinds allow in one bundle.
+    """
+    contents = await store.read_contents(session, key, manifest.values())
+    found: set[tuple[str, str]] = set()
+    sizes: dict[str, tuple[int, int]] = {}
+    for (kind_name, _name), digest in manifest.items():
+        kind = parts.kinds.get(bundle.capability, kind_name)
+        body = contents[digest]
+        count, size = sizes.get(kind_name, (0, 0))
+        sizes[kind_name] = (count + 1, size + len(body))
+        found.update(kind.links(ground_body(body)))
+    for kind_name, (count, size) in sizes.items():
+        limits = parts.kinds.get(bundle.capability, kind_name).limits
+        if count > limits.bundle_count or size > limits.bundle_bytes:
+            raise errors.TooLargeError(
+                f"{bundle} would hold {count:,} {kind_name}s of {size:,} bytes; "
+                f"the limit for one application is {limits.bundle_count:,} and {limits.bundle_bytes:,} bytes"
+            )
+    own = (bundle.scope.center, bundle.scope.application)
+    return sorted(found - {own})
+
+
+def ground_body(body: bytes) -> Any:
+    """Read a stored body with its secrets sealed: enough for its links."""
+    return wire.decode(body, dict[str, Any])

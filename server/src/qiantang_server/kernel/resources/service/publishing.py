@@ -1,0 +1,331 @@
+"""Publishing: a draft becomes an immutable revision in one transaction with its notice, its history and its audit row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from qiantang.kernel import errors, ids, release, resource, wire
+from qiantang_server.kernel import audit, storage
+from qiantang_server.kernel.access import Principal
+from qiantang_server.kernel.resources import state as states
+from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources.service import ground, plan
+from qiantang_server.kernel.resources.service.ground import Ground, Head, Published
+from qiantang_server.kernel.resources.service.plan import Plan, Prepared
+from qiantang_server.kernel.resources.state import Gray, Item, Key, Manifest, State
+
+MAX_DELAY_MS = 366 * 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a new revision is and who wants it."""
+
+    action: release.ReleaseAction
+    principal: Principal
+    message: str
+    state: State
+    changed: list[tuple[str, str, str]]
+    author: str = ""
+    approved_by: str = ""
+    gray: str = ""
+    from_revision: int = 0
+
+
+async def append(
+    session: storage.Session, parts: Ground, bundle: resource.Bundle, head: Head, step: Step
+) -> Published:
+    """Write the next revision of a locked bundle: release, head, outbox and audit together; told when durable."""
+    position = resource.Position(epoch=head.position.epoch or 1, revision=head.position.revision + 1)
+    at = parts.clock()
+    await store.add_release(
+        session,
+        {
+            "bundle": head.key,
+            "revision": position.revision,
+            "epoch": position.epoch,
+            "action": step.action,
+            "author": step.author or step.principal.name or step.principal.id,
+            "approved_by": step.approved_by,
+            "message": step.message,
+            "created_at": at,
+            "from_revision": step.from_revision,
+            "gray": step.gray,
+            "changed": wire.encode(step.changed),
+            "state": wire.encode(step.state),
+        },
+    )
+    await store.move_head(session, head.key, position.epoch, position.revision)
+    notice = await store.add_notice(session, head.key, position.epoch, position.revision, at)
+    verb = "rollback" if step.action == "rollback" else "publish"
+    await audit.record(
+        session,
+        ground.event(
+            step.principal,
+            bundle,
+            ground.permission(bundle, parts.kinds, "publish"),
+            f"revision/{position.revision}",
+            reason=f"{verb}: {step.action}"
+            + (f", approved by {step.approved_by}" if step.approved_by else ""),
+            changes=[{"kind": kind, "name": name, "action": action} for kind, name, action in step.changed],
+        ),
+    )
+    published = Published(bundle, head.key, position, step.state, notice)
+    session.after_commit(lambda: parts.published(published))
+    return published
+
+
+class Publishing:
+    """Publishes drafts, at once or on request, and rolls back."""
+
+    def __init__(self, parts: Ground) -> None:
+        self._parts = parts
+
+    async def check(self, bundle: resource.Bundle, only: Sequence[Key] | None = None) -> release.CheckResult:
+        """Check the drafts as a publish would; nothing is written."""
+        prepared = await plan.prepare(self._parts, bundle, only=only)
+        return release.CheckResult(ok=not prepared.problems, problems=prepared.problems)
+
+    async def publish(
+        self, principal: Principal, bundle: resource.Bundle, command: release.PublishCommand
+    ) -> release.PublishOutcome:
+        """Publish drafts: at once, or as a request where the environment asks for a second person or `at` names a time.
+
+        Raises:
+            StaleRevisionError: someone published since `expected_revision`, or edited a draft since it was checked.
+            InvalidDraftsError: a draft has problems; nothing was published.
+            ConflictError: there is nothing to publish.
+        """
+        if command.gray is not None and states.is_empty(command.gray):
+            raise errors.InvalidRequestError(
+                "the gray rule fits no instance: give labels, instances, a percent or a count"
+            )
+        prepared = await plan.prepare(self._parts, bundle, only=command.only, gray=command.gray)
+        ground.require_revision(bundle, prepared.position, command.expected_revision)
+        if not prepared.plan.lines:
+            raise errors.ConflictError(f"{bundle} has no drafts: there is nothing to publish")
+        prepared.require_valid()
+
+        async def work(session: storage.Session) -> release.PublishOutcome:
+            await self._parts.directory.require_application(session, bundle.scope)
+            row = await store.lock_bundle(session, bundle, self._parts.clock())
+            head = await ground.head_of(session, row)
+            ground.require_revision(bundle, head.position, command.expected_revision)
+            waits = await self._parts.directory.needs_approval(session, bundle.scope)
+            if waits or command.at is not None:
+                return await self._request(session, principal, bundle, head, prepared, command, waits)
+            published = await self.carry_out(
+                session, principal, bundle, head, prepared.plan, prepared.texts, message=command.message
+            )
+            return await self._outcome(session, published)
+
+        return await self._parts.database.write(work)
+
+    async def carry_out(
+        self,
+        session: storage.Session,
+        principal: Principal,
+        bundle: resource.Bundle,
+        head: Head,
+        wanted: Plan,
+        texts: Sequence[tuple[str, str, str, str]],
+        *,
+        message: str,
+        author: str = "",
+        approved_by: str = "",
+    ) -> Published:
+        """Publish a plan over a locked bundle; its drafts become contents and are gone as drafts."""
+        keys = [line.key for line in wanted.lines]
+        rows = await store.list_drafts(session, head.key, keys)
+        plan.require_unchanged(bundle, wanted, rows, head.manifest)
+        await store.add_contents(
+            session, head.key, {row.digest: bytes(row.body) for row in rows if not row.removes}
+        )
+        await store.drop_drafts(session, head.key, keys)
+        if wanted.gray is None:
+            state = await self._released(session, bundle, head, wanted)
+            await store.index_texts(session, head.key, keys, texts)
+        else:
+            state = await self._grayed(session, principal, bundle, head, wanted)
+        step = Step(
+            action="publish" if wanted.gray is None else "gray",
+            principal=principal,
+            message=message,
+            state=state,
+            changed=wanted.changed(),
+            author=author,
+            approved_by=approved_by,
+            gray=state.gray.id if wanted.gray is not None and state.gray is not None else "",
+        )
+        return await append(session, self._parts, bundle, head, step)
+
+    async def roll_back(
+        self, principal: Principal, bundle: resource.Bundle, command: release.RollbackCommand
+    ) -> release.Release:
+        """Publish the content of an earlier revision as a new one; a running gray release ends. Needs no approval: what it
+        brings back was published before, and it is what one does at night.
+
+        Raises:
+            StaleRevisionError: someone published since `expected_revision`.
+            NotFoundError: there is no such revision.
+            ConflictError: that content is what everyone has already.
+        """
+
+        async def work(session: storage.Session) -> release.Release:
+            row = await store.lock_bundle(session, bundle, self._parts.clock())
+            head = await ground.head_of(session, row)
+            ground.require_revision(bundle, head.position, command.expected_revision)
+            target = await ground.state_at(session, head.key, command.to_revision)
+            changed = states.changed(head.manifest, target.manifest())
+            if not changed and head.state.gray is None:
+                raise errors.ConflictError(
+                    f"{bundle} already has the content of revision {command.to_revision}"
+                )
+            await self.reindex(session, bundle, head.key, changed, target.manifest())
+            state = State(items=target.items, links=target.links)
+            step = Step(
+                action="rollback",
+                principal=principal,
+                message=command.message,
+                state=state,
+                changed=changed,
+                from_revision=command.to_revision,
+            )
+            published = await append(session, self._parts, bundle, head, step)
+            return await self._release(session, published)
+
+        await self._parts.bodies(bundle).ready()
+        return await self._parts.database.write(work)
+
+    async def reindex(
+        self,
+        session: storage.Session,
+        bundle: resource.Bundle,
+        key: int,
+        changed: Iterable[tuple[str, str, str]],
+        manifest: Manifest,
+    ) -> None:
+        """Bring the search rows of changed resources in line with a manifest."""
+        keys = [(kind, name) for kind, name, _action in changed]
+        contents = await store.read_contents(session, key, [manifest[one] for one in keys if one in manifest])
+        bodies = self._parts.bodies(bundle)
+        rows: list[tuple[str, str, str, str]] = []
+        for kind_name, name in keys:
+            digest = manifest.get((kind_name, name))
+            if digest is not None:
+                kind = self._parts.kinds.get(bundle.capability, kind_name)
+                opened = bodies.opened(kind_name, name, contents[digest])
+                rows += [(kind_name, name, path, text) for path, text in kind.texts(opened)]
+        await store.index_texts(session, key, keys, rows)
+
+    async def _released(
+        self, session: storage.Session, bundle: resource.Bundle, head: Head, wanted: Plan
+    ) -> State:
+        manifest = dict(head.manifest)
+        for line in wanted.lines:
+            if line.digest:
+                manifest[line.key] = line.digest
+            else:
+                manifest.pop(line.key, None)
+        links = await plan.links_of(session, self._parts, bundle, head.key, manifest)
+        return msgspec.structs.replace(head.state, items=states.items(manifest), links=links)
+
+    async def _grayed(
+        self,
+        session: storage.Session,
+        principal: Principal,
+        bundle: resource.Bundle,
+        head: Head,
+        wanted: Plan,
+    ) -> State:
+        running = head.state.gray
+        put = {(item.kind, item.name): item.digest for item in running.put} if running else {}
+        remove = {(key[0], key[1]) for key in running.remove} if running else set[Key]()
+        for line in wanted.lines:
+            put.pop(line.key, None)
+            remove.discard(line.key)
+            if line.digest:
+                put[line.key] = line.digest
+            else:
+                remove.add(line.key)
+        assert wanted.gray is not None, "only gray plans come here"  # noqa: S101
+        gray = Gray(
+            id=running.id if running else ids.ordered_id(),
+            rule=wanted.gray,
+            author=running.author if running else principal.name or principal.id,
+            started_at=running.started_at if running else self._parts.clock(),
+            revision=head.position.revision + 1,
+            put=[Item(kind=kind, name=name, digest=digest) for (kind, name), digest in sorted(put.items())],
+            remove=sorted(remove),
+        )
+        manifest = states.overlay(head.manifest, gray)
+        links = await plan.links_of(session, self._parts, bundle, head.key, manifest)
+        return msgspec.structs.replace(head.state, gray=gray, gray_links=links)
+
+    async def _request(
+        self,
+        session: storage.Session,
+        principal: Principal,
+        bundle: resource.Bundle,
+        head: Head,
+        prepared: Prepared,
+        command: release.PublishCommand,
+        waits: bool,
+    ) -> release.PublishOutcome:
+        at = self._parts.clock()
+        publish_at = command.at or 0
+        if publish_at and not at < publish_at < at + MAX_DELAY_MS:
+            raise errors.InvalidRequestError(
+                "`at` must lie in the future, within a year (milliseconds since 1970 UTC)"
+            )
+        values: dict[str, Any] = {
+            "id": ids.ordered_id(),
+            "bundle": head.key,
+            "state": "waiting" if waits else "scheduled",
+            "author": principal.name or principal.id,
+            "author_id": principal.id,
+            "reviewer": "",
+            "message": command.message,
+            "created_at": at,
+            "decided_at": 0,
+            "publish_at": publish_at,
+            "base_revision": head.position.revision,
+            "revision": 0,
+            "plan": wire.encode(prepared.plan),
+            "error": "",
+        }
+        await store.add_request(session, values)
+        await audit.record(
+            session,
+            ground.event(
+                principal,
+                bundle,
+                ground.permission(bundle, self._parts.kinds, "publish"),
+                f"request/{values['id']}",
+                reason="publish requested",
+            ),
+        )
+        request = release.PublishRequest(
+            id=values["id"],
+            state=values["state"],
+            author=values["author"],
+            message=command.message,
+            created_at=at,
+            base_revision=head.position.revision,
+            resources=prepared.plan.changed(),
+            at=publish_at,
+            gray=command.gray,
+        )
+        return release.PublishOutcome(request=request)
+
+    async def _release(self, session: storage.Session, published: Published) -> release.Release:
+        row = await store.read_release(session, published.key, published.position.revision)
+        assert row is not None, "written in this transaction"  # noqa: S101
+        return ground.release_view(row)
+
+    async def _outcome(self, session: storage.Session, published: Published) -> release.PublishOutcome:
+        return release.PublishOutcome(release=await self._release(session, published))

@@ -1,0 +1,114 @@
+"""State: what a revision of a bundle holds, whole and immutable, and the pure rules over it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from qiantang.kernel import release, resource, scope, wire
+
+Key = tuple[str, str]
+Manifest = dict[Key, str]
+"""Content digest by kind and name."""
+
+PERCENT_STEPS = 10_000
+
+
+class Item(wire.Wire, frozen=True, array_like=True):
+    """One line of a manifest."""
+
+    kind: str
+    name: str
+    digest: str
+
+
+class Gray(wire.Wire, frozen=True):
+    """A gray release: an overlay on whatever is released to everyone, and whom it is for."""
+
+    id: str
+    rule: release.GrayRule
+    author: str
+    started_at: int
+    revision: int
+    put: list[Item] = []
+    remove: list[tuple[str, str]] = []
+
+
+class State(wire.Wire, frozen=True):
+    """A revision: the manifest for everyone, the overlay of a running gray release, and the linked applications."""
+
+    items: list[Item] = []
+    gray: Gray | None = None
+    links: list[tuple[str, str]] = []
+    gray_links: list[tuple[str, str]] = []
+
+    def manifest(self, *, with_gray: bool = False) -> Manifest:
+        """Give the digests that an instance gets, with or without the gray overlay."""
+        found = {(item.kind, item.name): item.digest for item in self.items}
+        if with_gray and self.gray is not None:
+            found = overlay(found, self.gray)
+        return found
+
+
+def items(manifest: Mapping[Key, str]) -> list[Item]:
+    """Write a manifest as lines in order of key."""
+    return [Item(kind=kind, name=name, digest=digest) for (kind, name), digest in sorted(manifest.items())]
+
+
+def overlay(manifest: Manifest, gray: Gray) -> Manifest:
+    """Lay a gray release over a manifest."""
+    found = dict(manifest)
+    for key in gray.remove:
+        found.pop((key[0], key[1]), None)
+    for item in gray.put:
+        found[(item.kind, item.name)] = item.digest
+    return found
+
+
+def changed(before: Mapping[Key, str], after: Mapping[Key, str]) -> list[tuple[str, str, str]]:
+    """List (kind, name, add|change|remove) between two manifests, in order of key."""
+    found: list[tuple[str, str, str]] = []
+    for key in sorted({*before, *after}):
+        if key not in before:
+            found.append((*key, "add"))
+        elif key not in after:
+            found.append((*key, "remove"))
+        elif before[key] != after[key]:
+            found.append((*key, "change"))
+    return found
+
+
+def percent_place(gray: str, instance: str) -> int:
+    """Give the sticky place of an instance in a gray release: 0 to 9,999, uniform, the same for ever.
+
+    SHA-256 over the gray release's id and the instance's stable name; raising the percent only adds instances.
+    """
+    digest = hashlib.sha256(f"{gray}\0{instance}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % PERCENT_STEPS
+
+
+def takes_gray(gray: Gray, instance: scope.Instance) -> bool:
+    """Say whether an instance takes a gray release by its name, its labels or the percent (seats are asked apart)."""
+    rule = gray.rule
+    if instance.name in rule.instances:
+        return True
+    own = {"cluster": instance.cluster, **instance.labels}
+    if any(wanted and wanted.items() <= own.items() for wanted in rule.labels):
+        return True
+    return percent_place(gray.id, instance.name) < rule.percent * (PERCENT_STEPS / 100)
+
+
+def is_empty(rule: release.GrayRule) -> bool:
+    """Say whether a rule can fit no instance."""
+    return not (rule.instances or any(rule.labels) or rule.percent or rule.count)
+
+
+def restored(database: resource.Position, seen: resource.Position) -> resource.Position | None:
+    """Give the position that a bundle must move to when a receiver has seen one that the database has not.
+
+    A position ahead of the only place that hands them out proves that the database was set back; the epoch then rises above
+    all that was seen, so that the smaller revisions are accepted. None where nothing was set back.
+    """
+    if seen <= database:
+        return None
+    return resource.Position(epoch=max(database.epoch, seen.epoch) + 1, revision=database.revision)

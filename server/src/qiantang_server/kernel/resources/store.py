@@ -1,0 +1,380 @@
+"""Rows of the resource life: bundles, drafts, contents, releases, gray seats, requests, the outbox, and the search index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from qiantang.kernel import resource, scope
+from qiantang_server.kernel import storage
+from qiantang_server.kernel.storage import schema
+
+bundles = sa.Table(
+    "bundle",
+    storage.metadata,
+    sa.Column("id", schema.BigId, primary_key=True, autoincrement=True),
+    storage.name_column("tenant"),
+    storage.name_column("environment"),
+    storage.name_column("center"),
+    storage.name_column("application"),
+    storage.name_column("capability"),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("edits", sa.BigInteger, nullable=False),
+    sa.Column("created_at", storage.Millis, nullable=False),
+    sa.UniqueConstraint("tenant", "environment", "center", "application", "capability"),
+)
+
+drafts = sa.Table(
+    "draft",
+    storage.metadata,
+    sa.Column("bundle", sa.BigInteger, primary_key=True, autoincrement=False),
+    storage.name_column("kind", primary_key=True),
+    storage.name_column("name", 128, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("removes", sa.Boolean, nullable=False),
+    sa.Column("body", schema.Blob, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("base", sa.String(64), nullable=False),
+    sa.Column("author", sa.String(128), nullable=False),
+    sa.Column("edited_at", storage.Millis, nullable=False),
+)
+
+contents = sa.Table(
+    "content",
+    storage.metadata,
+    sa.Column("bundle", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("body", schema.Blob, nullable=False),
+)
+
+releases = sa.Table(
+    "release",
+    storage.metadata,
+    sa.Column("bundle", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("revision", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("author", sa.String(128), nullable=False),
+    sa.Column("approved_by", sa.String(128), nullable=False),
+    sa.Column("message", storage.Text, nullable=False),
+    sa.Column("created_at", storage.Millis, nullable=False),
+    sa.Column("from_revision", sa.BigInteger, nullable=False),
+    sa.Column("gray", sa.String(32), nullable=False),
+    sa.Column("changed", schema.Blob, nullable=False),
+    sa.Column("state", schema.Blob, nullable=False),
+)
+
+gray_seats = sa.Table(
+    "gray_seat",
+    storage.metadata,
+    sa.Column("gray", sa.String(32), primary_key=True),
+    sa.Column("instance", sa.String(128), primary_key=True),
+    sa.Column("held_until", storage.Millis, nullable=False),
+)
+
+requests = sa.Table(
+    "publish_request",
+    storage.metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("bundle", sa.BigInteger, nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("author", sa.String(128), nullable=False),
+    sa.Column("author_id", sa.String(64), nullable=False),
+    sa.Column("reviewer", sa.String(128), nullable=False),
+    sa.Column("message", storage.Text, nullable=False),
+    sa.Column("created_at", storage.Millis, nullable=False),
+    sa.Column("decided_at", storage.Millis, nullable=False),
+    sa.Column("publish_at", storage.Millis, nullable=False),
+    sa.Column("base_revision", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("plan", schema.Blob, nullable=False),
+    sa.Column("error", storage.Text, nullable=False),
+    sa.Index("ix_publish_request_due", "state", "publish_at"),
+)
+
+outbox = sa.Table(
+    "outbox",
+    storage.metadata,
+    sa.Column("id", schema.BigId, primary_key=True, autoincrement=True),
+    sa.Column("bundle", sa.BigInteger, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("created_at", storage.Millis, nullable=False),
+)
+
+texts = sa.Table(
+    "resource_text",
+    storage.metadata,
+    sa.Column("id", schema.BigId, primary_key=True, autoincrement=True),
+    sa.Column("bundle", sa.BigInteger, nullable=False, index=True),
+    storage.name_column("kind"),
+    storage.name_column("name", 128),
+    sa.Column("path", sa.String(512), nullable=False),
+    sa.Column("text", storage.Text, nullable=False),
+)
+
+Row = sa.Row[Any]
+Key = tuple[str, str]
+
+
+def _where(bundle: resource.Bundle) -> sa.ColumnElement[bool]:
+    place = bundle.scope
+    return sa.and_(
+        bundles.c.tenant == place.tenant,
+        bundles.c.environment == place.environment,
+        bundles.c.center == place.center,
+        bundles.c.application == place.application,
+        bundles.c.capability == bundle.capability,
+    )
+
+
+def address(row: Row) -> resource.Bundle:
+    """Give the address that a row of `bundle` stands for."""
+    return resource.Bundle(
+        scope=scope.Scope(
+            tenant=row.tenant, environment=row.environment, center=row.center, application=row.application
+        ),
+        capability=row.capability,
+    )
+
+
+async def find_bundle(session: storage.Session, bundle: resource.Bundle) -> Row | None:
+    """Read the head of a bundle; None where nothing was ever drafted in it."""
+    return await session.first(sa.select(bundles).where(_where(bundle)))
+
+
+async def bundle_by_id(session: storage.Session, key: int) -> Row | None:
+    """Read the head of a bundle by its key."""
+    return await session.first(sa.select(bundles).where(bundles.c.id == key))
+
+
+async def lock_bundle(session: storage.Session, bundle: resource.Bundle, at: int) -> Row:
+    """Lock the head of a bundle until the transaction ends, making it first where it is missing."""
+    place = bundle.scope
+    statement = sa.select(bundles).where(_where(bundle)).with_for_update()
+    row = await session.first(statement)
+    if row is None:
+        values = {
+            "tenant": place.tenant,
+            "environment": place.environment,
+            "center": place.center,
+            "application": place.application,
+            "capability": bundle.capability,
+            "epoch": 1,
+            "revision": 0,
+            "edits": 0,
+            "created_at": at,
+        }
+        await session.insert_new(bundles, [values])
+        row = await session.first(statement)
+    assert row is not None, "the row was inserted in this transaction"  # noqa: S101
+    return row
+
+
+async def move_head(session: storage.Session, key: int, epoch: int, revision: int) -> None:
+    """Set the head of a locked bundle."""
+    await session.execute(
+        sa.update(bundles).where(bundles.c.id == key).values(epoch=epoch, revision=revision)
+    )
+
+
+async def next_edit(session: storage.Session, row: Row) -> int:
+    """Count an edit of a locked bundle; give its number, which is never given twice."""
+    edit = int(row.edits) + 1
+    await session.execute(sa.update(bundles).where(bundles.c.id == row.id).values(edits=bundles.c.edits + 1))
+    return edit
+
+
+async def list_drafts(session: storage.Session, key: int, only: Sequence[Key] | None = None) -> list[Row]:
+    """Give the drafts of a bundle in order of kind and name; `only` those named, if given."""
+    statement = sa.select(drafts).where(drafts.c.bundle == key).order_by(drafts.c.kind, drafts.c.name)
+    rows = list(await session.all(statement))
+    if only is None:
+        return rows
+    wanted = set(only)
+    return [row for row in rows if (row.kind, row.name) in wanted]
+
+
+async def find_draft(session: storage.Session, key: int, kind: str, name: str) -> Row | None:
+    """Read one draft."""
+    return await session.first(
+        sa.select(drafts).where(drafts.c.bundle == key, drafts.c.kind == kind, drafts.c.name == name)
+    )
+
+
+async def save_draft(session: storage.Session, values: Mapping[str, Any]) -> None:
+    """Write a draft over the one before it."""
+    columns = ["version", "removes", "body", "digest", "base", "author", "edited_at"]
+    await session.upsert(drafts, [dict(values)], columns)
+
+
+async def drop_drafts(session: storage.Session, key: int, keys: Iterable[Key]) -> None:
+    """Delete the drafts named."""
+    for kind, name in keys:
+        await session.execute(
+            sa.delete(drafts).where(drafts.c.bundle == key, drafts.c.kind == kind, drafts.c.name == name)
+        )
+
+
+async def add_contents(session: storage.Session, key: int, bodies: Mapping[str, bytes]) -> None:
+    """Keep bodies under their digests; those there already are left alone."""
+    rows = [{"bundle": key, "digest": digest, "body": body} for digest, body in bodies.items()]
+    await session.insert_new(contents, rows)
+
+
+async def read_contents(session: storage.Session, key: int, digests: Iterable[str]) -> dict[str, bytes]:
+    """Give the bodies of the digests that are there."""
+    wanted = sorted(set(digests))
+    found: dict[str, bytes] = {}
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        rows = await session.all(
+            sa.select(contents.c.digest, contents.c.body).where(
+                contents.c.bundle == key, contents.c.digest.in_(some)
+            )
+        )
+        found.update((row.digest, bytes(row.body)) for row in rows)
+    return found
+
+
+async def add_release(session: storage.Session, values: Mapping[str, Any]) -> None:
+    """Write one immutable revision."""
+    await session.execute(sa.insert(releases).values(**values))
+
+
+async def read_release(session: storage.Session, key: int, revision: int) -> Row | None:
+    """Read one revision with its state."""
+    return await session.first(
+        sa.select(releases).where(releases.c.bundle == key, releases.c.revision == revision)
+    )
+
+
+async def list_releases(session: storage.Session, key: int, before: int, limit: int) -> list[Row]:
+    """Give revisions below `before`, newest first, without their states."""
+    columns = [column for column in releases.c if column.name != "state"]
+    statement = sa.select(*columns).where(releases.c.bundle == key, releases.c.revision < before)
+    return list(await session.all(statement.order_by(releases.c.revision.desc()).limit(limit)))
+
+
+async def live_seats(session: storage.Session, gray: str, at: int) -> list[str]:
+    """Name the instances that hold a seat of a gray release."""
+    rows = await session.all(
+        sa.select(gray_seats.c.instance).where(gray_seats.c.gray == gray, gray_seats.c.held_until > at)
+    )
+    return sorted(row.instance for row in rows)
+
+
+async def take_seat(session: storage.Session, gray: str, instance: str, until: int) -> None:
+    """Hold a seat until a moment, or hold it longer."""
+    row = {"gray": gray, "instance": instance, "held_until": until}
+    await session.upsert(gray_seats, [row], ["held_until"])
+
+
+async def drop_seats(session: storage.Session, gray: str, at: int | None = None) -> None:
+    """Free the seats of a gray release: all, or with `at` those whose time is over."""
+    statement = sa.delete(gray_seats).where(gray_seats.c.gray == gray)
+    if at is not None:
+        statement = statement.where(gray_seats.c.held_until <= at)
+    await session.execute(statement)
+
+
+async def add_request(session: storage.Session, values: Mapping[str, Any]) -> None:
+    """Write a request to publish."""
+    await session.execute(sa.insert(requests).values(**values))
+
+
+async def lock_request(session: storage.Session, key: str) -> Row | None:
+    """Lock a request until the transaction ends."""
+    return await session.first(sa.select(requests).where(requests.c.id == key).with_for_update())
+
+
+async def change_request(session: storage.Session, key: str, values: Mapping[str, Any]) -> None:
+    """Set columns of a request."""
+    await session.execute(sa.update(requests).where(requests.c.id == key).values(**values))
+
+
+async def list_requests(session: storage.Session, key: int, states: Sequence[str], limit: int) -> list[Row]:
+    """Give requests of a bundle in any of these states, newest first."""
+    statement = sa.select(requests).where(requests.c.bundle == key, requests.c.state.in_(states))
+    return list(await session.all(statement.order_by(requests.c.created_at.desc()).limit(limit)))
+
+
+async def due_requests(session: storage.Session, at: int, limit: int) -> list[Row]:
+    """Give scheduled requests whose time has come, oldest first."""
+    statement = sa.select(requests).where(requests.c.state == "scheduled", requests.c.publish_at <= at)
+    return list(await session.all(statement.order_by(requests.c.publish_at).limit(limit)))
+
+
+async def add_notice(session: storage.Session, key: int, epoch: int, revision: int, at: int) -> int:
+    """Put the notice of a new position into the outbox, in the transaction that made it."""
+    values = {"bundle": key, "epoch": epoch, "revision": revision, "created_at": at}
+    return await session.insert_key(outbox, values)
+
+
+async def waiting_notices(session: storage.Session, until: int, limit: int) -> list[Row]:
+    """Give notices written until a moment that nobody has finished, oldest first, with their bundles' addresses."""
+    statement = (
+        sa.select(
+            outbox.c.id.label("notice"),
+            outbox.c.epoch.label("at_epoch"),
+            outbox.c.revision.label("at_revision"),
+            bundles,
+        )
+        .join(bundles, bundles.c.id == outbox.c.bundle)
+        .where(outbox.c.created_at <= until)
+    )
+    return list(await session.all(statement.order_by(outbox.c.id).limit(limit)))
+
+
+async def finish_notices(session: storage.Session, notices: Iterable[int]) -> None:
+    """Take notices out of the outbox."""
+    await session.execute(sa.delete(outbox).where(outbox.c.id.in_(list(notices))))
+
+
+async def index_texts(
+    session: storage.Session, key: int, gone: Iterable[Key], rows: Sequence[tuple[str, str, str, str]]
+) -> None:
+    """Replace the search rows of resources: those of `gone` are deleted, (kind, name, path, text) rows are added."""
+    for kind, name in gone:
+        await session.execute(
+            sa.delete(texts).where(texts.c.bundle == key, texts.c.kind == kind, texts.c.name == name)
+        )
+    values = [
+        {"bundle": key, "kind": kind, "name": name, "path": path[:512], "text": text[:4000]}
+        for kind, name, path, text in rows
+    ]
+    await session.execute(sa.insert(texts), values)
+
+
+async def search(
+    session: storage.Session, words: str, allowed: sa.ColumnElement[bool], after: int, limit: int
+) -> list[Row]:
+    """Find search rows whose path or text holds `words`, among the bundles that `allowed` lets through."""
+    pattern = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    statement = (
+        sa.select(
+            texts,
+            bundles.c.tenant,
+            bundles.c.environment,
+            bundles.c.center,
+            bundles.c.application,
+            bundles.c.capability,
+        )
+        .join(bundles, bundles.c.id == texts.c.bundle)
+        .where(texts.c.id > after, allowed)
+        .where(sa.or_(texts.c.path.like(pattern, escape="\\"), texts.c.text.like(pattern, escape="\\")))
+    )
+    return list(await session.all(statement.order_by(texts.c.id).limit(limit)))
+
+
+async def positions(session: storage.Session, keys: Sequence[int]) -> list[Row]:
+    """Give (id, epoch, revision) of bundles by their keys."""
+    found: list[Row] = []
+    for start in range(0, len(keys), 500):
+        some = keys[start : start + 500]
+        statement = sa.select(bundles.c.id, bundles.c.epoch, bundles.c.revision).where(bundles.c.id.in_(some))
+        found += await session.all(statement)
+    return found

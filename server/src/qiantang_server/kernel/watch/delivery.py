@@ -1,0 +1,220 @@
+"""Delivery: what one instance gets of a bundle, made once and handed to all that get the same."""
+
+from __future__ import annotations
+
+import gzip
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+from qiantang.kernel import protocol, resource, scope, wire
+
+from qiantang_server.kernel.resources import state as states
+from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources.service.gray import GrayReleases
+from qiantang_server.kernel.resources.service.ground import Ground
+from qiantang_server.kernel.watch.heads import Heads, Known
+
+GZIP_FROM = 1024
+
+
+class _Sized(Protocol):
+    @property
+    def size(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An encoded delivery, and the same compressed where that pays."""
+
+    body: bytes
+    gzipped: bytes | None
+
+    @classmethod
+    def of(cls, delivery: resource.Delivery) -> Answer:
+        """Encode once."""
+        body = wire.encode(delivery)
+        return cls(body, gzip.compress(body, 5, mtime=0) if len(body) >= GZIP_FROM else None)
+
+    @property
+    def size(self) -> int:
+        """Count the bytes kept."""
+        return len(self.body) + len(self.gzipped or b"") + 200
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A resource ready to be delivered, and whether linked applications get it too."""
+
+    entry: resource.Entry
+    public: bool
+
+    @property
+    def size(self) -> int:
+        """Count the bytes kept."""
+        return len(bytes(self.entry.content)) + 300
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A snapshot that was delivered lately: what deltas are counted from."""
+
+    snapshot: resource.Snapshot
+
+    @property
+    def size(self) -> int:
+        """Count the bytes kept beyond the parts that it shares."""
+        return 200 * len(self.snapshot.entries) + 300
+
+
+class SizedCache:
+    """Values least used are dropped first once all together are over the limit in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._kept: OrderedDict[tuple[Any, ...], _Sized] = OrderedDict()
+
+    def get(self, key: tuple[Any, ...]) -> Any:
+        """Give a value and count it as used; None where there is none."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def put(self, key: tuple[Any, ...], value: _Sized) -> None:
+        """Keep a value if there is room for it at all."""
+        before = self._kept.pop(key, None)
+        self._size += value.size - (before.size if before is not None else 0)
+        self._kept[key] = value
+        while self._size > self._limit and self._kept:
+            _key, dropped = self._kept.popitem(last=False)
+            self._size -= dropped.size
+
+
+class Deliveries:
+    """Answers fetches: the same bytes for every instance that gets the same content at the same position."""
+
+    def __init__(self, parts: Ground, heads: Heads, gray: GrayReleases, cache_bytes: int) -> None:
+        self._parts = parts
+        self._heads = heads
+        self._gray = gray
+        self._cache = SizedCache(cache_bytes)
+
+    async def fetch(self, request: protocol.FetchRequest, *, public_only: bool) -> Answer:
+        """Give the bundle as `request.instance` gets it, not older than asked; a delta where that is smaller.
+
+        Raises:
+            UnavailableError: the database is needed and away.
+        """
+        known = await self._heads.get(request.bundle, request.at_least)
+        grayed = await self._takes_gray(known, request.instance)
+        variant = (known.key, known.position, grayed, public_only)
+        answer = self._cache.get(("answer", *variant, request.have))
+        if answer is None:
+            snapshot = await self._snapshot(request.bundle, known, grayed=grayed, public_only=public_only)
+            answer = self._answer(snapshot, request.have, known.key)
+            self._cache.put(("answer", *variant, request.have), answer)
+        return answer
+
+    async def links(self, bundle: resource.Bundle) -> list[resource.Bundle]:
+        """Give the bundles that instances of this one's application need as well, gray or not."""
+        known = await self._heads.get(bundle)
+        return _links(bundle, sorted({*known.state.links, *known.state.gray_links}))
+
+    async def _takes_gray(self, known: Known, instance: scope.Instance) -> bool:
+        gray = known.state.gray
+        if gray is None:
+            return False
+        if states.takes_gray(gray, instance):
+            return True
+        return gray.rule.count > 0 and await self._gray.hold_seat(gray, instance.name)
+
+    async def _snapshot(
+        self, bundle: resource.Bundle, known: Known, *, grayed: bool, public_only: bool
+    ) -> resource.Snapshot:
+        manifest = known.state.manifest(with_gray=grayed)
+        found = await self._ready(bundle, known.key, manifest)
+        entries = [
+            part.entry for _key, part in sorted(found.items()) if part.public or not public_only
+        ]
+        gray = known.state.gray
+        return resource.Snapshot(
+            bundle=bundle,
+            position=known.position,
+            digest=resource.snapshot_digest(entries),
+            gray=gray.id if grayed and gray is not None else "",
+            links=[] if public_only else _links(bundle, known.state.gray_links if grayed else known.state.links),
+            entries=entries,
+        )
+
+    async def _ready(
+        self, bundle: resource.Bundle, key: int, manifest: states.Manifest
+    ) -> dict[tuple[str, str], Part]:
+        found = {
+            place: part
+            for place, digest in manifest.items()
+            if (part := self._cache.get(("part", key, *place, digest))) is not None
+        }
+        missing = {place: digest for place, digest in manifest.items() if place not in found}
+        if missing:
+            bodies = self._parts.bodies(bundle)
+            await bodies.ready()
+            async with self._parts.database.reading() as session:
+                contents = await store.read_contents(session, key, missing.values())
+            for place, digest in missing.items():
+                kind = self._parts.kinds.get(bundle.capability, place[0])
+                opened = bodies.opened(*place, contents[digest])
+                content = wire.encode(kind.deliver(opened))
+                entry = resource.Entry(
+                    kind=place[0],
+                    name=place[1],
+                    digest=resource.content_digest(content),
+                    content=msgspec.Raw(content),
+                )
+                found[place] = Part(entry, kind.is_public(opened))
+                self._cache.put(("part", key, *place, digest), found[place])
+        return found
+
+    def _answer(self, snapshot: resource.Snapshot, have: str, key: int) -> Answer:
+        if have and have == snapshot.digest:
+            return Answer.of(
+                resource.Unchanged(
+                    bundle=snapshot.bundle, position=snapshot.position, digest=snapshot.digest, gray=snapshot.gray
+                )
+            )
+        base: Whole | None = self._cache.get(("whole", key, have)) if have else None
+        self._cache.put(("whole", key, snapshot.digest), Whole(snapshot))
+        full = Answer.of(snapshot)
+        if base is None:
+            return full
+        delta = Answer.of(delta_between(base.snapshot, snapshot))
+        return delta if len(delta.body) < len(full.body) else full
+
+
+def delta_between(base: resource.Snapshot, target: resource.Snapshot) -> resource.Delta:
+    """Give what turns the content of one snapshot into that of another."""
+    before = {entry.key: entry.digest for entry in base.entries}
+    after = {entry.key for entry in target.entries}
+    return resource.Delta(
+        bundle=target.bundle,
+        position=target.position,
+        base=base.digest,
+        digest=target.digest,
+        gray=target.gray,
+        links=target.links,
+        put=[entry for entry in target.entries if before.get(entry.key) != entry.digest],
+        remove=sorted(place for place in before if place not in after),
+    )
+
+
+def _links(bundle: resource.Bundle, pairs: list[tuple[str, str]]) -> list[resource.Bundle]:
+    place = bundle.scope
+    return [
+        resource.Bundle(
+            scope=msgspec.structs.replace(place, center=center, application=application),
+            capability=bundle.capability,
+        )
+        for center, application in pairs
+    ]

@@ -1,0 +1,166 @@
+"""Heads: what this server knows of each bundle. A hint may make it ask again; only the database says what is true."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from qiantang.kernel import errors, resource, wire
+
+from qiantang_server.kernel import storage
+from qiantang_server.kernel.access import Principal
+from qiantang_server.kernel.cache.port import ReleaseCache
+from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources.service import ground
+from qiantang_server.kernel.resources.service.ground import Ground, Published
+from qiantang_server.kernel.resources.service.publishing import Step, append
+from qiantang_server.kernel.resources.state import State
+
+log = logging.getLogger(__name__)
+MAX_HEADS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A bundle as this server last saw it."""
+
+    key: int
+    position: resource.Position
+    state: State
+
+
+EMPTY = Known(0, resource.NOWHERE, State())
+
+
+class Heads:
+    """A bounded cache of heads, filled from the release cache or the database, corrected by hints and reconciling."""
+
+    def __init__(self, parts: Ground, cache: ReleaseCache, principal: Principal) -> None:
+        self._parts = parts
+        self._cache = cache
+        self._principal = principal
+        self._known: OrderedDict[resource.Bundle, Known] = OrderedDict()
+
+    def learn(self, published: Published) -> None:
+        """Take over what a transaction of this server just made durable."""
+        self._keep(published.bundle, Known(published.key, published.position, published.state))
+
+    def hint(self, bundle: resource.Bundle, position: resource.Position) -> bool:
+        """Hear that a bundle has reached a position; say whether that is news to this server."""
+        known = self._known.get(bundle)
+        if known is None:
+            return True
+        if known.position >= position:
+            return False
+        del self._known[bundle]
+        return True
+
+    async def get(self, bundle: resource.Bundle, at_least: resource.Position = resource.NOWHERE) -> Known:
+        """Give a bundle at a position not older than `at_least`.
+
+        A caller that has seen a position which the database has not proves that the database was set back to an older
+        copy: the epoch rises, so that every receiver takes what is there now.
+
+        Raises:
+            UnavailableError: neither memory nor the database could tell.
+        """
+        known = self._known.get(bundle)
+        if known is not None and known.position >= at_least:
+            return known
+        found = await self._from_cache(bundle, at_least)
+        if found is None:
+            found = await self._from_database(bundle)
+            if found.position < at_least:
+                found = await self._restored(bundle, at_least)
+        self._keep(bundle, found)
+        return found
+
+    async def reconcile(self, bundles: Iterable[resource.Bundle]) -> list[tuple[resource.Bundle, resource.Position]]:
+        """Compare bundles with the database; give those that moved without this server hearing of it."""
+        wanted = {known.key: bundle for bundle in bundles if (known := self._known.get(bundle)) and known.key}
+        async with self._parts.database.reading() as session:
+            rows = await store.positions(session, list(wanted))
+        moved: list[tuple[resource.Bundle, resource.Position]] = []
+        for row in rows:
+            position = resource.Position(epoch=row.epoch, revision=row.revision)
+            if self.hint(wanted[row.id], position):
+                moved.append((wanted[row.id], position))
+        unknown = [bundle for bundle in bundles if (known := self._known.get(bundle)) is not None and not known.key]
+        for bundle in unknown:
+            found = await self._from_database(bundle)
+            if found.key:
+                self._keep(bundle, found)
+                moved.append((bundle, found.position))
+        return moved
+
+    def encoded(self, known: Known) -> bytes:
+        """Write what the release cache keeps of a revision: its state, under the key of its bundle."""
+        return wire.encode({"key": known.key, "state": known.state})
+
+    async def _from_cache(self, bundle: resource.Bundle, at_least: resource.Position) -> Known | None:
+        if at_least == resource.NOWHERE:
+            return None
+        try:
+            position = await self._cache.get_head(str(bundle))
+            if position is None or position < at_least:
+                return None
+            blob = await self._cache.get_release(str(bundle), position)
+        except errors.UnavailableError:
+            return None
+        if blob is None:
+            return None
+        held = wire.decode(blob, _Cached)
+        return Known(held.key, position, held.state)
+
+    async def _from_database(self, bundle: resource.Bundle) -> Known:
+        async with self._parts.database.reading() as session:
+            head = await ground.head(session, bundle)
+        return Known(head.key, head.position, head.state)
+
+    async def _restored(self, bundle: resource.Bundle, seen: resource.Position) -> Known:
+        if seen.epoch > 1 << 40 or seen.revision > 1 << 50:
+            raise errors.InvalidRequestError(f"no server of this platform ever gave the position {seen}")
+
+        async def work(session: storage.Session) -> None:
+            row = await store.lock_bundle(session, bundle, self._parts.clock())
+            head = await ground.head_of(session, row)
+            if head.position >= seen:
+                return
+            raised = ground.Head(
+                head.key,
+                resource.Position(epoch=max(head.position.epoch, seen.epoch) + 1, revision=head.position.revision),
+                head.state,
+            )
+            step = Step(
+                action="restore",
+                principal=self._principal,
+                message=f"the database was set back: a receiver had seen {seen}, it held {head.position}",
+                state=head.state,
+                changed=[],
+            )
+            await append(session, self._parts, bundle, raised, step)
+
+        log.error(
+            "the database was set back to an older copy; receivers take over what it holds now",
+            extra={"bundle": str(bundle), "seen": str(seen)},
+        )
+        await self._parts.database.write(work)
+        return await self._from_database(bundle)
+
+    def _keep(self, bundle: resource.Bundle, known: Known) -> None:
+        held = self._known.get(bundle)
+        if held is not None and held.position > known.position:
+            return
+        self._known[bundle] = known
+        self._known.move_to_end(bundle)
+        while len(self._known) > MAX_HEADS:
+            self._known.popitem(last=False)
+
+
+class _Cached(wire.Wire, frozen=True):
+    key: int
+    state: State
+
+

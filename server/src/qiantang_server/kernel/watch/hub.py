@@ -1,0 +1,137 @@
+"""Hub: the streams that are open at this server, and what each of them has still to be told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from qiantang.kernel import protocol, resource, wire
+
+
+def frame(event: str, data: object) -> bytes:
+    """Write one server-sent event."""
+    return b"event: " + event.encode() + b"\ndata: " + wire.encode(data) + b"\n\n"
+
+
+HEARTBEAT = b": beat\n\n"
+
+
+class Subscriber:
+    """One stream. Notices of one bundle replace each other while they wait, so what waits is bounded by its bundles."""
+
+    __slots__ = ("_frames", "_pending", "_wake", "bundles", "closed")
+
+    def __init__(self, bundles: Iterable[resource.Bundle]) -> None:
+        self.bundles = set(bundles)
+        self.closed = False
+        self._pending: dict[resource.Bundle, bytes] = {}
+        self._frames: list[bytes] = []
+        self._wake = asyncio.Event()
+
+    def notify(self, bundle: resource.Bundle, notice: bytes) -> None:
+        """Have a notice, already framed, sent as soon as the stream can take it."""
+        self._pending[bundle] = notice
+        self._wake.set()
+
+    def say(self, event: str, data: object, *, last: bool = False) -> None:
+        """Have another event sent; `last` ends the stream after it."""
+        if not self.closed:
+            self._frames.append(frame(event, data))
+            self.closed = last
+            self._wake.set()
+
+    def close(self) -> None:
+        """End the stream."""
+        self.closed = True
+        self._wake.set()
+
+    async def take(self, heartbeat: float) -> bytes:
+        """Wait for something to send, at most `heartbeat` seconds; give it, or a heartbeat, or nothing at the end."""
+        if not (self._pending or self._frames or self.closed):
+            try:
+                async with asyncio.timeout(heartbeat):
+                    await self._wake.wait()
+            except TimeoutError:
+                return HEARTBEAT
+        self._wake.clear()
+        chunk = b"".join((*self._pending.values(), *self._frames))
+        self._pending.clear()
+        self._frames.clear()
+        return chunk
+
+
+class Hub:
+    """Fans notices out to the streams that watch a bundle."""
+
+    def __init__(self) -> None:
+        self._watching: dict[resource.Bundle, set[Subscriber]] = {}
+        self._all: set[Subscriber] = set()
+
+    def __len__(self) -> int:
+        """Count the open streams."""
+        return len(self._all)
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Open a stream."""
+        self._all.add(subscriber)
+        for bundle in subscriber.bundles:
+            self._watching.setdefault(bundle, set()).add(subscriber)
+
+    def remove(self, subscriber: Subscriber) -> None:
+        """Forget a stream."""
+        self._all.discard(subscriber)
+        for bundle in subscriber.bundles:
+            self._unwatch(bundle, subscriber)
+
+    def watch_also(self, subscriber: Subscriber, bundles: Iterable[resource.Bundle]) -> None:
+        """Have a stream hear of further bundles: links that a release brought."""
+        for bundle in bundles:
+            if bundle not in subscriber.bundles:
+                subscriber.bundles.add(bundle)
+                self._watching.setdefault(bundle, set()).add(subscriber)
+
+    def notice(self, bundle: resource.Bundle, position: resource.Position) -> int:
+        """Tell every stream that watches the bundle; give how many."""
+        watching = self._watching.get(bundle)
+        if not watching:
+            return 0
+        notice = frame("notice", protocol_notice(bundle, position))
+        for subscriber in watching:
+            subscriber.notify(bundle, notice)
+        return len(watching)
+
+    def watchers(self, bundle: resource.Bundle) -> list[Subscriber]:
+        """Give the streams that watch a bundle."""
+        return list(self._watching.get(bundle, ()))
+
+    def watched(self) -> list[resource.Bundle]:
+        """Give every bundle that some stream watches."""
+        return list(self._watching)
+
+    def say_all(self, event: str, data: object) -> None:
+        """Send an event to every stream."""
+        for subscriber in self._all:
+            subscriber.say(event, data)
+
+    def end(self, bundles: Iterable[resource.Bundle], reason: str) -> None:
+        """Tell the streams of a removed application that it is gone, and end them."""
+        for bundle in bundles:
+            for subscriber in self.watchers(bundle):
+                subscriber.say("gone", protocol.Gone(reason=reason), last=True)
+
+    def close(self) -> None:
+        """Send every stream to another server, and end it."""
+        for subscriber in self._all:
+            subscriber.say("goodbye", protocol.Goodbye(reason="shutdown"), last=True)
+
+    def _unwatch(self, bundle: resource.Bundle, subscriber: Subscriber) -> None:
+        watching = self._watching.get(bundle)
+        if watching is not None:
+            watching.discard(subscriber)
+            if not watching:
+                del self._watching[bundle]
+
+
+def protocol_notice(bundle: resource.Bundle, position: resource.Position) -> resource.Notice:
+    """Give the notice of a position."""
+    return resource.Notice(bundle=bundle, position=position)

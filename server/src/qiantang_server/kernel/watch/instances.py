@@ -1,0 +1,175 @@
+"""Instances: who is connected here and what each holds, written to the database in batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from qiantang.kernel import errors, protocol, release, resource, scope, wire
+
+from qiantang_server.kernel import storage
+from qiantang_server.kernel.watch import store
+
+log = logging.getLogger(__name__)
+ALIVE_MS = 90_000
+TOUCH_MS = 30_000
+MAX_WAITING = 200_000
+
+
+@dataclass(slots=True)
+class _Waiting:
+    instances: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    held: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict[tuple[str, str], dict[str, Any]])
+    left: set[str] = field(default_factory=set[str])
+
+
+class Instances:
+    """Collects what instances say and writes the newest of it in one transaction per flush.
+
+    What waits is bounded: one row per instance and bundle, and a full table of waiting rows drops the oldest; instances say
+    it again whenever they reconnect.
+    """
+
+    def __init__(self, database: storage.Database, node: str, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._node = node
+        self._clock = clock
+        self._waiting = _Waiting()
+        self._connected: dict[str, int] = {}
+        self._touched = clock()
+
+    def __len__(self) -> int:
+        """Count the instances connected here."""
+        return len(self._connected)
+
+    def arrive(self, place: scope.Scope, instance: scope.Instance, held: list[protocol.Held]) -> str:
+        """Note an instance that opened its stream; give the key to leave with."""
+        key = store.instance_id(place, instance.name)
+        at = self._clock()
+        self._connected[key] = self._connected.get(key, 0) + 1
+        self._waiting.left.discard(key)
+        self._waiting.instances[key] = {
+            "id": key,
+            "tenant": place.tenant,
+            "environment": place.environment,
+            "center": place.center,
+            "application": place.application,
+            "name": instance.name,
+            "cluster": instance.cluster,
+            "labels": wire.encode(instance.labels).decode(),
+            "host": instance.host,
+            "process": instance.process,
+            "version": instance.version,
+            "node": self._node,
+            "connected": True,
+            "connected_at": at,
+            "seen_at": at,
+        }
+        self.acknowledge(place, instance, held)
+        return key
+
+    def leave(self, key: str) -> None:
+        """Note that a stream ended; the last one of an instance counts."""
+        streams = self._connected.get(key, 0) - 1
+        if streams > 0:
+            self._connected[key] = streams
+            return
+        self._connected.pop(key, None)
+        self._waiting.left.add(key)
+
+    def acknowledge(self, place: scope.Scope, instance: scope.Instance, held: list[protocol.Held]) -> None:
+        """Note what an instance holds now."""
+        key = store.instance_id(place, instance.name)
+        at = self._clock()
+        for one in held:
+            bundle = store.bundle_id(one.bundle)
+            if len(self._waiting.held) >= MAX_WAITING:
+                self._waiting.held.pop(next(iter(self._waiting.held)))
+            self._waiting.held[(key, bundle)] = {
+                "instance": key,
+                "bundle_id": bundle,
+                "bundle": str(one.bundle),
+                "epoch": one.position.epoch,
+                "revision": one.position.revision,
+                "digest": one.digest[:64],
+                "gray": one.gray[:32],
+                "status": one.status,
+                "error": one.error,
+                "took_ms": one.took_ms,
+                "applied_at": at,
+            }
+
+    async def flush(self) -> None:
+        """Write what waits; what could not be written waits on."""
+        waiting, self._waiting = self._waiting, _Waiting()
+        at = self._clock()
+        touch = at - self._touched >= TOUCH_MS
+        if not (waiting.instances or waiting.held or waiting.left or touch):
+            return
+
+        async def work(session: storage.Session) -> None:
+            await store.save_instances(session, list(waiting.instances.values()))
+            await store.save_held(session, list(waiting.held.values()))
+            await store.leave(session, sorted(waiting.left), self._node, at)
+            if touch:
+                await store.touch(session, list(self._connected), self._node, at)
+
+        try:
+            await self._database.write(work)
+        except errors.QiantangError:
+            newer, self._waiting = self._waiting, waiting
+            self._waiting.instances.update(newer.instances)
+            self._waiting.held.update(newer.held)
+            self._waiting.left = (waiting.left - set(newer.instances)) | newer.left
+            raise
+        if touch:
+            self._touched = at
+
+    async def list_instances(
+        self, bundle: resource.Bundle, current: resource.Position, *, after: str, limit: int
+    ) -> release.Page:
+        """Give a page of a bundle's instances in order of name: alive or not, what each holds, since when, and its error."""
+        async with self._database.reading() as session:
+            rows = await store.list_instances(session, bundle, after=after, limit=limit + 1)
+        at = self._clock()
+        items = [_status(row, current, at) for row in rows[:limit]]
+        return release.Page(items=items, next=rows[limit - 1].name if len(rows) > limit else "")
+
+    async def forget(self, before: int) -> int:
+        """Delete instances not seen since a moment."""
+        return await self._database.write(lambda session: store.forget(session, before))
+
+
+def _status(row: Any, current: resource.Position, at: int) -> release.InstanceStatus:
+    instance = scope.Instance(
+        name=row.name,
+        cluster=row.cluster,
+        labels=wire.decode(row.labels, dict[str, str]),
+        host=row.host,
+        process=row.process,
+        version=row.version,
+    )
+    common: dict[str, Any] = {
+        "instance": instance,
+        "node": row.node,
+        "alive": bool(row.connected) and at - row.seen_at < ALIVE_MS,
+        "connected_at": row.connected_at,
+        "seen_at": row.seen_at,
+    }
+    if row.epoch is None:
+        return release.InstanceStatus(**common)
+    position = resource.Position(epoch=row.epoch, revision=row.revision)
+    return release.InstanceStatus(
+        **common,
+        position=position,
+        digest=row.digest,
+        gray=row.gray,
+        status=row.status,
+        error=row.error,
+        current=position == current and row.status == "applied",
+        applied_at=row.applied_at,
+        age_ms=max(0, at - row.applied_at),
+        took_ms=row.took_ms,
+    )

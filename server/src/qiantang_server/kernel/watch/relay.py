@@ -1,0 +1,115 @@
+"""Relay: carries each new position out of the database. Redis first, then the coordination service, then the streams.
+
+Every step is idempotent and sets only what is newer, and the outbox row goes last: a crash at any point only delays,
+because the next sweep of any server does the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable
+
+from qiantang.kernel import errors, resource
+
+from qiantang_server.kernel import storage
+from qiantang_server.kernel.cache.port import ReleaseCache
+from qiantang_server.kernel.coordination.port import Coordination
+from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources.service.ground import Published
+from qiantang_server.kernel.watch.heads import Heads, Known
+from qiantang_server.kernel.watch.hub import Hub
+
+log = logging.getLogger(__name__)
+SWEEP_SECONDS = 1.0
+GRACE_MS = 1500
+BATCH = 200
+LOG_EVERY = 30.0
+
+
+class Relay:
+    """Relays what this server publishes at once, and sweeps up what any server left in the outbox."""
+
+    def __init__(
+        self, database: storage.Database, heads: Heads, hub: Hub, cache: ReleaseCache, coordination: Coordination
+    ) -> None:
+        self._database = database
+        self._heads = heads
+        self._hub = hub
+        self._cache = cache
+        self._coordination = coordination
+        self._fresh: deque[Published] = deque(maxlen=10_000)
+        self._wake = asyncio.Event()
+        self._complained = 0.0
+
+    def published(self, published: Published) -> None:
+        """Hear of a committed position; called on the loop, right after the commit."""
+        self._heads.learn(published)
+        self._fresh.append(published)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Relay until cancelled."""
+        swept = 0.0
+        while True:
+            try:
+                async with asyncio.timeout(SWEEP_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            while self._fresh:
+                one = self._fresh.popleft()
+                known = Known(one.key, one.position, one.state)
+                await self._relay(one.bundle, known, one.notice)
+            if time.monotonic() - swept >= SWEEP_SECONDS:
+                await self.sweep()
+                swept = time.monotonic()
+
+    async def sweep(self) -> int:
+        """Relay what has waited in the outbox longer than its own server needs; give how many rows were finished."""
+        finished = 0
+        try:
+            async with self._database.reading() as session:
+                until = await session.now() - GRACE_MS
+                rows = await store.waiting_notices(session, until, BATCH)
+            for row in rows:
+                bundle = store.address(row)
+                position = resource.Position(epoch=row.at_epoch, revision=row.at_revision)
+                known = await self._heads.get(bundle, position)
+                finished += await self._relay(bundle, known, row.notice)
+        except errors.QiantangError as error:
+            self._complain("the outbox could not be swept", error)
+        return finished
+
+    async def _relay(self, bundle: resource.Bundle, known: Known, notice: int) -> bool:
+        done = await self._step("the release cache", self._to_cache(bundle, known))
+        done &= await self._step(
+            "the coordination service", self._coordination.announce(str(bundle), known.position)
+        )
+        self._hub.notice(bundle, known.position)
+        if done:
+            done = await self._step(
+                "the outbox", self._database.write(lambda session: store.finish_notices(session, [notice]))
+            )
+        return done
+
+    async def _to_cache(self, bundle: resource.Bundle, known: Known) -> None:
+        await self._cache.put_release(str(bundle), known.position, self._heads.encoded(known))
+        await self._cache.set_head(str(bundle), known.position)
+
+    async def _step(self, what: str, doing: Awaitable[object]) -> bool:
+        try:
+            await doing
+        except errors.QiantangError as error:
+            self._complain(f"{what} did not take a position; it is tried again", error)
+            return False
+        return True
+
+    def _complain(self, message: str, error: errors.QiantangError) -> None:
+        at = time.monotonic()
+        if at - self._complained > LOG_EVERY:
+            self._complained = at
+            log.warning("a notice is delayed", extra={"reason": message, "error": error.detail})

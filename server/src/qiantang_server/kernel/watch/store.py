@@ -1,0 +1,134 @@
+"""Rows of running instances: where each is connected, and what it holds of each bundle."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from qiantang.kernel import resource, scope
+
+from qiantang_server.kernel import storage
+
+instances = sa.Table(
+    "instance",
+    storage.metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    storage.name_column("tenant"),
+    storage.name_column("environment"),
+    storage.name_column("center"),
+    storage.name_column("application"),
+    storage.name_column("name", 128),
+    storage.name_column("cluster"),
+    sa.Column("labels", storage.Text, nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("process", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("node", sa.String(128), nullable=False),
+    sa.Column("connected", sa.Boolean, nullable=False),
+    sa.Column("connected_at", storage.Millis, nullable=False),
+    sa.Column("seen_at", storage.Millis, nullable=False),
+    sa.Index("ix_instance_place", "tenant", "environment", "center", "application", "name"),
+    sa.Index("ix_instance_seen_at", "seen_at"),
+)
+
+held = sa.Table(
+    "instance_held",
+    storage.metadata,
+    sa.Column("instance", sa.String(32), primary_key=True),
+    sa.Column("bundle_id", sa.String(32), primary_key=True),
+    sa.Column("bundle", sa.String(400), nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("gray", sa.String(32), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("error", storage.Text, nullable=False),
+    sa.Column("took_ms", sa.Float, nullable=False),
+    sa.Column("applied_at", storage.Millis, nullable=False),
+    sa.Index("ix_instance_held_bundle_id", "bundle_id"),
+)
+
+
+def instance_id(place: scope.Scope, name: str) -> str:
+    """Give the key of an instance's row."""
+    return hashlib.sha256(f"{place}\0{name}".encode()).hexdigest()[:32]
+
+
+def bundle_id(bundle: resource.Bundle) -> str:
+    """Give the key that a bundle has in rows of what is held."""
+    return hashlib.sha256(str(bundle).encode()).hexdigest()[:32]
+
+
+async def save_instances(session: storage.Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write instances over what was known of them."""
+    await session.upsert(
+        instances,
+        rows,
+        ["cluster", "labels", "host", "process", "version", "node", "connected", "connected_at", "seen_at"],
+    )
+
+
+async def save_held(session: storage.Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write what instances hold over what they held."""
+    columns = ["epoch", "revision", "digest", "gray", "status", "error", "took_ms", "applied_at"]
+    await session.upsert(held, rows, columns)
+
+
+async def touch(session: storage.Session, keys: Sequence[str], node: str, at: int) -> None:
+    """Say that instances connected to this node still live."""
+    for start in range(0, len(keys), 500):
+        some = keys[start : start + 500]
+        await session.execute(
+            sa.update(instances).where(instances.c.id.in_(some), instances.c.node == node).values(seen_at=at)
+        )
+
+
+async def leave(session: storage.Session, keys: Sequence[str], node: str, at: int) -> None:
+    """Say that instances closed their stream to this node; one that moved to another node is left alone."""
+    for start in range(0, len(keys), 500):
+        some = keys[start : start + 500]
+        await session.execute(
+            sa.update(instances)
+            .where(instances.c.id.in_(some), instances.c.node == node)
+            .values(connected=False, seen_at=at)
+        )
+
+
+async def list_instances(
+    session: storage.Session, bundle: resource.Bundle, *, after: str, limit: int
+) -> Sequence[sa.Row[Any]]:
+    """Give instances of the bundle's application with what they hold of it, in order of name."""
+    place = bundle.scope
+    joined = sa.outerjoin(
+        instances, held, sa.and_(held.c.instance == instances.c.id, held.c.bundle_id == bundle_id(bundle))
+    )
+    columns = [column for column in held.c if column.name not in {"instance", "bundle_id", "bundle"}]
+    statement = (
+        sa.select(instances, *columns)
+        .select_from(joined)
+        .where(
+            instances.c.tenant == place.tenant,
+            instances.c.environment == place.environment,
+            instances.c.center == place.center,
+            instances.c.application == place.application,
+            instances.c.name > after,
+        )
+        .order_by(instances.c.name)
+        .limit(limit)
+    )
+    return await session.all(statement)
+
+
+async def forget(session: storage.Session, before: int, limit: int = 5000) -> int:
+    """Delete instances that were last seen before a moment, and what they held; give how many."""
+    gone = [
+        row.id
+        for row in await session.all(sa.select(instances.c.id).where(instances.c.seen_at < before).limit(limit))
+    ]
+    for start in range(0, len(gone), 500):
+        some = gone[start : start + 500]
+        await session.execute(sa.delete(held).where(held.c.instance.in_(some)))
+        await session.execute(sa.delete(instances).where(instances.c.id.in_(some)))
+    return len(gone)

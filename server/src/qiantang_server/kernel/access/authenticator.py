@@ -1,0 +1,49 @@
+"""Authenticator: what turns presented proof into a principal, and the sealer that keeps what such proof
+needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from qiantang_server.kernel.access.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request brings to prove who sends it; a bearer token goes before a cookie."""
+
+    bearer: str = field(default="", repr=False)
+    cookie: str = field(default="", repr=False)
+    address: str = ""
+
+
+class Authenticator(Protocol):
+    """Knows principals by their proof."""
+
+    async def authenticate(self, credentials: Presented) -> Principal:
+        """Give the principal, from memory in the common case.
+
+        Raises:
+            UnauthenticatedError: nothing was presented, or it is unknown, expired or revoked.
+            GoneError: the application that the proof speaks for was removed.
+            UnavailableError: the database that could tell is away.
+        """
+        ...
+
+
+class Sealer(Protocol):
+    """Keeps small secrets of a tenant at rest: what was sealed for one tenant opens for that tenant alone."""
+
+    def seal(self, tenant: str, plain: bytes) -> str:
+        """Encrypt and authenticate; the text carries what is needed to find the key again."""
+        ...
+
+    def open(self, tenant: str, sealed: str) -> bytes:
+        """Give back what was sealed.
+
+        Raises:
+            QiantangError: altered, of another tenant, or its key is not there.
+        """
+        ...

@@ -59,3 +59,8 @@ def builtins(value: Any) -> Any:
 def model_name(model: Any) -> str:
     """Name a model as a person would."""
     return str(getattr(model, "__name__", model))
+
+
+def schema(model: Any) -> dict[str, Any]:
+    """Give the JSON Schema of a model."""
+    return msgspec.json.schema(model)

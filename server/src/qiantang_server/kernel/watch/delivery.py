@@ -121,7 +121,7 @@ class Deliveries:
     async def links(self, bundle: resource.Bundle) -> list[resource.Bundle]:
         """Give the bundles that instances of this one's application need as well, gray or not."""
         known = await self._heads.get(bundle)
-        return _links(bundle, sorted({*known.state.links, *known.state.gray_links}))
+        return links_of(bundle, known.state)
 
     async def _takes_gray(self, known: Known, instance: scope.Instance) -> bool:
         gray = known.state.gray
@@ -207,6 +207,11 @@ def delta_between(base: resource.Snapshot, target: resource.Snapshot) -> resourc
         put=[entry for entry in target.entries if before.get(entry.key) != entry.digest],
         remove=sorted(place for place in before if place not in after),
     )
+
+
+def links_of(bundle: resource.Bundle, state: states.State) -> list[resource.Bundle]:
+    """Give the bundles that a state links to, for gray instances or for the others."""
+    return _links(bundle, sorted({*state.links, *state.gray_links}))
 
 
 def _links(bundle: resource.Bundle, pairs: list[tuple[str, str]]) -> list[resource.Bundle]:

@@ -43,6 +43,10 @@ class Heads:
         self._principal = principal
         self._known: OrderedDict[resource.Bundle, Known] = OrderedDict()
 
+    def clock(self) -> int:
+        """Give this server's clock in milliseconds."""
+        return self._parts.clock()
+
     def learn(self, published: Published) -> None:
         """Take over what a transaction of this server just made durable."""
         self._keep(published.bundle, Known(published.key, published.position, published.state))

@@ -19,6 +19,7 @@ from qiantang_server.kernel.cache.port import ReleaseCache
 from qiantang_server.kernel.coordination.port import Coordination
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.service.ground import Published
+from qiantang_server.kernel.watch.delivery import links_of
 from qiantang_server.kernel.watch.heads import Heads, Known
 from qiantang_server.kernel.watch.hub import Hub
 
@@ -89,6 +90,8 @@ class Relay:
         done &= await self._step(
             "the coordination service", self._coordination.announce(str(bundle), known.position)
         )
+        for subscriber in self._hub.watchers(bundle):
+            self._hub.watch_also(subscriber, links_of(bundle, known.state))
         self._hub.notice(bundle, known.position)
         if done:
             done = await self._step(

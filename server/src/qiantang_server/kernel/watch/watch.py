@@ -1,0 +1,144 @@
+"""Watch: the one way out. Opens the relay, hears of other servers' releases, and keeps streams and instances."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+from qiantang.kernel import errors, protocol, resource
+
+from qiantang_server.kernel.access import Principal
+from qiantang_server.kernel.cache.port import ReleaseCache
+from qiantang_server.kernel.coordination.port import Coordination
+from qiantang_server.kernel.resources import Resources
+from qiantang_server.kernel.watch.delivery import Deliveries
+from qiantang_server.kernel.watch.heads import Heads
+from qiantang_server.kernel.watch.hub import Hub, Subscriber
+from qiantang_server.kernel.watch.instances import Instances
+from qiantang_server.kernel.watch.relay import Relay
+from qiantang_server.kernel.watch.settings import WatchSettings
+
+log = logging.getLogger(__name__)
+FLUSH_SECONDS = 0.5
+RESTART_SECONDS = 1.0
+
+
+class Watch:
+    """Streams notices, answers fetches, takes acknowledgements. Open it as an async context manager."""
+
+    def __init__(
+        self,
+        settings: WatchSettings,
+        resources: Resources,
+        *,
+        cache: ReleaseCache,
+        coordination: Coordination,
+        principal: Principal,
+        node: str,
+    ) -> None:
+        parts = resources.parts
+        self.settings = settings
+        self.node = node
+        self.hub = Hub()
+        self.heads = Heads(parts, cache, principal)
+        self.deliveries = Deliveries(parts, self.heads, resources.gray, settings.cache_bytes)
+        self.instances = Instances(parts.database, node, parts.clock)
+        self.relay = Relay(parts.database, self.heads, self.hub, cache, coordination)
+        self._coordination = coordination
+        self._tasks: list[asyncio.Task[None]] = []
+        self._servers: list[str] = []
+        parts.published = self.relay.published
+
+    async def __aenter__(self) -> Watch:
+        """Start the loops."""
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            "relay": self.relay.run,
+            "announcements": self._hear,
+            "reconcile": self._reconcile,
+            "instances": self._flush,
+        }
+        self._tasks = [asyncio.create_task(_supervised(name, run), name=f"watch-{name}") for name, run in loops.items()]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop the loops, after what instances said is written."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(errors.QiantangError):
+            await self.instances.flush()
+
+    async def bundles(self, request: protocol.StreamRequest) -> list[resource.Bundle]:
+        """Give what a stream must hear of: the application's own bundles and those that they link to.
+
+        A position that a receiver holds and the database has not proves that the database was set back, and is repaired here.
+        """
+        own = [resource.Bundle(scope=request.scope, capability=name) for name in request.capabilities]
+        seen = {held.bundle: held.position for held in request.held}
+        found = list(own)
+        for bundle in own:
+            await self.heads.get(bundle, seen.get(bundle, resource.NOWHERE))
+            found += await self.deliveries.links(bundle)
+        return list(dict.fromkeys(found))
+
+    async def greet(self, subscriber: Subscriber) -> None:
+        """Tell a new stream who answers, and where each of its bundles stands."""
+        settings = self.settings
+        subscriber.say(
+            "hello",
+            protocol.Hello(
+                node=self.node,
+                servers=self._servers,
+                poll_seconds=settings.poll.total_seconds(),
+                heartbeat_seconds=settings.heartbeat.total_seconds(),
+                server_time=self.heads.clock(),
+            ),
+        )
+        for bundle in list(subscriber.bundles):
+            known = await self.heads.get(bundle)
+            subscriber.say("notice", resource.Notice(bundle=bundle, position=known.position))
+
+    def tell_servers(self, addresses: list[str]) -> None:
+        """Tell every stream which servers live now, when that changed."""
+        if addresses != self._servers:
+            self._servers = addresses
+            self.hub.say_all("servers", protocol.Servers(servers=addresses))
+
+    async def _hear(self) -> None:
+        async for key, position in self._coordination.watch():
+            await self._moved(resource.Bundle.parse(key), position)
+
+    async def _reconcile(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.reconcile.total_seconds() * random.uniform(0.8, 1.2))  # noqa: S311
+            for bundle, position in await self.heads.reconcile(self.hub.watched()):
+                await self._moved(bundle, position)
+
+    async def _moved(self, bundle: resource.Bundle, position: resource.Position) -> None:
+        if self.heads.hint(bundle, position):
+            watchers = self.hub.watchers(bundle)
+            if watchers:
+                links = await self.deliveries.links(bundle)
+                for subscriber in watchers:
+                    self.hub.watch_also(subscriber, links)
+        self.hub.notice(bundle, position)
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.instances.flush()
+
+
+async def _supervised(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop for ever: one that fails is logged and started again."""
+    while True:
+        try:
+            await run()
+        except errors.QiantangError as error:
+            log.warning("a loop stopped and starts again", extra={"loop": name, "reason": error.detail})
+        except Exception:
+            log.exception("a loop failed and starts again", extra={"loop": name})
+        await asyncio.sleep(RESTART_SECONDS)

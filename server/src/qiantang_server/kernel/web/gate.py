@@ -1,0 +1,118 @@
+"""Gate: who asks, and may he? In front of every route; a route that does not say what it needs is never built.
+
+A route says it in its `opt`: `permission` ("<capability>.<kind>:<verb>"), or `verb` below a controller that says
+`capability` and `kind`; or `authenticated` or `public` with the reason. The place comes from the path parameters tenant,
+environment, center and application.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, cast
+
+from litestar.datastructures import Headers, MutableScopeHeaders
+from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from qiantang.kernel import errors, ids
+
+from qiantang_server.kernel import access
+from qiantang_server.kernel.access import Authenticator, Presented, Principal, Target, csrf
+from qiantang_server.kernel.web.denials import Denials
+
+log = logging.getLogger(__name__)
+PLACES = ("tenant", "environment", "center", "application")
+REQUEST_ID_LENGTH = 64
+
+
+def needed_permission(opt: dict[str, Any]) -> str | None:
+    """Give the permission that a route needs; None where being known, or nothing at all, is enough."""
+    if "permission" in opt:
+        return str(opt["permission"])
+    if "verb" in opt and "kind" in opt:
+        return f"{opt['capability']}.{opt['kind']}:{opt['verb']}"
+    return None
+
+
+def require_declared(handlers: Iterable[BaseRouteHandler], permissions: Iterable[str]) -> None:
+    """Pass where every route says what it needs, in permissions that exist.
+
+    Raises:
+        MisconfiguredError: names the routes that do not.
+    """
+    known = set(permissions)
+    wrong: list[str] = []
+    for handler in handlers:
+        needed = needed_permission(handler.opt)
+        if needed is None and not (handler.opt.get("public") or handler.opt.get("authenticated")):
+            wrong.append(f"{handler}: says neither permission nor why it needs none")
+        elif needed is not None and needed not in known:
+            wrong.append(f"{handler}: {needed} is no declared permission")
+    if wrong:
+        raise errors.MisconfiguredError("routes without a declared permission: " + "; ".join(sorted(wrong)))
+
+
+class Gate:
+    """ASGI middleware that authenticates, authorizes, and gives each request an id."""
+
+    def __init__(self, app: ASGIApp, *, authenticator: Authenticator, denials: Denials, cookies: tuple[str, ...]) -> None:
+        self.app = app
+        self._authenticator = authenticator
+        self._denials = denials
+        self._cookies = cookies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through, or raise what the problem renderer answers with."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers.from_scope(scope)
+        request_id = _request_id(headers)
+        scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
+
+        async def tagged(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableScopeHeaders.from_message(message)["X-Request-Id"] = request_id
+            await send(message)
+
+        handler = cast("BaseRouteHandler", scope["route_handler"])
+        opt = handler.opt
+        if not opt.get("public"):
+            scope["user"] = await self._admit(scope, headers, opt)
+        await self.app(scope, receive, tagged)
+
+    async def _admit(self, scope: Scope, headers: Headers, opt: dict[str, Any]) -> Principal:
+        presented = self._presented(scope, headers)
+        principal = await self._authenticator.authenticate(presented)
+        if not presented.bearer and csrf.refused(str(scope.get("method", "GET")), headers):
+            raise errors.ForbiddenError("refused: an unsafe request with a cookie must come from this site's own pages")
+        permission = needed_permission(opt)
+        if permission is not None:
+            target = Target(*(str(scope["path_params"].get(part, access.target.ANY)) for part in PLACES))
+            try:
+                access.require(principal, permission, target)
+            except errors.QiantangError as error:
+                await self._denials.note(principal, permission, target, error)
+                raise
+        return principal
+
+    def _presented(self, scope: Scope, headers: Headers) -> Presented:
+        kind, _, bearer = headers.get("authorization", "").partition(" ")
+        client = scope.get("client")
+        return Presented(
+            bearer=bearer.strip() if kind.lower() == "bearer" else "",
+            cookie=_cookie(headers.get("cookie", ""), self._cookies),
+            address=client[0] if client else "",
+        )
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    if 0 < len(given) <= REQUEST_ID_LENGTH and given.isascii() and given.replace("-", "").isalnum():
+        return given
+    return ids.ordered_id()
+
+
+def _cookie(header: str, names: tuple[str, ...]) -> str:
+    found = dict(part.strip().partition("=")[::2] for part in header.split(";") if "=" in part)
+    return next((found[name] for name in names if name in found), "")

@@ -1,0 +1,126 @@
+"""Health: whether the process lives, whether it can serve, and its figures for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from litestar import MediaType, Response, Router, get
+from litestar.di import Provide
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import platform_collector, process_collector
+from qiantang.kernel import errors, wire
+
+from qiantang_server.kernel import storage
+
+CHECK_WITHIN = 2.0
+
+
+class Readiness(wire.Wire, frozen=True):
+    """Whether the server can serve, part by part: "ok", or what is wrong."""
+
+    ready: bool
+    parts: dict[str, str]
+
+
+class Live(wire.Wire, frozen=True):
+    """The process answers."""
+
+    alive: bool = True
+    version: str = ""
+    node: str = ""
+    up_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Health:
+    """Checks of the parts that serving needs. `opened` turns true once every room is open, false when closing begins."""
+
+    version: str
+    node: str
+    checks: Mapping[str, Callable[[], Awaitable[None]]]
+    opened: bool = False
+    started: float = field(default_factory=time.monotonic)
+
+    async def readiness(self) -> Readiness:
+        """Ask every part, each within two seconds."""
+        names = list(self.checks)
+        found = await asyncio.gather(*(self._ask(self.checks[name]) for name in names))
+        parts = dict(zip(names, found, strict=True))
+        parts["process"] = "ok" if self.opened else "opening or closing"
+        return Readiness(ready=all(state == "ok" for state in parts.values()), parts=parts)
+
+    async def _ask(self, check: Callable[[], Awaitable[None]]) -> str:
+        try:
+            async with asyncio.timeout(CHECK_WITHIN):
+                await check()
+        except errors.QiantangError as error:
+            return error.detail
+        except TimeoutError:
+            return f"no answer within {CHECK_WITHIN:g} s"
+        return "ok"
+
+
+def database_check(database: storage.Database) -> Callable[[], Awaitable[None]]:
+    """Give the check that the database answers."""
+
+    async def check() -> None:
+        async with database.reading() as session:
+            await session.scalar(sa.select(sa.literal(1)))
+
+    return check
+
+
+class Figures:
+    """The server's Prometheus metrics."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        platform_collector.PlatformCollector(registry=self.registry)
+        process_collector.ProcessCollector(registry=self.registry)
+        self.requests = Counter(
+            "qiantang_http_requests", "HTTP requests answered", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "qiantang_http_request_seconds", "time to answer an HTTP request", ["route"], registry=self.registry
+        )
+        self.streams = Gauge("qiantang_watch_streams", "open streams of notices", registry=self.registry)
+        self.instances = Gauge("qiantang_watch_instances", "instances connected to this server", registry=self.registry)
+        self.published = Counter(
+            "qiantang_releases", "releases made by this server", ["capability", "action"], registry=self.registry
+        )
+
+
+@get("/healthz", opt={"public": "a probe asks before anybody can sign in"})
+async def healthz(health: Health) -> Live:
+    """Say that the process answers."""
+    return Live(version=health.version, node=health.node, up_seconds=round(time.monotonic() - health.started, 3))
+
+
+@get("/readyz", opt={"public": "a probe asks before anybody can sign in"})
+async def readyz(health: Health) -> Response[Readiness]:
+    """Say whether the server can serve; 503 while it cannot."""
+    readiness = await health.readiness()
+    return Response(readiness, status_code=200 if readiness.ready else 503)
+
+
+@get("/metrics", opt={"public": "figures without names of tenants or applications"}, media_type=MediaType.TEXT)
+async def metrics(figures: Figures) -> Response[bytes]:
+    """Give the server's figures in Prometheus' text format."""
+    return Response(generate_latest(figures.registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def router(health: Health, figures: Figures) -> Router:
+    """Make the probes."""
+    return Router(
+        path="/",
+        route_handlers=[healthz, readyz, metrics],
+        dependencies={
+            "health": Provide(lambda: health, sync_to_thread=False),
+            "figures": Provide(lambda: figures, sync_to_thread=False),
+        },
+        tags=["process"],
+    )

@@ -1,0 +1,87 @@
+"""Problems: every error leaves as problem+json with a stable code and the request's id; its cause stays in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar import exceptions as litestar_errors
+from litestar.types import ExceptionHandlersMap
+from qiantang.kernel import errors
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+def respond(error: errors.QiantangError, request_id: str) -> Response[bytes]:
+    """Render an error of the tree."""
+    headers: dict[str, str] = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    if error.status == errors.UnauthenticatedError.status:
+        headers["WWW-Authenticate"] = "Bearer"
+    body = msgspec.json.encode(error.document(request_id))
+    return Response(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def request_id(request: Request[Any, Any, Any]) -> str:
+    """Give the id that this request has in logs, audit rows and answers."""
+    return str(request.scope.get("request_id", ""))
+
+
+def _known(request: Request[Any, Any, Any], error: errors.QiantangError) -> Response[bytes]:
+    if error.status >= 500 and not error.retryable:
+        log.error("request failed", extra={"code": error.code, "request_id": request_id(request)}, exc_info=error)
+    return respond(error, request_id(request))
+
+
+def _of_litestar(request: Request[Any, Any, Any], error: litestar_errors.HTTPException) -> Response[bytes]:
+    status = error.status_code
+    detail = error.detail
+    found: list[errors.Problem] = []
+    if isinstance(error, litestar_errors.ValidationException):
+        extra: Any = error.extra or []
+        found = [
+            errors.Problem(str(one.get("message", "")), str(one.get("key", "")))
+            for one in (extra if isinstance(extra, list) else [])
+            if isinstance(one, dict)
+        ]
+        return respond(errors.InvalidRequestError("the request is not valid", problems=found), request_id(request))
+    if status == 405:
+        return respond(MethodNotAllowedError(detail), request_id(request))
+    document = errors.ProblemDocument(status=status, code=_CODES.get(status, "internal_error"), detail=detail)
+    return respond(errors.from_document(document), request_id(request))
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("request failed unexpectedly", extra={"request_id": request_id(request)}, exc_info=error)
+    hidden = errors.InternalError("the server failed on this request; its log has the cause under the request id")
+    return respond(hidden, request_id(request))
+
+
+class MethodNotAllowedError(errors.InvalidRequestError):
+    """The path exists, the method does not."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = "Method not allowed"
+
+
+_CODES = {
+    400: "invalid_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    413: "too_large",
+    415: "invalid_request",
+    429: "exhausted",
+    503: "unavailable",
+}
+
+HANDLERS: ExceptionHandlersMap = {
+    errors.QiantangError: _known,  # type: ignore[dict-item]
+    litestar_errors.HTTPException: _of_litestar,  # type: ignore[dict-item]
+    Exception: _unexpected,  # type: ignore[dict-item]
+}

@@ -1,0 +1,130 @@
+"""Watch over HTTP: the stream of notices, fetches and acknowledgements of mirrors (`qiantang.kernel.protocol`)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from litestar import Request, Response, Router, asgi, post
+from litestar.di import Provide
+from litestar.types import Receive, Scope, Send
+from qiantang.kernel import errors, protocol, resource, wire
+
+from qiantang_server.kernel import access
+from qiantang_server.kernel.access import Principal, Target
+from qiantang_server.kernel.watch import Watch
+from qiantang_server.kernel.watch.hub import Subscriber
+
+PERMISSIONS = {"watch.bundle:read": "receive what is published for an application, secrets included"}
+READ = "watch.bundle:read"
+MAX_STREAM_REQUEST = 1 << 18
+OPEN_WITHIN = 10.0
+
+
+def _require(principal: Principal, bundle_scope: Any) -> None:
+    access.require(principal, READ, Target.of(bundle_scope))
+
+
+async def _may_read_whole(principal: Principal, bundle: resource.Bundle, watch: Watch) -> bool:
+    """Say whether the principal gets all of a bundle, or as an application that links to it the public part alone."""
+    if principal.allows(READ, Target.of(bundle.scope)):
+        return True
+    own = principal.scope
+    if own is not None and (own.tenant, own.environment) == (bundle.scope.tenant, bundle.scope.environment):
+        links = await watch.deliveries.links(resource.Bundle(scope=own, capability=bundle.capability))
+        if bundle in links:
+            return False
+    _require(principal, bundle.scope)
+    return False
+
+
+@post("/fetch", opt={"authenticated": "a bundle is checked against the principal's scope and links"}, status_code=200)
+async def fetch(
+    principal: Principal, watch: Watch, data: protocol.FetchRequest, request: Request[Principal, Any, Any]
+) -> Response[bytes]:
+    """Give a bundle as the instance gets it: in full, as a delta, or unchanged."""
+    whole = await _may_read_whole(principal, data.bundle, watch)
+    answer = await watch.deliveries.fetch(data, public_only=not whole)
+    if answer.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        return Response(answer.gzipped, headers=headers, media_type="application/json")
+    return Response(answer.body, media_type="application/json")
+
+
+@post("/acknowledge", opt={"authenticated": "the scope is checked against the principal's"}, status_code=204)
+async def acknowledge(principal: Principal, watch: Watch, data: protocol.Acknowledgement) -> None:
+    """Take down what an instance holds now."""
+    _require(principal, data.scope)
+    watch.instances.acknowledge(data.scope, data.instance, data.held)
+
+
+@asgi("/stream", opt={"authenticated": "the scope is checked against the principal's"}, copy_scope=True)
+async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stream notices of an application's bundles as server-sent events until either side goes away."""
+    watch = cast("Watch", scope["litestar_app"].state["watch"])
+    principal = cast("Principal", scope["user"])
+    if scope.get("method") != "POST":
+        raise errors.InvalidRequestError("open the stream with POST and a StreamRequest")
+    async with asyncio.timeout(OPEN_WITHIN):
+        request = wire.decode(await _body(receive), protocol.StreamRequest)
+    _require(principal, request.scope)
+    if len(watch.hub) >= watch.settings.max_streams:
+        raise errors.UnavailableError("this server holds as many streams as it may: connect to another", retry_after=5)
+    subscriber = Subscriber(await watch.bundles(request))
+    watch.hub.add(subscriber)
+    key = watch.instances.arrive(request.scope, request.instance, request.held)
+    gone = asyncio.create_task(_until_disconnected(receive, subscriber))
+    try:
+        await watch.greet(subscriber)
+        await _pump(subscriber, send, watch.settings.heartbeat.total_seconds())
+    finally:
+        gone.cancel()
+        watch.hub.remove(subscriber)
+        watch.instances.leave(key)
+
+
+async def _body(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise errors.InvalidRequestError("the request ended before its body did")
+        size += len(message["body"])
+        if size > MAX_STREAM_REQUEST:
+            raise errors.TooLargeError(f"a stream request may have {MAX_STREAM_REQUEST:,} bytes")
+        chunks.append(message["body"])
+        if not message["more_body"]:
+            return b"".join(chunks)
+
+
+async def _until_disconnected(receive: Receive, subscriber: Subscriber) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    subscriber.close()
+
+
+async def _pump(subscriber: Subscriber, send: Send, heartbeat: float) -> None:
+    headers = [
+        (b"content-type", b"text/event-stream"),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    while True:
+        chunk = await subscriber.take(heartbeat)
+        if chunk:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if subscriber.closed:
+            break
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def router(watch: Watch) -> Router:
+    """Make the routes of mirrors."""
+    return Router(
+        path="/api/v1/watch",
+        route_handlers=[fetch, acknowledge, stream],
+        dependencies={"watch": Provide(lambda: watch, sync_to_thread=False)},
+        tags=["watch"],
+    )

@@ -1,0 +1,1 @@
+"""Configuration: typed, live settings that the control plane delivers to applications."""

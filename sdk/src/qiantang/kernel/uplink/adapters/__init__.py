@@ -1,0 +1,1 @@
+"""Directories that list the servers, one module per kind."""

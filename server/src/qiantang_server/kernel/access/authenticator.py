@@ -34,16 +34,20 @@ class Authenticator(Protocol):
 
 
 class Sealer(Protocol):
-    """Keeps small secrets of a tenant at rest: what was sealed for one tenant opens for that tenant alone."""
+    """Keeps small secrets of a tenant at rest; `context` ties a sealed one to its place, so it opens nowhere else."""
 
-    def seal(self, tenant: str, plain: bytes) -> str:
+    async def ready(self, tenant: str) -> None:
+        """Load the tenant's keys, made at the first call; the other calls need it done before."""
+        ...
+
+    def seal(self, tenant: str, plaintext: bytes, context: str) -> str:
         """Encrypt and authenticate; the text carries what is needed to find the key again."""
         ...
 
-    def open(self, tenant: str, sealed: str) -> bytes:
+    def open(self, tenant: str, sealed: str, context: str) -> bytes:
         """Give back what was sealed.
 
         Raises:
-            QiantangError: altered, of another tenant, or its key is not there.
+            QiantangError: altered, of another tenant or place, or its key is not there.
         """
         ...

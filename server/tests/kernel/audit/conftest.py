@@ -1,0 +1,40 @@
+"""Databases for the audit tests: SQLite always, the real ones where they are installed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from qiantang_server.kernel import storage
+from qiantang_server.kernel.audit import store
+
+TABLES = [store.heads, store.records]
+
+
+async def opened(url: str, folder: Path) -> AsyncIterator[storage.Database]:
+    settings = storage.StorageSettings(url=url, pool_size=4)
+    async with storage.Database(settings, default_file=folder / "test.db") as database:
+        async with database.engine.begin() as connection:
+            await connection.run_sync(storage.metadata.create_all, tables=TABLES)
+        yield database
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[storage.Database]:
+    async for database in opened("", tmp_path):
+        yield database
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+    ]
+)
+async def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[storage.Database]:
+    url = "" if request.param == "sqlite" else request.getfixturevalue(f"{request.param}_url")
+    async for database in opened(url, tmp_path):
+        yield database

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from qiantang.kernel import errors
+from qiantang_server.kernel.storage import sqlite as sqlite_connection
 from qiantang_server.kernel.storage.schema import now
 from qiantang_server.kernel.storage.settings import StorageSettings
 
@@ -252,7 +253,7 @@ def _sqlite_engine(url: sa.URL, seconds: float, *, writer: bool, pool_size: int)
         max_overflow=0,
         pool_timeout=seconds,
         poolclass=sa.AsyncAdaptedQueuePool,
-        connect_args={"timeout": seconds, "isolation_level": None},
+        connect_args={"timeout": seconds, "isolation_level": None, "async_creator_fn": sqlite_connection.connect},
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")

@@ -16,10 +16,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from qiantang_server.kernel.access import Authenticator, Principal
+from qiantang_server.kernel.audit import Denials
 from qiantang_server.kernel.resources import Resources
 from qiantang_server.kernel.watch import Watch
 from qiantang_server.kernel.web import gate, health, problems, resources, watch
-from qiantang_server.kernel.web.denials import Denials
 from qiantang_server.kernel.web.health import Figures, Health
 from qiantang_server.kernel.web.settings import WebSettings
 
@@ -63,7 +63,6 @@ def build(
     watching: Watch,
     authenticator: Authenticator,
     denials: Denials,
-    cookies: tuple[str, ...],
     permissions: Mapping[str, str],
     routes: Sequence[Any],
     process_health: Health,
@@ -88,7 +87,7 @@ def build(
         },
         middleware=[
             DefineMiddleware(Timing, figures=figures),
-            DefineMiddleware(gate.Gate, authenticator=authenticator, denials=denials, cookies=cookies),
+            DefineMiddleware(gate.Gate, authenticator=authenticator, denials=denials, secure=bool(settings.tls_certificate)),
         ],
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(

@@ -16,9 +16,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from qiantang.kernel import errors, ids
 
-from qiantang_server.kernel import access
-from qiantang_server.kernel.access import Authenticator, Presented, Principal, Target, csrf
-from qiantang_server.kernel.web.denials import Denials
+from qiantang_server.kernel import access, audit
+from qiantang_server.kernel.access import Authenticator, Presented, Principal, Target, cookies, csrf
 
 log = logging.getLogger(__name__)
 PLACES = ("tenant", "environment", "center", "application")
@@ -52,14 +51,20 @@ def require_declared(handlers: Iterable[BaseRouteHandler], permissions: Iterable
         raise errors.MisconfiguredError("routes without a declared permission: " + "; ".join(sorted(wrong)))
 
 
+class CrossSiteError(errors.ForbiddenError):
+    """An unsafe request with a cookie that did not come from this site's own pages."""
+
+    code = "access.cross_site"
+
+
 class Gate:
     """ASGI middleware that authenticates, authorizes, and gives each request an id."""
 
-    def __init__(self, app: ASGIApp, *, authenticator: Authenticator, denials: Denials, cookies: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, *, authenticator: Authenticator, denials: audit.Denials, secure: bool) -> None:
         self.app = app
         self._authenticator = authenticator
         self._denials = denials
-        self._cookies = cookies
+        self._secure = secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or raise what the problem renderer answers with."""
@@ -69,6 +74,7 @@ class Gate:
         headers = Headers.from_scope(scope)
         request_id = _request_id(headers)
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
+        audit.CORRELATION.set(audit.Correlation(request_id, _trace_id(headers)))
 
         async def tagged(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -84,15 +90,17 @@ class Gate:
     async def _admit(self, scope: Scope, headers: Headers, opt: dict[str, Any]) -> Principal:
         presented = self._presented(scope, headers)
         principal = await self._authenticator.authenticate(presented)
-        if not presented.bearer and csrf.refused(str(scope.get("method", "GET")), headers):
-            raise errors.ForbiddenError("refused: an unsafe request with a cookie must come from this site's own pages")
+        if not presented.bearer:
+            reason = csrf.refused(str(scope.get("method", "GET")), headers)
+            if reason:
+                raise CrossSiteError(f"refused, since the request could be another site's: {reason}")
         permission = needed_permission(opt)
         if permission is not None:
             target = Target(*(str(scope["path_params"].get(part, access.target.ANY)) for part in PLACES))
             try:
                 access.require(principal, permission, target)
             except errors.QiantangError as error:
-                await self._denials.note(principal, permission, target, error)
+                await self._denials.record(audit.AuditEvent.refused(principal, permission, target, error.detail))
                 raise
         return principal
 
@@ -101,7 +109,7 @@ class Gate:
         client = scope.get("client")
         return Presented(
             bearer=bearer.strip() if kind.lower() == "bearer" else "",
-            cookie=_cookie(headers.get("cookie", ""), self._cookies),
+            cookie=cookies.session_cookie(_cookies(headers.get("cookie", "")), secure=self._secure),
             address=client[0] if client else "",
         )
 
@@ -113,6 +121,10 @@ def _request_id(headers: Headers) -> str:
     return ids.ordered_id()
 
 
-def _cookie(header: str, names: tuple[str, ...]) -> str:
-    found = dict(part.strip().partition("=")[::2] for part in header.split(";") if "=" in part)
-    return next((found[name] for name in names if name in found), "")
+def _cookies(header: str) -> dict[str, str]:
+    return dict(part.strip().partition("=")[::2] for part in header.split(";") if "=" in part)
+
+
+def _trace_id(headers: Headers) -> str:
+    parts = headers.get("traceparent", "").split("-")
+    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 and parts[1].isalnum() else ""

@@ -127,18 +127,8 @@ def event(
     principal: Principal, bundle: resource.Bundle, permission: str, name: str, **details: Any
 ) -> audit.AuditEvent:
     """Give the audit event of something done to a bundle or to a resource in it."""
-    return audit.AuditEvent(
-        actor_kind=principal.kind,
-        actor_id=principal.id,
-        actor_name=principal.name,
-        address=principal.address,
-        session=principal.session,
-        action=permission,
-        target=Target.of(bundle.scope),
-        resource=f"{bundle.capability}/{name}",
-        outcome="allow",
-        **details,
-    )
+    place = Target.of(bundle.scope)
+    return audit.AuditEvent.by(principal, permission, place, resource=f"{bundle.capability}/{name}", **details)
 
 
 def permission(bundle: resource.Bundle, kinds: Kinds, verb: str) -> str:

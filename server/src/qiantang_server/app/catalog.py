@@ -1,0 +1,11 @@
+"""Catalog: the table of contents of the control plane, in the order of the floors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qiantang_server.config.capability import CONFIG
+from qiantang_server.identity.capability import IDENTITY
+from qiantang_server.kernel.capability import Capability
+
+CAPABILITIES: Sequence[Capability] = (IDENTITY, CONFIG)

@@ -1,0 +1,1 @@
+"""The mirror: a local, atomic, frozen snapshot of the resources that an application watches."""

@@ -1,0 +1,1 @@
+"""Rules of identity: pure decisions, without rows, clock or network."""

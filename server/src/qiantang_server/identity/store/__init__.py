@@ -1,0 +1,1 @@
+"""Rows of identity. Every statement about them stands here and nowhere else."""

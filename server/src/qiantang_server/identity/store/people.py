@@ -1,0 +1,161 @@
+"""Rows of people: users, their own roles per tenant, and their grants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from qiantang_server.identity.store import tables
+from qiantang_server.kernel.access import PLATFORM, Target
+from qiantang_server.kernel.storage import Session
+
+Row = sa.Row[Any]
+Condition = sa.ColumnElement[bool]
+users, roles, grants = tables.users, tables.roles, tables.grants
+
+
+async def any_user(session: Session) -> bool:
+    """Say whether there is any account at all."""
+    return await session.first(sa.select(users.c.id).limit(1)) is not None
+
+
+async def find_user(session: Session, user: str) -> Row | None:
+    """Give an account."""
+    return await session.first(sa.select(users).where(users.c.id == user))
+
+
+async def find_user_by_name(session: Session, tenant: str, name: str) -> Row | None:
+    """Give an account by what its owner types, with whether its tenant is disabled."""
+    disabled = sa.func.coalesce(tables.tenants.c.disabled, sa.false()).label("tenant_disabled")
+    return await session.first(
+        sa.select(users, disabled)
+        .select_from(users.outerjoin(tables.tenants, tables.tenants.c.name == users.c.tenant))
+        .where(users.c.tenant == tenant, users.c.name == name)
+    )
+
+
+async def insert_user(session: Session, values: Mapping[str, Any]) -> None:
+    """Write a new account."""
+    await session.execute(sa.insert(users).values(**values))
+
+
+async def update_user(session: Session, user: str, values: Mapping[str, Any]) -> None:
+    """Change an account; nothing to change is well."""
+    if values:
+        await session.execute(sa.update(users).where(users.c.id == user).values(**values))
+
+
+async def delete_user(session: Session, user: str) -> None:
+    """Remove an account with its grants, sessions and tokens."""
+    for table in (grants, tables.sessions, tables.access_tokens, tables.sources):
+        await session.execute(sa.delete(table).where(table.c.user_id == user))
+    await session.execute(sa.delete(users).where(users.c.id == user))
+
+
+async def page_users(session: Session, conditions: Sequence[Condition], after: str, limit: int) -> Sequence[Row]:
+    """Give accounts in order of id, which is the order they were made in."""
+    return await session.all(sa.select(users).where(*conditions, users.c.id > after).order_by(users.c.id).limit(limit))
+
+
+async def find_role(session: Session, tenant: str, name: str) -> Row | None:
+    """Give a tenant's own role."""
+    return await session.first(sa.select(roles).where(roles.c.tenant == tenant, roles.c.name == name))
+
+
+async def own_roles(session: Session, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Give the permission lines, as JSON text, of tenants' own roles by tenant and name."""
+    if not pairs:
+        return {}
+    wanted = sa.or_(*(sa.and_(roles.c.tenant == tenant, roles.c.name == name) for tenant, name in pairs))
+    rows = await session.all(sa.select(roles).where(wanted))
+    return {(row.tenant, row.name): row.permissions for row in rows}
+
+
+async def list_roles(session: Session, tenant: str) -> Sequence[Row]:
+    """Give a tenant's own roles in order of name; their number is bounded."""
+    return await session.all(sa.select(roles).where(roles.c.tenant == tenant).order_by(roles.c.name).limit(1000))
+
+
+async def count_roles(session: Session, tenant: str) -> int:
+    """Count a tenant's own roles."""
+    return int(await session.scalar(sa.select(sa.func.count()).select_from(roles).where(roles.c.tenant == tenant)))
+
+
+async def save_role(session: Session, values: Mapping[str, Any]) -> None:
+    """Write a role, new or changed."""
+    await session.upsert(roles, [values], ["title", "permissions"])
+
+
+async def delete_role(session: Session, tenant: str, name: str) -> None:
+    """Remove a role."""
+    await session.execute(sa.delete(roles).where(roles.c.tenant == tenant, roles.c.name == name))
+
+
+async def role_in_use(session: Session, tenant: str, name: str) -> bool:
+    """Say whether anybody holds a role of a tenant."""
+    found = sa.select(grants.c.id).where(grants.c.tenant == tenant, grants.c.role == name).limit(1)
+    return await session.first(found) is not None
+
+
+async def grants_of(session: Session, user: str) -> Sequence[Row]:
+    """Give all grants of a user, those to come and those over included; their number is bounded."""
+    return await session.all(sa.select(grants).where(grants.c.user_id == user).order_by(grants.c.id))
+
+
+async def count_grants(session: Session, user: str) -> int:
+    """Count a user's grants."""
+    return int(await session.scalar(sa.select(sa.func.count()).select_from(grants).where(grants.c.user_id == user)))
+
+
+async def find_grant(session: Session, grant: str) -> Row | None:
+    """Give a grant."""
+    return await session.first(sa.select(grants).where(grants.c.id == grant))
+
+
+async def insert_grant(session: Session, values: Mapping[str, Any]) -> None:
+    """Write a grant."""
+    await session.execute(sa.insert(grants).values(**values))
+
+
+async def delete_grant(session: Session, grant: str) -> None:
+    """Remove a grant."""
+    await session.execute(sa.delete(grants).where(grants.c.id == grant))
+
+
+async def delete_grants_in(session: Session, place: Target) -> None:
+    """Remove the grants that name a place which is no more."""
+    named = [grants.c[part] == value for part, value in place._asdict().items() if value != "*"]
+    await session.execute(sa.delete(grants).where(*named))
+
+
+async def page_grants(session: Session, conditions: Sequence[Condition], after: str, limit: int) -> Sequence[Row]:
+    """Give grants with the names of their users, in order of id."""
+    return await session.all(
+        sa.select(grants, sa.func.coalesce(users.c.name, "").label("user_name"))
+        .select_from(grants.outerjoin(users, users.c.id == grants.c.user_id))
+        .where(*conditions, grants.c.id > after)
+        .order_by(grants.c.id)
+        .limit(limit)
+    )
+
+
+async def other_platform_admins(session: Session, role: str, *, without_user: str, without_grant: str) -> bool:
+    """Say whether somebody administers the platform for good, if this user or this grant were away."""
+    whole = [grants.c[part] == value for part, value in PLATFORM._asdict().items()]
+    found = (
+        sa.select(grants.c.id)
+        .select_from(grants.join(users, users.c.id == grants.c.user_id))
+        .where(
+            grants.c.role == role,
+            *whole,
+            grants.c.expires == 0,
+            grants.c.not_before == 0,
+            users.c.disabled.is_(False),
+            users.c.id != without_user,
+            grants.c.id != without_grant,
+        )
+        .limit(1)
+    )
+    return await session.first(found) is not None

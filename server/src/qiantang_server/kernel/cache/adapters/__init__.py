@@ -1,0 +1,1 @@
+"""Adapters of the release cache, one module each."""

@@ -188,9 +188,7 @@ class Database:
         if isinstance(error, sa.exc.IntegrityError):
             return errors.ConflictError("the database refused a row that contradicts another one")
         reason = str(getattr(error, "orig", error)).splitlines()[0][:300] if str(error) else type(error).__name__
-        if isinstance(error, sa.exc.ProgrammingError | sa.exc.StatementError) and not isinstance(
-            error, sa.exc.OperationalError | sa.exc.InterfaceError
-        ):
+        if _is_fault(error):
             log.error("statement failed", extra={"reason": reason}, exc_info=error)
             return errors.InternalError("a statement failed on the database; the server's log has it")
         return errors.UnavailableError(f"the database at {self.address} did not answer: {reason}")
@@ -243,7 +241,19 @@ def _engines(url: sa.URL, dialect: str, settings: StorageSettings) -> tuple[Asyn
             "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {max(1, int(seconds))}",
         }
     engine = create_async_engine(url, **options)
+    sa.event.listen(engine.sync_engine, "do_connect", _connect)
     return engine, engine
+
+
+def _connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+    """Connect; whatever keeps the driver from it is the driver's own kind of error (asyncpg raises a bare OSError)."""
+    driver = dialect.loaded_dbapi
+    try:
+        return dialect.connect(*arguments, **options)
+    except Exception as error:
+        if isinstance(error, driver.Error):
+            raise
+        raise driver.OperationalError(f"{type(error).__name__}: {error}") from error
 
 
 def _sqlite_engine(url: sa.URL, seconds: float, *, writer: bool, pool_size: int) -> AsyncEngine:
@@ -275,6 +285,16 @@ def _sqlite_engine(url: sa.URL, seconds: float, *, writer: bool, pool_size: int)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
+
+
+def _is_fault(error: sa.exc.SQLAlchemyError) -> bool:
+    """Say whether the statement is wrong, rather than the database away, closing the line or out of patience."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return isinstance(error, sa.exc.StatementError)
+    if isinstance(error, sa.exc.ProgrammingError | sa.exc.DataError | sa.exc.NotSupportedError):
+        return True
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return state.startswith(("22", "42"))  # asyncpg has no class for these: data and syntax
 
 
 def _is_retried(error: sa.exc.DBAPIError) -> bool:

@@ -1,0 +1,5 @@
+"""ZooKeeper's adapter of the coordination port. Needs the extra `zookeeper`."""
+
+from qiantang_server.kernel.coordination.adapters.zookeeper.adapter import (
+    ZooKeeperCoordination as ZooKeeperCoordination,
+)

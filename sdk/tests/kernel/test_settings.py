@@ -256,7 +256,7 @@ def test_rows_name_the_source_of_each_value(tmp_path: Path) -> None:
     loaded = load(
         "# head\n[storage]\n\npool_size = 3\n",
         tmp_path,
-        flags={"storage.url": settings.Flag("--database-url", "sqlite:///x")},
+        flags={"storage.url": settings.Flag("sqlite:///x", "--database-url")},
         STORAGE_TIMEOUT="2s",
     )
     rows = {row.name: row for row in settings.describe(loaded)}

@@ -26,7 +26,7 @@ def describe(loaded: Loaded) -> list[Row]:
     return [
         Row(
             name=field.name,
-            value=values.show(getattr(loaded.structs[field.section], field.key)),
+            value=values.show(getattr(loaded.sections[field.section], field.key)),
             default=values.show(field.default()),
             source=str(loaded.sources.get(field.name, DEFAULT)),
             meaning=field.meaning,

@@ -39,31 +39,31 @@ DEFAULT = Source()
 
 
 class Flag(NamedTuple):
-    """A flag's value with the option as the user typed it; None as value means not given."""
+    """A flag's value (None: not given) with the option as the user typed it."""
 
-    option: str
     value: Any
+    option: str
 
 
 class Loaded:
     """Checked settings of every section, each value with its source. Its repr shows no value."""
 
     def __init__(
-        self, structs: Mapping[str, msgspec.Struct], found: list[Field], sources: Mapping[str, Source]
+        self, sections: Mapping[str, msgspec.Struct], found: list[Field], sources: Mapping[str, Source]
     ) -> None:
-        self.structs = structs
+        self.sections = sections
         self.fields = found
         self.sources = sources
 
     def section(self, name: str, model: type[S]) -> S:
         """Give a section, as the model it was registered with."""
-        struct = self.structs[name]
+        struct = self.sections[name]
         if not isinstance(struct, model):
             raise TypeError(f"the section {name} is a {type(struct).__name__}, not a {model.__name__}")
         return struct
 
     def __repr__(self) -> str:
-        return f"Loaded({', '.join(self.structs)})"
+        return f"Loaded({', '.join(self.sections)})"
 
 
 class _Given(NamedTuple):
@@ -242,7 +242,7 @@ def _from_environment(
 def _from_flags(flags: Mapping[str, Any], found: list[Field], problems: list[errors.Problem]) -> Iterator[_Given]:
     known = _by_key(found)
     for name, value in flags.items():
-        flag = value if isinstance(value, Flag) else Flag(name, value)
+        flag = value if isinstance(value, Flag) else Flag(value, name)
         if name not in known:
             problems.append(errors.Problem(f"not a setting (flag {flag.option}){_nearest(name, known)}", name))
         elif flag.value is not None:

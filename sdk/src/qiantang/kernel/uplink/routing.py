@@ -36,6 +36,7 @@ class Call(msgspec.Struct, frozen=True):
     token: str = ""
     accept: str = "application/json"
     content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         """Never show the token or the body."""
@@ -45,6 +46,7 @@ class Call(msgspec.Struct, frozen=True):
         """Spell it out."""
         encoding = "identity" if self.accept == EVENT_STREAM else "gzip"
         headers = [("accept", self.accept), ("accept-encoding", encoding), ("user-agent", USER_AGENT)]
+        headers += self.headers
         body = self.body()
         if body:
             headers.append(("content-type", self.content_type))

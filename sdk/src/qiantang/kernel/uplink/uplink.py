@@ -91,8 +91,9 @@ class Uplink:
         *,
         deadline: float | None = None,
         idempotent: bool | None = None,
+        headers: Sequence[tuple[str, str]] = (),
     ) -> T:
-        """Send one call and give its decoded answer.
+        """Send one call and give its decoded answer; `headers` (lower-case names) go with the usual ones.
 
         `answer_type` is `type(None)` where no answer is expected, `bytes` for the body as it is. An
         idempotent call (by default GET, HEAD, PUT and DELETE are) is tried on further servers when one breaks
@@ -109,6 +110,7 @@ class Uplink:
             body=_constant(body),
             idempotent=method in IDEMPOTENT_METHODS if idempotent is None else idempotent,
             content_type="application/octet-stream" if isinstance(body, bytes) else "application/json",
+            headers=tuple(headers),
         )
         seconds = self.limits.deadline if deadline is None else deadline
         return await runtime.bridge(self._request(call, answer_type, seconds))

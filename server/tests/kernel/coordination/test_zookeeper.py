@@ -89,7 +89,7 @@ async def test_the_journal_is_cut_and_a_cut_is_survived(open_one: OpenOne, monke
     for number in range(20):
         await here.announce(fresh_key(), Position(epoch=1, revision=number))
     async with asyncio.timeout(20):
-        while len(await line.children("/qiantang/_changes")) > 12:
+        while len(await line.children("/qiantang/_changes")) > 12:  # noqa: ASYNC110  # the server sets no event
             await asyncio.sleep(0.05)
 
 
@@ -191,6 +191,7 @@ async def test_the_server_is_killed_and_comes_back(
 
 
 @pytest.mark.zookeeper
+@pytest.mark.slow
 async def test_a_frozen_server_costs_a_deadline_and_no_more(zookeeper_factory, opened: Opened) -> None:
     server = await asyncio.to_thread(zookeeper_factory)
     settings = settings_for(server.hosts, operation_timeout=timedelta(seconds=0.5))

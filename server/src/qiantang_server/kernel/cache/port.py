@@ -1,48 +1,103 @@
-"""Port of the release cache: what stands between the database and the servers, and may forget everything at any time."""
+"""Port of the release cache: immutable contents by position, and the newest position of each key."""
 
 from __future__ import annotations
 
 from typing import Protocol, Self
 
-from qiantang.kernel import resource
+import msgspec
+
+from qiantang.kernel import errors
+from qiantang.kernel.resource import Position
+
+MAX_KEY = 400
+
+
+class CacheHealth(msgspec.Struct, frozen=True):
+    """Whether the cache answers; `reason` says what is wrong, `took_ms` how long it took to say so."""
+
+    ready: bool
+    reason: str = ""
+    took_ms: float = 0.0
 
 
 class ReleaseCache(Protocol):
-    """Immutable releases by key and position, and the newest position of each key.
+    """Saves the database from reads. What it gives is a hint, and losing it is harmless.
 
-    Nothing here is ever the truth: a flushed cache costs reads of the database, a stale one is found out by the position that a
-    caller asks for. Every call ends within the adapter's deadline, and while the backend is away fails at once with
-    UnavailableError, so that an outage costs nothing per call.
+    Everything may be missing at any time: flushed, expired, evicted, restarted empty, or answered by a copy that lags.
+    A missing release is read from the database. A head may be missing or too old, never too new by this platform's own
+    doing: whoever knows of a newer position (from a notice, a receiver, the database) asks the database instead. A
+    release is never wrong: it is stored under its position, never changed, and given back only if it is proven to be
+    what was put there. So no caller may draw from the cache that something does not exist.
+
+    Opened as an async context manager; opens also while its server is away. Every call ends within the adapter's
+    deadline or raises UnavailableError, and while an outage lasts it raises at once: callers go on without.
     """
 
     async def __aenter__(self) -> Self:
-        """Open; a backend that is away now may come later."""
+        """Open."""
         ...
 
     async def __aexit__(self, *_: object) -> None:
         """Close."""
         ...
 
-    async def put_release(self, key: str, position: resource.Position, blob: bytes) -> None:
-        """Keep a release; one that is too large is not kept. Idempotent: a position always has the same blob."""
-        ...
-
-    async def get_release(self, key: str, position: resource.Position) -> bytes | None:
-        """Give a release, or None where it is not kept."""
-        ...
-
-    async def set_head(self, key: str, position: resource.Position) -> bool:
-        """Set the newest position of a key if it is newer than the one there, by epoch, then revision; say whether it was."""
-        ...
-
-    async def get_head(self, key: str) -> resource.Position | None:
-        """Give the newest position known of a key; it may be older than the database's, never newer."""
-        ...
-
-    async def ping(self) -> None:
-        """Pass where the backend answers.
+    async def put_release(self, key: str, position: Position, blob: bytes) -> None:
+        """Keep a release for the time that the settings say. Putting the same again only prolongs that.
 
         Raises:
-            UnavailableError: it does not; the detail says where and why.
+            TooLargeError: over the limit that the settings say; nothing is kept.
+            UnavailableError: the cache is away; it may have been kept.
         """
         ...
+
+    async def get_release(self, key: str, position: Position) -> bytes | None:
+        """Give a release exactly as it was put, or None.
+
+        Raises:
+            UnavailableError: the cache is away.
+        """
+        ...
+
+    async def set_head(self, key: str, position: Position) -> Position:
+        """Move the newest position of a key forward, never back, and give the one that is there now.
+
+        Positions compare by epoch, then by revision. Heads do not expire. Put the release before its head.
+
+        Raises:
+            UnavailableError: the cache is away; it may have been set.
+        """
+        ...
+
+    async def get_head(self, key: str) -> Position | None:
+        """Give the newest position that the cache knows of, or None.
+
+        Raises:
+            UnavailableError: the cache is away.
+        """
+        ...
+
+    async def health(self) -> CacheHealth:
+        """Ask the server for a sign of life, within the deadline. Never raises."""
+        ...
+
+
+def check_key(key: str) -> None:
+    """Check a key.
+
+    Raises:
+        InvalidRequestError: empty, over 400 characters, or with characters that are not printable ASCII.
+    """
+    if not 0 < len(key) <= MAX_KEY or not key.isascii() or not key.isprintable():
+        raise errors.InvalidRequestError(f"{key[:80]!r} is not a key of the release cache")
+
+
+def check_blob(key: str, blob: bytes, limit: int) -> None:
+    """Check the size of a release.
+
+    Raises:
+        TooLargeError: it is over the limit.
+    """
+    if len(blob) > limit:
+        raise errors.TooLargeError(
+            f"the release of {key} has {len(blob)} bytes; the release cache takes {limit} (cache.max_release_bytes)"
+        )

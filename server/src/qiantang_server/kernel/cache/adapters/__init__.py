@@ -1,1 +1,1 @@
-"""Adapters of the release cache, one module each."""
+"""Adapters of the release cache's port."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import pkgutil
 import sys
 import tempfile
 from pathlib import Path
@@ -40,15 +39,15 @@ def upgrade() -> None:
 
 def load_tables() -> None:
     """Import every store, so that the metadata knows every table."""
-    for module in pkgutil.walk_packages(qiantang_server.__path__, "qiantang_server."):
-        if module.name.rpartition(".")[2] in {"store", "schema"} or ".store." in module.name:
-            importlib.import_module(module.name)
+    root = Path(qiantang_server.__file__).parent
+    for path in sorted([*root.rglob("store.py"), *root.rglob("store/*.py")]):
+        importlib.import_module(".".join(("qiantang_server", *path.relative_to(root).with_suffix("").parts)))
 
 
 def rooms() -> list[str]:
     """Name the rooms that have tables of their own."""
     root = Path(qiantang_server.__file__).parent
-    return ["kernel", *sorted(path.parent.name for path in root.glob("*/capability.py") if path.parent.name != "kernel")]
+    return ["kernel", *sorted({path.relative_to(root).parts[0] for path in root.rglob("store*")} - {"kernel", "app"})]
 
 
 def room_of(table: str, names: list[str]) -> str:

@@ -20,12 +20,14 @@ from qiantang.kernel import errors
 from qiantang_server.app import serve
 from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.app.settings import ServerSettings, default_folder
-from qiantang_server.kernel import access, audit, cache, coordination, sealing
+from qiantang_server.kernel import access, audit, sealing
 from qiantang_server.kernel.access import Authenticator
 from qiantang_server.kernel.bus import Bus
 from qiantang_server.kernel.cache import CacheSettings
+from qiantang_server.kernel.cache import choice as cache_choice
 from qiantang_server.kernel.capability import Kernel, Opened
 from qiantang_server.kernel.coordination import Coordination, CoordinationSettings
+from qiantang_server.kernel.coordination import choice as coordination_choice
 from qiantang_server.kernel.jobs import Job, JobContext, JobRunner
 from qiantang_server.kernel.resources import ApplicationDirectory, Ground, Kinds, Resources
 from qiantang_server.kernel.sealing import Sealing, SealingSettings
@@ -85,9 +87,10 @@ class ControlPlane:
             sealing.open_sealing(self.section("sealing", SealingSettings), database, self.folder)
         )
         agreed = await self._enter(
-            coordination.open_coordination(self.section("coordination", CoordinationSettings), database)
+            coordination_choice.choose(self.section("coordination", CoordinationSettings), database)
         )
-        kept = await self._enter(cache.open_cache(self.section("cache", CacheSettings)))
+        seal_key = await keys.named_key("release-cache")
+        kept = await self._enter(cache_choice.choose(self.section("cache", CacheSettings), seal_key))
         bus = await self._enter(Bus())
         life = Resources(Ground(database=database, kinds=kinds, keeper=keys))
         watch = await self._enter(
@@ -166,7 +169,9 @@ class ControlPlane:
         task = asyncio.create_task(follow(), name="servers")
         self._stack.push_async_callback(_cancelled, task)
 
-    def _application(self, kernel: Kernel, rooms: Mapping[str, Opened], checked: health.Health, denials: audit.Denials) -> Litestar:
+    def _application(
+        self, kernel: Kernel, rooms: Mapping[str, Opened], checked: health.Health, denials: audit.Denials
+    ) -> Litestar:
         return application.build(
             self.section("web", WebSettings),
             life=kernel.resources,

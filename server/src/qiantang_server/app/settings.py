@@ -19,9 +19,12 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """The control plane's process."""
 
     folder: Annotated[
-        Path | None, msgspec.Meta(description="data folder: keys, the embedded database; empty: ~/.local/share/qiantang")
+        Path | None,
+        msgspec.Meta(description="data folder: keys, the embedded database; empty: ~/.local/share/qiantang"),
     ] = None
-    node: Annotated[str, msgspec.Meta(description="name of this server among its equals; made of host and port if empty")] = ""
+    node: Annotated[
+        str, msgspec.Meta(description="name of this server among its equals; made of host and port if empty")
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], msgspec.Meta(description="least level of log lines to write")
     ] = "info"

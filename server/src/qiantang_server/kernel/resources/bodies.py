@@ -9,9 +9,7 @@ import msgspec
 from qiantang.kernel import errors, resource, secret, wire
 from qiantang.kernel.secret import FIELD
 
-MASK_ONLY = (
-    "a secret needs a value: what was written holds only a mask, and no secret with that mask is there"
-)
+MASK_ONLY = "a secret needs a value: what was written holds only a mask, and no secret with that mask is there"
 
 
 class SecretKeeper(Protocol):

@@ -176,9 +176,7 @@ async def lock_bundle(session: storage.Session, bundle: resource.Bundle, at: int
 
 async def move_head(session: storage.Session, key: int, epoch: int, revision: int) -> None:
     """Set the head of a locked bundle."""
-    await session.execute(
-        sa.update(bundles).where(bundles.c.id == key).values(epoch=epoch, revision=revision)
-    )
+    await session.execute(sa.update(bundles).where(bundles.c.id == key).values(epoch=epoch, revision=revision))
 
 
 async def next_edit(session: storage.Session, row: Row) -> int:
@@ -232,9 +230,7 @@ async def read_contents(session: storage.Session, key: int, digests: Iterable[st
     for start in range(0, len(wanted), 500):
         some = wanted[start : start + 500]
         rows = await session.all(
-            sa.select(contents.c.digest, contents.c.body).where(
-                contents.c.bundle == key, contents.c.digest.in_(some)
-            )
+            sa.select(contents.c.digest, contents.c.body).where(contents.c.bundle == key, contents.c.digest.in_(some))
         )
         found.update((row.digest, bytes(row.body)) for row in rows)
     return found
@@ -247,9 +243,7 @@ async def add_release(session: storage.Session, values: Mapping[str, Any]) -> No
 
 async def read_release(session: storage.Session, key: int, revision: int) -> Row | None:
     """Read one revision with its state."""
-    return await session.first(
-        sa.select(releases).where(releases.c.bundle == key, releases.c.revision == revision)
-    )
+    return await session.first(sa.select(releases).where(releases.c.bundle == key, releases.c.revision == revision))
 
 
 async def list_releases(session: storage.Session, key: int, before: int, limit: int) -> list[Row]:
@@ -339,9 +333,7 @@ async def index_texts(
 ) -> None:
     """Replace the search rows of resources: those of `gone` are deleted, (kind, name, path, text) rows are added."""
     for kind, name in gone:
-        await session.execute(
-            sa.delete(texts).where(texts.c.bundle == key, texts.c.kind == kind, texts.c.name == name)
-        )
+        await session.execute(sa.delete(texts).where(texts.c.bundle == key, texts.c.kind == kind, texts.c.name == name))
     values = [
         {"bundle": key, "kind": kind, "name": name, "path": path[:512], "text": text[:4000]}
         for kind, name, path, text in rows

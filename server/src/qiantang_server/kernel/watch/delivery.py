@@ -136,9 +136,7 @@ class Deliveries:
     ) -> resource.Snapshot:
         manifest = known.state.manifest(with_gray=grayed)
         found = await self._ready(bundle, known.key, manifest)
-        entries = [
-            part.entry for _key, part in sorted(found.items()) if part.public or not public_only
-        ]
+        entries = [part.entry for _key, part in sorted(found.items()) if part.public or not public_only]
         gray = known.state.gray
         return resource.Snapshot(
             bundle=bundle,
@@ -149,9 +147,7 @@ class Deliveries:
             entries=entries,
         )
 
-    async def _ready(
-        self, bundle: resource.Bundle, key: int, manifest: states.Manifest
-    ) -> dict[tuple[str, str], Part]:
+    async def _ready(self, bundle: resource.Bundle, key: int, manifest: states.Manifest) -> dict[tuple[str, str], Part]:
         found = {
             place: part
             for place, digest in manifest.items()

@@ -166,5 +166,3 @@ class Heads:
 class _Cached(wire.Wire, frozen=True):
     key: int
     state: State
-
-

@@ -87,9 +87,7 @@ class Relay:
 
     async def _relay(self, bundle: resource.Bundle, known: Known, notice: int) -> bool:
         done = await self._step("the release cache", self._to_cache(bundle, known))
-        done &= await self._step(
-            "the coordination service", self._coordination.announce(str(bundle), known.position)
-        )
+        done &= await self._step("the coordination service", self._coordination.announce(str(bundle), known.position))
         for subscriber in self._hub.watchers(bundle):
             self._hub.watch_also(subscriber, links_of(bundle, known.state))
         self._hub.notice(bundle, known.position)

@@ -124,8 +124,7 @@ async def list_instances(
 async def forget(session: storage.Session, before: int, limit: int = 5000) -> int:
     """Delete instances that were last seen before a moment, and what they held; give how many."""
     gone = [
-        row.id
-        for row in await session.all(sa.select(instances.c.id).where(instances.c.seen_at < before).limit(limit))
+        row.id for row in await session.all(sa.select(instances.c.id).where(instances.c.seen_at < before).limit(limit))
     ]
     for start in range(0, len(gone), 500):
         some = gone[start : start + 500]

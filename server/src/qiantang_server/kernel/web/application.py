@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
@@ -87,13 +87,17 @@ def build(
         },
         middleware=[
             DefineMiddleware(Timing, figures=figures),
-            DefineMiddleware(gate.Gate, authenticator=authenticator, denials=denials, secure=bool(settings.tls_certificate)),
+            DefineMiddleware(
+                gate.Gate, authenticator=authenticator, denials=denials, secure=bool(settings.tls_certificate)
+            ),
         ],
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(
             title="qiantang",
             version="1",
-            path=OPENAPI_PATH,
+            openapi_router=Router(
+                path=OPENAPI_PATH, route_handlers=[], opt={"public": "says what can be called; holds no data"}
+            ),
             render_plugins=[JsonRenderPlugin()],
             use_handler_docstrings=True,
         ),
@@ -109,5 +113,9 @@ def build(
 def _own(application: Litestar) -> Iterable[BaseRouteHandler]:
     for route in application.routes:
         for handler in getattr(route, "route_handlers", None) or [getattr(route, "route_handler", None)]:
-            if handler is not None and not route.path.startswith(OPENAPI_PATH) and handler.fn.__module__.startswith("qiantang"):
+            if (
+                handler is not None
+                and not route.path.startswith(OPENAPI_PATH)
+                and handler.fn.__module__.startswith("qiantang")
+            ):
                 yield handler

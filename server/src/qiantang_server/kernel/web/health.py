@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from litestar import MediaType, Response, Router, get
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client import platform_collector, process_collector
 from qiantang.kernel import errors, wire
@@ -95,20 +95,20 @@ class Figures:
 
 
 @get("/healthz", opt={"public": "a probe asks before anybody can sign in"})
-async def healthz(health: Health) -> Live:
+async def healthz(health: NamedDependency[Health]) -> Live:
     """Say that the process answers."""
     return Live(version=health.version, node=health.node, up_seconds=round(time.monotonic() - health.started, 3))
 
 
 @get("/readyz", opt={"public": "a probe asks before anybody can sign in"})
-async def readyz(health: Health) -> Response[Readiness]:
+async def readyz(health: NamedDependency[Health]) -> Response[Readiness]:
     """Say whether the server can serve; 503 while it cannot."""
     readiness = await health.readiness()
     return Response(readiness, status_code=200 if readiness.ready else 503)
 
 
 @get("/metrics", opt={"public": "figures without names of tenants or applications"}, media_type=MediaType.TEXT)
-async def metrics(figures: Figures) -> Response[bytes]:
+async def metrics(figures: NamedDependency[Figures]) -> Response[bytes]:
     """Give the server's figures in Prometheus' text format."""
     return Response(generate_latest(figures.registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 

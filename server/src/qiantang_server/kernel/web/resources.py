@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, Router, delete, get, post, put
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 from qiantang.kernel import errors, release, resource, scope, wire
 
 from qiantang_server.kernel.access import Principal
@@ -14,21 +14,23 @@ from qiantang_server.kernel.resources import Kinds, ResourceKind, Resources
 from qiantang_server.kernel.resources.service.requests import OPEN, STATES
 from qiantang_server.kernel.watch import Watch
 
-Limit = Annotated[int, Parameter(ge=1, le=500)]
+Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 Version = Annotated[
     str | None,
-    Parameter(header="If-Match", description='the version that was read (its ETag); "0" for one that does not exist yet'),
+    HeaderParameter(
+        name="If-Match", description='the version that was read (its ETag); "0" for one that does not exist yet'
+    ),
 ]
 PLACE = "/{tenant:str}/{environment:str}/{center:str}/{application:str}"
 
 
 async def provide_bundle(
     request: Request[Principal, Any, Any],
-    resources: Resources,
-    tenant: str,
-    environment: str,
-    center: str,
-    application: str,
+    resources: NamedDependency[Resources],
+    tenant: FromPath[str],
+    environment: FromPath[str],
+    center: FromPath[str],
+    application: FromPath[str],
 ) -> resource.Bundle:
     """Give the bundle that the path names; 404 where there is no such application."""
     names = (tenant, environment, center, application)
@@ -56,14 +58,23 @@ class KindController(Controller):
 
     @get("/", opt={"verb": "read"})
     async def list_resources(
-        self, bundle: resource.Bundle, kind: str, resources: Resources, after: str = "", limit: Limit = 100
+        self,
+        bundle: NamedDependency[resource.Bundle],
+        kind: NamedDependency[str],
+        resources: NamedDependency[Resources],
+        after: FromQuery[str] = "",
+        limit: Limit = 100,
     ) -> release.Page:
         """List resources in order of name, drafts among them."""
         return await resources.drafts.list_resources(bundle, kind, after=after, limit=limit)
 
     @get("/{name:str}", opt={"verb": "read"})
     async def read_resource(
-        self, bundle: resource.Bundle, kind: str, resources: Resources, name: str
+        self,
+        bundle: NamedDependency[resource.Bundle],
+        kind: NamedDependency[str],
+        resources: NamedDependency[Resources],
+        name: FromPath[str],
     ) -> Response[release.ResourceDetail]:
         """Read a resource with its draft; secrets masked."""
         return _detail(await resources.drafts.read(bundle, kind, name))
@@ -71,12 +82,12 @@ class KindController(Controller):
     @put("/{name:str}", opt={"verb": "update"})
     async def save_draft(
         self,
-        principal: Principal,
-        bundle: resource.Bundle,
-        kind: str,
-        resources: Resources,
-        name: str,
-        data: release.DraftCommand,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        kind: NamedDependency[str],
+        resources: NamedDependency[Resources],
+        name: FromPath[str],
+        data: JSONBody[release.DraftCommand],
         if_match: Version = None,
     ) -> Response[release.ResourceDetail]:
         """Save the body as the resource's draft."""
@@ -86,11 +97,11 @@ class KindController(Controller):
     @delete("/{name:str}", opt={"verb": "update"})
     async def remove_resource(
         self,
-        principal: Principal,
-        bundle: resource.Bundle,
-        kind: str,
-        resources: Resources,
-        name: str,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        kind: NamedDependency[str],
+        resources: NamedDependency[Resources],
+        name: FromPath[str],
         if_match: Version = None,
     ) -> None:
         """Draft the removal of a resource."""
@@ -99,11 +110,11 @@ class KindController(Controller):
     @delete("/{name:str}/draft", opt={"verb": "update"})
     async def discard_draft(
         self,
-        principal: Principal,
-        bundle: resource.Bundle,
-        kind: str,
-        resources: Resources,
-        name: str,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        kind: NamedDependency[str],
+        resources: NamedDependency[Resources],
+        name: FromPath[str],
         if_match: Version = None,
     ) -> None:
         """Throw the draft away."""
@@ -112,12 +123,12 @@ class KindController(Controller):
     @get("/{name:str}/revealed", opt={"verb": "reveal"})
     async def reveal_resource(
         self,
-        principal: Principal,
-        bundle: resource.Bundle,
-        kind: str,
-        resources: Resources,
-        name: str,
-        draft: bool = False,  # noqa: FBT001, FBT002
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        kind: NamedDependency[str],
+        resources: NamedDependency[Resources],
+        name: FromPath[str],
+        draft: FromQuery[bool] = False,  # noqa: FBT001, FBT002
     ) -> dict[str, Any]:
         """Read a body with its secrets in plain text; who did so is written down."""
         return {"body": await resources.drafts.reveal(principal, bundle, kind, name, drafted=draft)}
@@ -127,44 +138,62 @@ class BundleController(Controller):
     """A bundle as a whole: status, drafts, check, releases, rollback, gray, requests, instances."""
 
     @get("/status", opt={"verb": "read"})
-    async def read_status(self, bundle: resource.Bundle, resources: Resources) -> release.BundleStatus:
+    async def read_status(
+        self, bundle: NamedDependency[resource.Bundle], resources: NamedDependency[Resources]
+    ) -> release.BundleStatus:
         """Say where the application's bundle stands."""
         return await resources.history.status(bundle)
 
     @get("/drafts", opt={"verb": "read"})
-    async def list_drafts(self, bundle: resource.Bundle, resources: Resources) -> release.Difference:
+    async def list_drafts(
+        self, bundle: NamedDependency[resource.Bundle], resources: NamedDependency[Resources]
+    ) -> release.Difference:
         """List the drafts with what publishing them would change."""
         return await resources.drafts.pending(bundle)
 
     @post("/check", opt={"verb": "read"}, status_code=200)
-    async def check_drafts(self, bundle: resource.Bundle, resources: Resources) -> release.CheckResult:
+    async def check_drafts(
+        self, bundle: NamedDependency[resource.Bundle], resources: NamedDependency[Resources]
+    ) -> release.CheckResult:
         """Check the drafts as a publish would."""
         return await resources.publishing.check(bundle)
 
     @get("/releases", opt={"verb": "read"})
     async def list_releases(
-        self, bundle: resource.Bundle, resources: Resources, after: int = 0, limit: Limit = 50
+        self,
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        after: FromQuery[int] = 0,
+        limit: Limit = 50,
     ) -> release.Page:
         """List releases, newest first; `after` is the revision to go on below."""
         return await resources.history.list_releases(bundle, before=after, limit=limit)
 
     @post("/releases", opt={"verb": "publish"}, status_code=200)
     async def publish(
-        self, principal: Principal, bundle: resource.Bundle, resources: Resources, data: release.PublishCommand
+        self,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        data: JSONBody[release.PublishCommand],
     ) -> release.PublishOutcome:
         """Publish drafts: at once, by a gray rule, later, or as a request for a second person."""
         return await resources.publishing.publish(principal, bundle, data)
 
     @get("/releases/{revision:int}", opt={"verb": "read"})
     async def read_release(
-        self, bundle: resource.Bundle, resources: Resources, revision: int
+        self, bundle: NamedDependency[resource.Bundle], resources: NamedDependency[Resources], revision: FromPath[int]
     ) -> release.ReleaseDetail:
         """Read a release with its resources; secrets masked."""
         return await resources.history.read(bundle, revision)
 
     @get("/releases/{revision:int}/changes", opt={"verb": "read"})
     async def compare_releases(
-        self, bundle: resource.Bundle, resources: Resources, revision: int, since: int | None = None
+        self,
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        revision: FromPath[int],
+        since: FromQuery[int | None] = None,
     ) -> list[release.PendingChange]:
         """Compare a release with an earlier one, the one before it if none is named."""
         before = max(0, revision - 1) if since is None else since
@@ -172,40 +201,62 @@ class BundleController(Controller):
 
     @post("/rollback", opt={"verb": "publish"}, status_code=200)
     async def roll_back(
-        self, principal: Principal, bundle: resource.Bundle, resources: Resources, data: release.RollbackCommand
+        self,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        data: JSONBody[release.RollbackCommand],
     ) -> release.Release:
         """Publish the content of an earlier revision as a new one."""
         return await resources.publishing.roll_back(principal, bundle, data)
 
     @get("/gray", opt={"verb": "read"})
-    async def read_gray(self, bundle: resource.Bundle, resources: Resources) -> release.GrayStatus | None:
+    async def read_gray(
+        self, bundle: NamedDependency[resource.Bundle], resources: NamedDependency[Resources]
+    ) -> release.GrayStatus | None:
         """Show the running gray release, or null."""
         return await resources.gray.status(bundle)
 
     @put("/gray", opt={"verb": "publish"})
     async def change_gray(
-        self, principal: Principal, bundle: resource.Bundle, resources: Resources, data: release.GrayChangeCommand
+        self,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        data: JSONBody[release.GrayChangeCommand],
     ) -> release.Release:
         """Change whom the running gray release is for."""
         return await resources.gray.change(principal, bundle, data)
 
     @post("/gray/promote", opt={"verb": "publish"}, status_code=200)
     async def promote_gray(
-        self, principal: Principal, bundle: resource.Bundle, resources: Resources, data: release.GrayEndCommand
+        self,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        data: JSONBody[release.GrayEndCommand],
     ) -> release.Release:
         """Release the gray changes to everyone."""
         return await resources.gray.promote(principal, bundle, data)
 
     @post("/gray/abort", opt={"verb": "publish"}, status_code=200)
     async def abort_gray(
-        self, principal: Principal, bundle: resource.Bundle, resources: Resources, data: release.GrayEndCommand
+        self,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        data: JSONBody[release.GrayEndCommand],
     ) -> release.Release:
         """Take the gray changes back; they become drafts again."""
         return await resources.gray.abort(principal, bundle, data)
 
     @get("/requests", opt={"verb": "read"})
     async def list_requests(
-        self, bundle: resource.Bundle, resources: Resources, decided: bool = False, limit: Limit = 100  # noqa: FBT001, FBT002
+        self,
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        decided: FromQuery[bool] = False,
+        limit: Limit = 100,  # noqa: FBT001, FBT002
     ) -> list[release.PublishRequest]:
         """List requests to publish, newest first: those that wait, or with `decided` all."""
         return await resources.requests.list_requests(bundle, STATES if decided else OPEN, limit)
@@ -213,11 +264,11 @@ class BundleController(Controller):
     @post("/requests/{request_id:str}/approve", opt={"verb": "approve"}, status_code=200)
     async def approve_request(
         self,
-        principal: Principal,
-        bundle: resource.Bundle,
-        resources: Resources,
-        request_id: str,
-        data: release.DecisionCommand,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        request_id: FromPath[str],
+        data: JSONBody[release.DecisionCommand],
     ) -> release.PublishRequest:
         """Approve another person's request; it is published at once, or at its time."""
         return await resources.requests.decide(principal, bundle, request_id, "approve", data.message)
@@ -225,11 +276,11 @@ class BundleController(Controller):
     @post("/requests/{request_id:str}/reject", opt={"verb": "approve"}, status_code=200)
     async def reject_request(
         self,
-        principal: Principal,
-        bundle: resource.Bundle,
-        resources: Resources,
-        request_id: str,
-        data: release.DecisionCommand,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        request_id: FromPath[str],
+        data: JSONBody[release.DecisionCommand],
     ) -> release.PublishRequest:
         """Reject a request; the drafts stay."""
         return await resources.requests.decide(principal, bundle, request_id, "reject", data.message)
@@ -237,18 +288,22 @@ class BundleController(Controller):
     @post("/requests/{request_id:str}/cancel", opt={"verb": "publish"}, status_code=200)
     async def cancel_request(
         self,
-        principal: Principal,
-        bundle: resource.Bundle,
-        resources: Resources,
-        request_id: str,
-        data: release.DecisionCommand,
+        principal: NamedDependency[Principal],
+        bundle: NamedDependency[resource.Bundle],
+        resources: NamedDependency[Resources],
+        request_id: FromPath[str],
+        data: JSONBody[release.DecisionCommand],
     ) -> release.PublishRequest:
         """Take a request back; the drafts stay."""
         return await resources.requests.decide(principal, bundle, request_id, "cancel", data.message)
 
     @get("/instances", opt={"verb": "read"})
     async def list_instances(
-        self, bundle: resource.Bundle, watch: Watch, after: str = "", limit: Limit = 200
+        self,
+        bundle: NamedDependency[resource.Bundle],
+        watch: NamedDependency[Watch],
+        after: FromQuery[str] = "",
+        limit: Limit = 200,
     ) -> release.Page:
         """List the application's instances with what each holds, since when, and the error of its callback."""
         known = await watch.heads.get(bundle)

@@ -13,10 +13,14 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     host: Annotated[str, msgspec.Meta(description="address to listen on; only this machine by default")] = "127.0.0.1"
     port: Annotated[
-        int, msgspec.Meta(description="port to listen on; if it is taken, the next free one is used and said", ge=0, le=65535)
+        int,
+        msgspec.Meta(
+            description="port to listen on; if it is taken, the next free one is used and said", ge=0, le=65535
+        ),
     ] = 8900
     address: Annotated[
-        str, msgspec.Meta(description="address at which others reach this server, as http://host:port; made up if empty")
+        str,
+        msgspec.Meta(description="address at which others reach this server, as http://host:port; made up if empty"),
     ] = ""
     max_body: Annotated[int, msgspec.Meta(description="largest request body in bytes", ge=1 << 16)] = 24 << 20
     tls_certificate: Annotated[str, msgspec.Meta(description="file with the server's certificate chain (PEM)")] = ""
@@ -27,4 +31,6 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     trusted_proxies: Annotated[
         str, msgspec.Meta(description="addresses of proxies whose X-Forwarded-For is believed, comma separated")
     ] = ""
-    close_within: Annotated[timedelta, msgspec.Meta(description="longest time for an orderly stop")] = timedelta(seconds=5)
+    close_within: Annotated[timedelta, msgspec.Meta(description="longest time for an orderly stop")] = timedelta(
+        seconds=5
+    )

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any, cast
 
 from litestar import Request, Response, Router, asgi, post
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
+from litestar.params import JSONBody
 from litestar.types import Receive, Scope, Send
 from qiantang.kernel import errors, protocol, resource, wire
 
@@ -40,7 +41,10 @@ async def _may_read_whole(principal: Principal, bundle: resource.Bundle, watch: 
 
 @post("/fetch", opt={"authenticated": "a bundle is checked against the principal's scope and links"}, status_code=200)
 async def fetch(
-    principal: Principal, watch: Watch, data: protocol.FetchRequest, request: Request[Principal, Any, Any]
+    principal: NamedDependency[Principal],
+    watch: NamedDependency[Watch],
+    data: JSONBody[protocol.FetchRequest],
+    request: Request[Principal, Any, Any],
 ) -> Response[bytes]:
     """Give a bundle as the instance gets it: in full, as a delta, or unchanged."""
     whole = await _may_read_whole(principal, data.bundle, watch)
@@ -52,7 +56,9 @@ async def fetch(
 
 
 @post("/acknowledge", opt={"authenticated": "the scope is checked against the principal's"}, status_code=204)
-async def acknowledge(principal: Principal, watch: Watch, data: protocol.Acknowledgement) -> None:
+async def acknowledge(
+    principal: NamedDependency[Principal], watch: NamedDependency[Watch], data: JSONBody[protocol.Acknowledgement]
+) -> None:
     """Take down what an instance holds now."""
     _require(principal, data.scope)
     watch.instances.acknowledge(data.scope, data.instance, data.held)

@@ -103,9 +103,7 @@ class Drafts:
                 await self._write(session, principal, bundle, row, kind, name, None, published)
             await audit.record(
                 session,
-                ground.event(
-                    principal, bundle, kind.permission("update"), f"{kind_name}/{name}", reason="removed"
-                ),
+                ground.event(principal, bundle, kind.permission("update"), f"{kind_name}/{name}", reason="removed"),
             )
 
         await self._parts.database.write(work)
@@ -197,18 +195,12 @@ class Drafts:
         body = await self._parts.database.write(work)
         return None if body is None else bodies.opened(kind_name, name, body)
 
-    async def list_resources(
-        self, bundle: resource.Bundle, kind_name: str, *, after: str, limit: int
-    ) -> release.Page:
+    async def list_resources(self, bundle: resource.Bundle, kind_name: str, *, after: str, limit: int) -> release.Page:
         """Give a page of a kind's resources in order of name, drafts among them."""
         self._parts.kinds.get(bundle.capability, kind_name)
         async with self._parts.database.reading() as session:
             current = await ground.head(session, bundle)
-            rows = {
-                row.name: row
-                for row in await store.list_drafts(session, current.key)
-                if row.kind == kind_name
-            }
+            rows = {row.name: row for row in await store.list_drafts(session, current.key) if row.kind == kind_name}
         published = {name: digest for (kind, name), digest in current.manifest.items() if kind == kind_name}
         names = [name for name in sorted({*rows, *published}) if name > after]
         items = [_summary(kind_name, name, rows.get(name), published.get(name)) for name in names[:limit]]
@@ -297,9 +289,7 @@ def _summary(kind: str, name: str, draft: store.Row | None, published: str | Non
     )
 
 
-def _require_version(
-    bundle: resource.Bundle, kind: ResourceKind, name: str, current: str, expected: str
-) -> None:
+def _require_version(bundle: resource.Bundle, kind: ResourceKind, name: str, current: str, expected: str) -> None:
     if expected not in (current, ANY_VERSION):
         raise StaleDraftError(
             f"{kind.name} {name!r} of {bundle} is at version {current}, not at {expected!r} as you expected: "

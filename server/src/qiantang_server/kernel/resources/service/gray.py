@@ -49,9 +49,7 @@ class GrayReleases:
         async def step(_session: storage.Session, head: Head, gray: Gray) -> Step:
             changed = msgspec.structs.replace(gray, rule=command.rule)
             state = msgspec.structs.replace(head.state, gray=changed)
-            return Step(
-                action="gray_change", principal=principal, message="", state=state, changed=[], gray=gray.id
-            )
+            return Step(action="gray_change", principal=principal, message="", state=state, changed=[], gray=gray.id)
 
         return await self._act(bundle, command.expected_revision, step)
 

@@ -23,9 +23,7 @@ class History:
     def __init__(self, parts: Ground) -> None:
         self._parts = parts
 
-    async def list_releases(
-        self, bundle: resource.Bundle, *, before: int = 0, limit: int = 50
-    ) -> release.Page:
+    async def list_releases(self, bundle: resource.Bundle, *, before: int = 0, limit: int = 50) -> release.Page:
         """Give a page of releases, newest first."""
         async with self._parts.database.reading() as session:
             head = await ground.head(session, bundle)
@@ -80,9 +78,7 @@ class History:
             old = (await ground.state_at(session, head.key, before)).manifest()
             new = (await ground.state_at(session, head.key, after)).manifest()
             changed = states.changed(old, new)
-            digests = [
-                found for kind, name, _ in changed for found in (old.get((kind, name)), new.get((kind, name)))
-            ]
+            digests = [found for kind, name, _ in changed for found in (old.get((kind, name)), new.get((kind, name)))]
             contents = await store.read_contents(session, head.key, filter(None, digests))
         return [
             release.PendingChange(

@@ -141,9 +141,7 @@ def _check(kinds: Kinds, bundle: resource.Bundle, body: Any, row: store.Row, pre
         prepared.texts += [(row.kind, row.name, path, text) for path, text in kind.texts(body)]
 
 
-def require_unchanged(
-    bundle: resource.Bundle, plan: Plan, rows: Iterable[store.Row], manifest: Manifest
-) -> None:
+def require_unchanged(bundle: resource.Bundle, plan: Plan, rows: Iterable[store.Row], manifest: Manifest) -> None:
     """Pass where every draft of the plan is still the one that was checked, over the content that it was made over.
 
     Raises:

@@ -36,9 +36,7 @@ class Step:
     from_revision: int = 0
 
 
-async def append(
-    session: storage.Session, parts: Ground, bundle: resource.Bundle, head: Head, step: Step
-) -> Published:
+async def append(session: storage.Session, parts: Ground, bundle: resource.Bundle, head: Head, step: Step) -> Published:
     """Write the next revision of a locked bundle: release, head, outbox and audit together; told when durable."""
     position = resource.Position(epoch=head.position.epoch or 1, revision=head.position.revision + 1)
     at = parts.clock()
@@ -69,8 +67,7 @@ async def append(
             bundle,
             ground.permission(bundle, parts.kinds, "publish"),
             f"revision/{position.revision}",
-            reason=f"{verb}: {step.action}"
-            + (f", approved by {step.approved_by}" if step.approved_by else ""),
+            reason=f"{verb}: {step.action}" + (f", approved by {step.approved_by}" if step.approved_by else ""),
             changes=[{"kind": kind, "name": name, "action": action} for kind, name, action in step.changed],
         ),
     )
@@ -142,9 +139,7 @@ class Publishing:
         keys = [line.key for line in wanted.lines]
         rows = await store.list_drafts(session, head.key, keys)
         plan.require_unchanged(bundle, wanted, rows, head.manifest)
-        await store.add_contents(
-            session, head.key, {row.digest: bytes(row.body) for row in rows if not row.removes}
-        )
+        await store.add_contents(session, head.key, {row.digest: bytes(row.body) for row in rows if not row.removes})
         await store.drop_drafts(session, head.key, keys)
         if wanted.gray is None:
             state = await self._released(session, bundle, head, wanted)
@@ -182,9 +177,7 @@ class Publishing:
             target = await ground.state_at(session, head.key, command.to_revision)
             changed = states.changed(head.manifest, target.manifest())
             if not changed and head.state.gray is None:
-                raise errors.ConflictError(
-                    f"{bundle} already has the content of revision {command.to_revision}"
-                )
+                raise errors.ConflictError(f"{bundle} already has the content of revision {command.to_revision}")
             await self.reindex(session, bundle, head.key, changed, target.manifest())
             state = State(items=target.items, links=target.links)
             step = Step(
@@ -222,9 +215,7 @@ class Publishing:
                 rows += [(kind_name, name, path, text) for path, text in kind.texts(opened)]
         await store.index_texts(session, key, keys, rows)
 
-    async def _released(
-        self, session: storage.Session, bundle: resource.Bundle, head: Head, wanted: Plan
-    ) -> State:
+    async def _released(self, session: storage.Session, bundle: resource.Bundle, head: Head, wanted: Plan) -> State:
         manifest = dict(head.manifest)
         for line in wanted.lines:
             if line.digest:
@@ -279,9 +270,7 @@ class Publishing:
         at = self._parts.clock()
         publish_at = command.at or 0
         if publish_at and not at < publish_at < at + MAX_DELAY_MS:
-            raise errors.InvalidRequestError(
-                "`at` must lie in the future, within a year (milliseconds since 1970 UTC)"
-            )
+            raise errors.InvalidRequestError("`at` must lie in the future, within a year (milliseconds since 1970 UTC)")
         values: dict[str, Any] = {
             "id": ids.ordered_id(),
             "bundle": head.key,

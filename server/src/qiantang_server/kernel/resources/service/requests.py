@@ -67,9 +67,7 @@ class Requests:
             name = principal.name or principal.id
             if decision == "approve":
                 if row.state != "waiting":
-                    raise errors.ConflictError(
-                        f"request {request} needs no approval any more: it is {row.state}"
-                    )
+                    raise errors.ConflictError(f"request {request} needs no approval any more: it is {row.state}")
                 if principal.id == row.author_id or name in {line.author for line in wanted.lines}:
                     raise SelfApprovalError(
                         f"{name} asked for this publish or edited what it publishes: another person must approve it"
@@ -92,9 +90,7 @@ class Requests:
             permission = ground.permission(bundle, self._parts.kinds, verb)
             await audit.record(
                 session,
-                ground.event(
-                    principal, bundle, permission, f"request/{request}", reason=f"{decision}: {message}"
-                ),
+                ground.event(principal, bundle, permission, f"request/{request}", reason=f"{decision}: {message}"),
             )
 
         await self._parts.database.write(work)

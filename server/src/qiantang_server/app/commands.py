@@ -1,0 +1,82 @@
+"""Commands: `qiantang up` for one machine, `qiantang server` for production. Found by entry point, so nothing imports upward."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from qiantang.kernel import errors, settings
+
+from qiantang_server.app.sections import OF_OTHERS, sections
+from qiantang_server.app.start import Start, run
+
+FLAGS = {
+    "database_url": "storage.url",
+    "redis": "cache.redis",
+    "zookeeper": "coordination.zookeeper",
+    "host": "web.host",
+    "port": "web.port",
+    "folder": "server.folder",
+}
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = [
+        click.option("--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="settings file (TOML)"),
+        click.option("--database-url", help="postgresql://… or mysql://…; SQLite in the data folder if left out"),
+        click.option("--redis", help="redis://host:port of the release cache; memory if left out"),
+        click.option("--zookeeper", help="host:port,… of ZooKeeper; the database coordinates if left out"),
+        click.option("--host", help="address to listen on (127.0.0.1)"),
+        click.option("--port", type=int, help="port to listen on (8900, or the next free one)"),
+        click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="data folder"),
+        click.option("--set", "more", multiple=True, metavar="SECTION.KEY=VALUE", help="any other setting"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def load(file: Path | None, more: tuple[str, ...], given: dict[str, Any]) -> settings.Loaded:
+    """Read the settings: defaults, file, environment, flags.
+
+    Raises:
+        MisconfiguredError: something in them is wrong; every problem is listed.
+    """
+    flags: dict[str, Any] = {}
+    for name, key in FLAGS.items():
+        if given.get(name) is not None:
+            flags[key] = settings.Flag(given[name], f"--{name.replace('_', '-')}")
+    for one in more:
+        key, equals, value = one.partition("=")
+        if not equals:
+            raise errors.MisconfiguredError(f"--set {one!r}: write section.key=value")
+        flags[key] = settings.Flag(value, "--set")
+    return settings.load(sections(), file=file, environment=os.environ, flags=flags, ignore_sections=OF_OTHERS)
+
+
+@click.command()
+@_options
+@click.option("--demo", is_flag=True, help="also start a small application whose settings live in the center")
+@click.option("--json", "as_json", is_flag=True, help="say what was started as one JSON object, for scripts")
+def up(*, file: Path | None, more: tuple[str, ...], demo: bool, as_json: bool, **given: Any) -> None:
+    """Start the platform on this machine.
+
+    Without options it needs nothing else: SQLite, embedded parts, and only this machine can reach it. Ctrl-C stops it in order.
+    """
+    loaded = load(file, more, given)
+    sys.exit(run(Start(loaded=loaded, friendly=True, demo=demo, as_json=as_json)))
+
+
+@click.command()
+@_options
+def server(*, file: Path | None, more: tuple[str, ...], **given: Any) -> None:
+    """Run one server of the control plane, as a service manager would.
+
+    Servers on the same database are equals: start as many as you like behind any balancer.
+    """
+    loaded = load(file, more, given)
+    sys.exit(run(Start(loaded=loaded, friendly=False)))

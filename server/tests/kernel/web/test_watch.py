@@ -1,0 +1,104 @@
+"""Watch over HTTP: streams, fetches and acknowledgements, as a mirror makes them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from qiantang.kernel import resource, wire
+
+from server.tests.kernel.resources.notes import BUNDLE
+from server.tests.kernel.web.conftest import PEOPLE, Running
+
+INSTANCE = {"name": "i1", "cluster": "default", "labels": {"zone": "a"}}
+ADA = PEOPLE["owner"]
+
+
+async def fetch(running: Running, who: str = "owner", **more: Any) -> Any:
+    body = {"instance": INSTANCE, "bundle": wire.builtins(BUNDLE), **more}
+    return await running.call(who, "POST", "/api/v1/watch/fetch", json=body)
+
+
+async def test_a_fetch_gives_all_then_nothing_new_then_the_difference(running: Running) -> None:
+    life = running.life
+    await life.edit(ADA, "a", "one")
+    await life.edit(ADA, "b", "x" * 3000)
+    await life.publish(ADA, 0)
+    whole = (await fetch(running)).json()
+    assert (whole["shape"], whole["position"], len(whole["entries"])) == ("snapshot", [1, 1], 2)
+    same = (await fetch(running, have=whole["digest"])).json()
+    assert (same["shape"], same["digest"]) == ("unchanged", whole["digest"])
+    await life.edit(ADA, "a", "two")
+    await life.publish(ADA, 1)
+    delta = wire.decode((await fetch(running, have=whole["digest"], at_least=[1, 2])).content, resource.Delta)
+    held = wire.decode(wire.encode(whole), resource.Snapshot)
+    merged = resource.apply_delta(held, delta)
+    assert merged is not None
+    assert {entry.name for entry in delta.put} == {"a"}
+    assert merged.position == resource.Position(epoch=1, revision=2)
+
+
+async def test_who_may_not_watch_gets_nothing(running: Running) -> None:
+    assert (await fetch(running, who="reader")).status_code == 403
+    assert (await fetch(running, who="stranger")).status_code == 404
+
+
+async def test_an_acknowledgement_is_seen_in_the_list_of_instances(running: Running) -> None:
+    await running.life.edit(ADA, "a", "one")
+    await running.life.publish(ADA, 0)
+    held = {"bundle": wire.builtins(BUNDLE), "position": [1, 1], "status": "failed", "error": "callback: boom"}
+    said = {"scope": wire.builtins(BUNDLE.scope), "instance": INSTANCE, "held": [held]}
+    running.watch.instances.arrive(BUNDLE.scope, wire.decode(wire.encode(INSTANCE), _instance()), [])
+    answer = await running.call("owner", "POST", "/api/v1/watch/acknowledge", json=said)
+    assert answer.status_code == 204
+    await running.watch.instances.flush()
+    shown = (await running.call("reader", "GET", "/api/v1/test/acme/dev/trade/order/instances")).json()["items"]
+    assert [(one["status"], one["error"], one["alive"]) for one in shown] == [("failed", "callback: boom", True)]
+
+
+async def test_gray_instances_get_the_overlay_and_the_others_do_not(running: Running) -> None:
+    from qiantang.kernel import release
+
+    await running.life.edit(ADA, "a", "one")
+    await running.life.publish(ADA, 0)
+    await running.life.edit(ADA, "a", "gray")
+    await running.life.publish(ADA, 1, gray=release.GrayRule(labels=[{"zone": "a"}]))
+    gray = (await fetch(running, at_least=[1, 2])).json()
+    assert gray["entries"][0][3] == {"text": "gray"}
+    assert gray["gray"]
+    other = await running.call(
+        "owner",
+        "POST",
+        "/api/v1/watch/fetch",
+        json={"instance": {"name": "i2", "labels": {"zone": "b"}}, "bundle": wire.builtins(BUNDLE)},
+    )
+    assert (other.json()["entries"][0][3], other.json()["gray"]) == ({"text": "one"}, "")
+
+
+async def test_a_position_that_the_database_never_had_raises_the_epoch(running: Running) -> None:
+    await running.life.edit(ADA, "a", "one")
+    await running.life.publish(ADA, 0)
+    answer = (await fetch(running, at_least=[1, 9])).json()
+    assert answer["position"][0] == 2
+    assert answer["entries"][0][3] == {"text": "one"}
+    again = (await fetch(running, at_least=answer["position"])).json()
+    assert again["position"] == answer["position"]
+
+
+async def test_the_relay_empties_the_outbox_and_survives_what_is_away(running: Running) -> None:
+    from qiantang_server.kernel.resources import store
+
+    await running.life.edit(ADA, "a", "one")
+    await running.life.publish(ADA, 0)
+    for _attempt in range(200):
+        async with running.life.parts.database.reading() as session:
+            if not await store.waiting_notices(session, 1 << 60, 10):
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the outbox was not emptied")
+
+
+def _instance() -> Any:
+    from qiantang.kernel import scope
+
+    return scope.Instance

@@ -1,0 +1,67 @@
+"""Free ports on the loopback address that stay ours until the test run ends, also beside other test runs."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import random
+import socket
+import tempfile
+import threading
+from pathlib import Path
+
+# Below the ephemeral range, of which any outgoing connection can take a port before a slow server binds it.
+FIRST, LAST = 15000, 31999
+_TRIES = 2000
+
+_given: set[int] = set()
+_guard = threading.Lock()
+# Own source: tests seed the global one, and two runs with the same seed would draw the same ports.
+_random = random.SystemRandom()
+_claims: list[int] = []
+
+
+def take() -> int:
+    """Give a port that nobody listens on, was not given before, and no other test run of this user holds.
+
+    Raises:
+        RuntimeError: no port was found in many tries.
+    """
+    with _guard:
+        for _ in range(_TRIES):
+            port = _random.randint(FIRST, LAST)
+            if port not in _given and _claim(port) and _bindable(port):
+                _given.add(port)
+                return port
+    raise RuntimeError(f"no free port between {FIRST} and {LAST} in {_TRIES} tries")
+
+
+def take_many(count: int) -> list[int]:
+    """Give several ports."""
+    return [take() for _ in range(count)]
+
+
+def _claim(port: int) -> bool:
+    """Lock the port's byte in a file that all runs share; the kernel lets go of it however this process ends."""
+    if not _claims:
+        path = Path(tempfile.gettempdir()) / f"qiantang-test-ports-{os.getuid()}"
+        # Never closed: closing any descriptor of the file would drop all locks of this process.
+        _claims.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    try:
+        fcntl.lockf(_claims[0], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EAGAIN}:
+            return False
+        raise
+    return True
+
+
+def _bindable(port: int) -> bool:
+    """Say whether a server could bind it now; without SO_REUSEADDR, so one still in TIME_WAIT counts as taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

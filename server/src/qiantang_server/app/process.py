@@ -101,6 +101,7 @@ class ControlPlane:
                 coordination=agreed,
                 principal=principal,
                 node=node,
+                announce_first=bool(self.section("coordination", CoordinationSettings).zookeeper.hosts),
             )
         )
         kernel = Kernel(

@@ -118,6 +118,18 @@ class Deliveries:
             self._cache.put(("answer", *variant, request.have), answer)
         return answer
 
+    async def snapshot(
+        self, bundle: resource.Bundle, instance: scope.Instance, *, public_only: bool = False
+    ) -> resource.Snapshot:
+        """Give what an instance gets of a bundle now, secrets in plain text: for explaining, never to be sent as it is.
+
+        Seats of a gray release by count are not taken by asking.
+        """
+        known = await self._heads.get(bundle)
+        gray = known.state.gray
+        grayed = gray is not None and states.takes_gray(gray, instance)
+        return await self._snapshot(bundle, known, grayed=grayed, public_only=public_only)
+
     async def links(self, bundle: resource.Bundle) -> list[resource.Bundle]:
         """Give the bundles that instances of this one's application need as well, gray or not."""
         known = await self._heads.get(bundle)

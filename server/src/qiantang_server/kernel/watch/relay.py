@@ -31,11 +31,23 @@ LOG_EVERY = 30.0
 
 
 class Relay:
-    """Relays what this server publishes at once, and sweeps up what any server left in the outbox."""
+    """Relays what this server publishes at once, and sweeps up what any server left in the outbox.
+
+    `announce_first`: a coordination service of its own (ZooKeeper) hears before the streams, as CONF-03 has it. Where the
+    database coordinates, the announcement is one more transaction that only other servers need, so the streams go first.
+    """
 
     def __init__(
-        self, database: storage.Database, heads: Heads, hub: Hub, cache: ReleaseCache, coordination: Coordination
+        self,
+        database: storage.Database,
+        heads: Heads,
+        hub: Hub,
+        cache: ReleaseCache,
+        coordination: Coordination,
+        *,
+        announce_first: bool,
     ) -> None:
+        self._announce_first = announce_first
         self._database = database
         self._heads = heads
         self._hub = hub
@@ -87,15 +99,21 @@ class Relay:
 
     async def _relay(self, bundle: resource.Bundle, known: Known, notice: int) -> bool:
         done = await self._step("the release cache", self._to_cache(bundle, known))
+        if not self._announce_first:
+            self._tell(bundle, known)
         done &= await self._step("the coordination service", self._coordination.announce(str(bundle), known.position))
-        for subscriber in self._hub.watchers(bundle):
-            self._hub.watch_also(subscriber, links_of(bundle, known.state))
-        self._hub.notice(bundle, known.position)
+        if self._announce_first:
+            self._tell(bundle, known)
         if done:
             done = await self._step(
                 "the outbox", self._database.write(lambda session: store.finish_notices(session, [notice]))
             )
         return done
+
+    def _tell(self, bundle: resource.Bundle, known: Known) -> None:
+        for subscriber in self._hub.watchers(bundle):
+            self._hub.watch_also(subscriber, links_of(bundle, known.state))
+        self._hub.notice(bundle, known.position)
 
     async def _to_cache(self, bundle: resource.Bundle, known: Known) -> None:
         await self._cache.put_release(str(bundle), known.position, self._heads.encoded(known))

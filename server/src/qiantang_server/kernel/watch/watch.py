@@ -38,6 +38,7 @@ class Watch:
         coordination: Coordination,
         principal: Principal,
         node: str,
+        announce_first: bool = False,
     ) -> None:
         parts = resources.parts
         self.settings = settings
@@ -46,7 +47,9 @@ class Watch:
         self.heads = Heads(parts, cache, principal)
         self.deliveries = Deliveries(parts, self.heads, resources.gray, settings.cache_bytes)
         self.instances = Instances(parts.database, node, parts.clock)
-        self.relay = Relay(parts.database, self.heads, self.hub, cache, coordination)
+        self.relay = Relay(
+            parts.database, self.heads, self.hub, cache, coordination, announce_first=announce_first
+        )
         self._coordination = coordination
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[str] = []

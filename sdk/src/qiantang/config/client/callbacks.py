@@ -1,0 +1,185 @@
+"""Callbacks: who hears of changes, one run at a time each, the latest state wins, and what went wrong stays known.
+
+Everything here happens on the runtime's loop and waits for nobody's code; the application's code runs elsewhere (see
+`runner`). A callback that is behind is not told of every state between: its next run covers all that changed since
+the one it knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from qiantang.config.client import runner, secrecy
+from qiantang.config.client.state import State
+from qiantang.kernel import protocol
+
+logger = logging.getLogger(__name__)
+
+MAX_TRACE = 8000
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A callback that did not take a change in. It stays until a later run of it goes well."""
+
+    callback: str
+    error: str
+    revision: int
+    at: float
+
+    def __str__(self) -> str:
+        """Read as `shop.prices.reload at revision 7: ValueError: no such currency`."""
+        return f"{self.callback} at revision {self.revision}: {self.error}"
+
+
+class Registration:
+    """One callback: how to see that something changed for it, and how to run it.
+
+    `known` is the state it was told of last, None before the first one, which is no change. `detect` gives what to
+    tell it of a newer one, or None; it is not the application's code.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        detect: Callable[[State, State], Any],
+        start: Callable[[Any], runner.Run],
+        limit: float | None,
+    ) -> None:
+        self.name = name
+        self.limit = limit
+        self.known: State | None = None
+        self.done = 0
+        self.overdue = False
+        self.failure: Failure | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._detect = detect
+        self.start = start
+
+    def news(self, latest: State) -> Any:
+        """Give what to tell of the latest state, or None where nothing changed for it, which makes it known."""
+        found = self._detect(self.known, latest) if self.known is not None else None
+        if found is None:
+            self.known = latest
+        return found
+
+    def forked(self) -> None:
+        """Forget the parent's run: what it was told there it is told again here."""
+        self.task = None
+        self.overdue = False
+
+
+class Callbacks:
+    """All callbacks of one client."""
+
+    def __init__(self, latest: Callable[[], tuple[State, int]]) -> None:
+        self._latest = latest
+        self._all: tuple[Registration, ...] = ()
+        self._moved: asyncio.Event | None = None
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, registration: Registration) -> None:
+        """Add one, from any thread; the caller sees to it that two do not at once."""
+        self._all = (*self._all, registration)
+
+    def remove(self, registration: Registration) -> None:
+        """Take one out; a run of it is not interrupted."""
+        self._all = tuple(one for one in self._all if one is not registration)
+
+    def after_fork(self) -> None:
+        """Forget what ran in the parent."""
+        self._moved = None
+        for one in self._all:
+            one.forked()
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What did not go well and was not made good since."""
+        return [one.failure for one in self._all if one.failure is not None]
+
+    def offer(self) -> None:
+        """Have all told of the latest state that it concerns; waits for none. On the runtime's loop."""
+        state, number = self._latest()
+        for one in self._all:
+            if one.task is None:
+                news = self._look(one, state, number)
+                if news is not None:
+                    one.task = asyncio.ensure_future(self._follow(one, news, state, number))
+
+    def _look(self, one: Registration, state: State, number: int) -> Any:
+        news = one.news(state)
+        if news is None:
+            one.done = number
+        return news
+
+    async def _follow(self, one: Registration, news: Any, state: State, number: int) -> None:
+        """Run one until it knows the latest state."""
+        while news is not None:
+            await self._tell(one, news, state)
+            one.known, one.done = state, number
+            self._progress()
+            state, number = self._latest()
+            news = self._look(one, state, number)
+        one.task = None
+        self._progress()
+
+    async def _tell(self, one: Registration, news: Any, state: State) -> None:
+        run: runner.Run | None = None
+        try:
+            run = one.start(news)
+            await run.result(one.limit)
+        except Exception as error:  # the application's: told to the operator, tried again at the next change
+            one.failure = failure(one.name, error, [one.known or state, state])
+        else:
+            one.failure = None
+        if run is not None and not run.over:
+            one.overdue = True
+            self._progress()
+            await run.ended()
+            one.overdue = False
+
+    async def settled(self) -> None:
+        """Wait until everybody was told of the state that is the latest now, or overran."""
+        _, number = self._latest()
+        while any(one.done < number and not one.overdue and one.task is not None for one in self._all):
+            if self._moved is None or self._moved.is_set():
+                self._moved = asyncio.Event()
+            await self._moved.wait()
+
+    def _progress(self) -> None:
+        if self._moved is not None:
+            self._moved.set()
+
+    async def close(self) -> None:
+        """Give up what runs."""
+        tasks = [one.task for one in self._all if one.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def failure(name: str, error: Exception, states: Sequence[State]) -> Failure:
+    """Log that a callback failed, once, and give what the operator is told; secrets are struck out of both."""
+    secrets = {text for state in states for held in state.namespaces.values() for text in secrecy.texts(held.data)}
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    trace = secrecy.strike("".join(traceback.format_exception(error)), secrets)[-MAX_TRACE:]
+    revision = states[-1].position.revision
+    found = Failure(name, secrecy.strike(text, secrets)[: protocol.MAX_ERROR_LENGTH], revision, time.time())
+    logger.error(
+        "a callback failed on a change of the configuration",
+        extra={
+            "callback": name,
+            "error": found.error,
+            "revision": revision,
+            "trace": trace,
+        },
+    )
+    return found

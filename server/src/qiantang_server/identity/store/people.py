@@ -141,21 +141,24 @@ async def page_grants(session: Session, conditions: Sequence[Condition], after: 
     )
 
 
-async def other_platform_admins(session: Session, role: str, *, without_user: str, without_grant: str) -> bool:
-    """Say whether somebody administers the platform for good, if this user or this grant were away."""
+def _platform_grants(role: str) -> sa.Select[Any]:
     whole = [grants.c[part] == value for part, value in PLATFORM._asdict().items()]
+    return sa.select(grants.c.id).where(grants.c.role == role, *whole).limit(1)
+
+
+async def is_platform_admin(session: Session, role: str, user: str) -> bool:
+    """Say whether a user holds the platform's role on the whole, for good or for a time."""
+    return await session.first(_platform_grants(role).where(grants.c.user_id == user)) is not None
+
+
+async def other_platform_admins(
+    session: Session, role: str, *, without_user: str = "", without_grant: str = ""
+) -> bool:
+    """Say whether somebody administers the platform for good, if this user or this grant were away."""
+    for_good = [grants.c.expires == 0, grants.c.not_before == 0, users.c.disabled.is_(False)]
     found = (
-        sa.select(grants.c.id)
+        _platform_grants(role)
         .select_from(grants.join(users, users.c.id == grants.c.user_id))
-        .where(
-            grants.c.role == role,
-            *whole,
-            grants.c.expires == 0,
-            grants.c.not_before == 0,
-            users.c.disabled.is_(False),
-            users.c.id != without_user,
-            grants.c.id != without_grant,
-        )
-        .limit(1)
+        .where(*for_good, users.c.id != without_user, grants.c.id != without_grant)
     )
     return await session.first(found) is not None

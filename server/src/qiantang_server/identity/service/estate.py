@@ -1,0 +1,384 @@
+"""Estate: tenants, their environments and centers, and the applications in them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from qiantang.identity import model
+from qiantang.identity.errors import ApplicationGoneError, ExistsError, NotEmptyError
+from qiantang.kernel import errors, scope
+from qiantang_server.identity.service.ground import Ground, changes, missing, page_limit
+from qiantang_server.identity.store import estate, people, proof, tables
+from qiantang_server.kernel import audit, storage
+from qiantang_server.kernel.access import Columns, Principal, Target, visible
+
+Row = sa.Row[Any]
+
+
+def shown_tenant(row: Row) -> model.Tenant:
+    """Give a tenant's row as it is shown."""
+    return model.Tenant(name=row.name, title=row.title, disabled=bool(row.disabled), created_at=row.created_at)
+
+
+def shown_environment(row: Row) -> model.Environment:
+    """Give an environment's row as it is shown."""
+    return model.Environment(
+        tenant=row.tenant,
+        name=row.name,
+        title=row.title,
+        protected=bool(row.protected),
+        created_at=row.created_at,
+    )
+
+
+def shown_center(row: Row) -> model.Center:
+    """Give a center's row as it is shown."""
+    return model.Center(tenant=row.tenant, name=row.name, title=row.title, created_at=row.created_at)
+
+
+def shown_application(row: Row) -> model.Application:
+    """Give an application's row as it is shown."""
+    return model.Application(
+        tenant=row.tenant,
+        center=row.center,
+        name=row.name,
+        title=row.title,
+        owner=row.owner,
+        created_at=row.created_at,
+    )
+
+
+_SHOWN: dict[str, tuple[sa.Table, Callable[[Row], Any]]] = {
+    "tenant": (tables.tenants, shown_tenant),
+    "environment": (tables.environments, shown_environment),
+    "center": (tables.centers, shown_center),
+    "application": (tables.applications, shown_application),
+}
+
+
+class _Subject(NamedTuple):
+    """What a step is about: its kind, its row's key and its place."""
+
+    what: str
+    key: tuple[str, ...]
+    place: Target
+
+
+class Estate:
+    """Use cases of the estate. Every write is one transaction with its audit row."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    # tenants
+
+    async def list_tenants(self, principal: Principal, after: str = "", limit: int = 100) -> model.Page[model.Tenant]:
+        """List the tenants that the principal may see."""
+        shown = visible(principal, "identity.tenant:list", Columns(tables.tenants.c.name))
+        return await self._page("tenant", [shown], after, limit)
+
+    async def read_tenant(self, tenant: str) -> model.Tenant:
+        """Read a tenant.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        async with self._ground.database.reading() as session:
+            return shown_tenant(await _found(session, "tenant", tenant))
+
+    async def create_tenant(self, principal: Principal, command: model.NewTenant) -> model.Tenant:
+        """Make a tenant.
+
+        Raises:
+            ExistsError: the name is taken.
+        """
+        row = {"name": command.name, "title": command.title, "disabled": False}
+        return await self._create(principal, _Subject("tenant", (command.name,), Target(command.name)), row)
+
+    async def change_tenant(self, principal: Principal, tenant: str, command: model.TenantChange) -> model.Tenant:
+        """Change a tenant; disabled, its people and applications are refused within seconds."""
+        new = {"title": command.title, "disabled": command.disabled}
+        return await self._change(principal, _Subject("tenant", (tenant,), Target(tenant)), new)
+
+    # environments
+
+    async def list_environments(
+        self, principal: Principal, tenant: str, after: str = "", limit: int = 100
+    ) -> model.Page[model.Environment]:
+        """List the environments of a tenant that the principal may see."""
+        t = tables.environments.c
+        shown = visible(principal, "identity.environment:list", Columns(t.tenant, t.name))
+        return await self._page("environment", [t.tenant == tenant, shown], after, limit)
+
+    async def create_environment(
+        self, principal: Principal, tenant: str, command: model.NewEnvironment
+    ) -> model.Environment:
+        """Make an environment; every application of the tenant exists in it from then on."""
+        row = {"tenant": tenant, "name": command.name, "title": command.title, "protected": command.protected}
+        place = Target(tenant, command.name)
+
+        async def before(session: storage.Session) -> None:
+            await _found(session, "tenant", tenant)
+            await estate.unbury(session, place)
+
+        return await self._create(principal, _Subject("environment", (tenant, command.name), place), row, before)
+
+    async def change_environment(
+        self, principal: Principal, tenant: str, environment: str, command: model.EnvironmentChange
+    ) -> model.Environment:
+        """Change an environment."""
+        new = {"title": command.title, "protected": command.protected}
+        return await self._change(
+            principal, _Subject("environment", (tenant, environment), Target(tenant, environment)), new
+        )
+
+    async def delete_environment(self, principal: Principal, tenant: str, environment: str) -> None:
+        """Delete an environment: ends its credentials and grants, and has its mirrors told that they are gone.
+
+        Raises:
+            NotEmptyError: it is protected.
+        """
+        place = Target(tenant, environment)
+
+        async def work(session: storage.Session) -> None:
+            row = await _found(session, "environment", tenant, environment)
+            if row.protected:
+                raise NotEmptyError(f"environment {environment} is protected: take the protection away first")
+            await estate.delete(session, tables.environments, tenant, environment)
+            await self._bury(session, principal, "environment", place, shown_environment(row))
+
+        await self._ground.change(work, tenant, "")
+
+    # centers
+
+    async def list_centers(
+        self, principal: Principal, tenant: str, after: str = "", limit: int = 100
+    ) -> model.Page[model.Center]:
+        """List the centers of a tenant that the principal may see."""
+        t = tables.centers.c
+        shown = visible(principal, "identity.center:list", Columns(t.tenant, center=t.name))
+        return await self._page("center", [t.tenant == tenant, shown], after, limit)
+
+    async def create_center(self, principal: Principal, tenant: str, command: model.NewCenter) -> model.Center:
+        """Make a center."""
+        row = {"tenant": tenant, "name": command.name, "title": command.title}
+
+        async def before(session: storage.Session) -> None:
+            await _found(session, "tenant", tenant)
+
+        place = Target(tenant, center=command.name)
+        return await self._create(principal, _Subject("center", (tenant, command.name), place), row, before)
+
+    async def change_center(
+        self, principal: Principal, tenant: str, center: str, command: model.CenterChange
+    ) -> model.Center:
+        """Change a center."""
+        place = Target(tenant, center=center)
+        return await self._change(principal, _Subject("center", (tenant, center), place), {"title": command.title})
+
+    async def delete_center(self, principal: Principal, tenant: str, center: str) -> None:
+        """Delete a center.
+
+        Raises:
+            NotEmptyError: applications belong to it.
+        """
+        place = Target(tenant, center=center)
+
+        async def work(session: storage.Session) -> None:
+            row = await _found(session, "center", tenant, center)
+            if await estate.has_applications(session, tenant, center):
+                raise NotEmptyError(f"applications belong to center {center}: delete them first")
+            await estate.delete(session, tables.centers, tenant, center)
+            await people.delete_grants_in(session, place)
+            await self._record(session, principal, "center:delete", place, changes(shown_center(row), None))
+
+        await self._ground.change(work, tenant, "")
+
+    # applications
+
+    async def list_applications(
+        self, principal: Principal, tenant: str, center: str, after: str = "", limit: int = 100
+    ) -> model.Page[model.Application]:
+        """List the applications of a center that the principal may see."""
+        t = tables.applications.c
+        columns = Columns(t.tenant, center=t.center, application=t.name)
+        shown = visible(principal, "identity.application:list", columns)
+        return await self._page("application", [t.tenant == tenant, t.center == center, shown], after, limit)
+
+    async def read_application(self, tenant: str, center: str, application: str) -> model.Application:
+        """Read an application.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        async with self._ground.database.reading() as session:
+            return shown_application(await _found(session, "application", tenant, center, application))
+
+    async def create_application(
+        self, principal: Principal, tenant: str, center: str, command: model.NewApplication
+    ) -> model.Application:
+        """Make an application. The tombstone of an earlier one of that name goes; its credentials stay ended."""
+        place = Target(tenant, center=center, application=command.name)
+        row = {
+            "tenant": tenant,
+            "center": center,
+            "name": command.name,
+            "title": command.title,
+            "owner": command.owner,
+        }
+
+        async def before(session: storage.Session) -> None:
+            await _found(session, "center", tenant, center)
+            await _require_owner(session, tenant, command.owner)
+            await estate.unbury(session, place)
+
+        return await self._create(
+            principal, _Subject("application", (tenant, center, command.name), place), row, before
+        )
+
+    async def change_application(
+        self, principal: Principal, tenant: str, center: str, application: str, command: model.ApplicationChange
+    ) -> model.Application:
+        """Change an application."""
+        place = Target(tenant, center=center, application=application)
+        new = {"title": command.title, "owner": command.owner}
+
+        async def before(session: storage.Session) -> None:
+            await _require_owner(session, tenant, command.owner or "")
+
+        return await self._change(principal, _Subject("application", (tenant, center, application), place), new, before)
+
+    async def delete_application(self, principal: Principal, tenant: str, center: str, application: str) -> None:
+        """Delete an application: ends its credentials and grants, and has its mirrors told that they are gone."""
+        place = Target(tenant, center=center, application=application)
+
+        async def work(session: storage.Session) -> None:
+            row = await _found(session, "application", tenant, center, application)
+            await estate.delete(session, tables.applications, tenant, center, application)
+            await self._bury(session, principal, "application", place, shown_application(row))
+
+        await self._ground.change(work, tenant, "")
+
+    # what other rooms ask
+
+    async def require_application(self, session: storage.Session, place: scope.Scope) -> None:
+        """Pass where the application exists in the environment.
+
+        Raises:
+            NotFoundError: there is no such environment or application.
+            ApplicationGoneError: it was deleted.
+        """
+        environment = await estate.find(session, tables.environments, place.tenant, place.environment)
+        application = await estate.find(session, tables.applications, place.tenant, place.center, place.application)
+        if environment is not None and application is not None:
+            return
+        if await estate.is_buried(session, Target.of(place)):
+            raise ApplicationGoneError(f"{place} was deleted")
+        raise missing("application", str(place))
+
+    async def needs_approval(self, session: storage.Session, place: scope.Scope) -> bool:
+        """Say whether a publish waits for a second person: in a protected environment it does."""
+        row = await estate.find(session, tables.environments, place.tenant, place.environment)
+        return row is not None and bool(row.protected)
+
+    async def is_gone(self, place: scope.Scope) -> bool:
+        """Say whether an application or its environment was deleted."""
+        async with self._ground.database.reading() as session:
+            return await estate.is_buried(session, Target.of(place))
+
+    # shared steps
+
+    async def _page(
+        self, what: str, conditions: list[sa.ColumnElement[bool]], after: str, limit: int
+    ) -> model.Page[Any]:
+        table, shown = _SHOWN[what]
+        limit = page_limit(limit)
+        async with self._ground.database.reading() as session:
+            rows = await estate.page(session, table, conditions, after, limit + 1)
+        items = [shown(row) for row in rows[:limit]]
+        return model.Page(items=items, next=rows[limit - 1].name if len(rows) > limit else "")
+
+    async def _create(
+        self,
+        principal: Principal,
+        subject: _Subject,
+        row: Mapping[str, Any],
+        before: Callable[[storage.Session], Awaitable[None]] | None = None,
+    ) -> Any:
+        table, shown = _SHOWN[subject.what]
+
+        async def work(session: storage.Session) -> Any:
+            if before is not None:
+                await before(session)
+            if await estate.find(session, table, *subject.key) is not None:
+                raise ExistsError(f"there is a {subject.what} {subject.key[-1]!r} already")
+            await estate.insert(session, table, {**row, "created_at": self._ground.now()})
+            made = shown(await _found(session, subject.what, *subject.key))
+            await self._record(session, principal, f"{subject.what}:create", subject.place, changes(None, made))
+            return made
+
+        return await self._ground.change(work, subject.place.tenant)
+
+    async def _change(
+        self,
+        principal: Principal,
+        subject: _Subject,
+        new: Mapping[str, Any],
+        before: Callable[[storage.Session], Awaitable[None]] | None = None,
+    ) -> Any:
+        table, shown = _SHOWN[subject.what]
+        values = {name: value for name, value in new.items() if value is not None}
+
+        async def work(session: storage.Session) -> Any:
+            old = shown(await _found(session, subject.what, *subject.key))
+            if before is not None:
+                await before(session)
+            await estate.update(session, table, subject.key, values)
+            changed = shown(await _found(session, subject.what, *subject.key))
+            await self._record(session, principal, f"{subject.what}:update", subject.place, changes(old, changed))
+            return changed
+
+        return await self._ground.change(work, subject.place.tenant)
+
+    async def _bury(self, session: storage.Session, principal: Principal, what: str, place: Target, old: Any) -> None:
+        now = self._ground.now()
+        await estate.bury(session, place, now)
+        await proof.revoke_credentials(session, place, now)
+        await people.delete_grants_in(session, place)
+        await self._record(session, principal, f"{what}:delete", place, changes(old, None))
+
+    async def _record(
+        self, session: storage.Session, principal: Principal, action: str, place: Target, changed: list[Any]
+    ) -> None:
+        await audit.record(
+            session,
+            audit.AuditEvent.by(
+                principal,
+                f"identity.{action}",
+                place,
+                resource=f"identity/{action.partition(':')[0]}/{_last(place)}",
+                changes=changed,
+            ),
+        )
+
+
+def _last(place: Target) -> str:
+    return next(part for part in reversed(place) if part != "*")
+
+
+async def _found(session: storage.Session, what: str, *key: str) -> Row:
+    row = await estate.find(session, _SHOWN[what][0], *key)
+    if row is None:
+        raise missing(what, key[-1])
+    return row
+
+
+async def _require_owner(session: storage.Session, tenant: str, owner: str) -> None:
+    if not owner:
+        return
+    row = await people.find_user(session, owner)
+    if row is None or row.tenant not in {"", tenant}:
+        raise errors.InvalidRequestError(f"owner {owner!r} is no user of tenant {tenant}")

@@ -1,0 +1,1 @@
+"""Configuration: namespaces of settings, their drafts, releases and delivery to applications."""

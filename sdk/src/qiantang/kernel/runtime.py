@@ -109,7 +109,8 @@ class _Workers:
 class Runtime:
     """The thread, its loop, and what has to be told of a fork."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "qiantang-io") -> None:
+        self._name = name
         self._clients: weakref.WeakSet[Forkable] = weakref.WeakSet()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._forgotten: list[object] = []
@@ -183,7 +184,7 @@ class Runtime:
             if self._loop is not None:
                 return self._loop
             loop = _Loop()
-            self._thread = threading.Thread(target=_run, args=(loop,), name="qiantang-io", daemon=True)
+            self._thread = threading.Thread(target=_run, args=(loop,), name=self._name, daemon=True)
             self._thread.start()
             self._loop = loop
             return loop
@@ -214,6 +215,8 @@ class Runtime:
         thread.join(STOP_SECONDS)
         if not thread.is_alive():
             loop.close()
+        for connection in list(self._sockets):
+            connection.close()
 
 
 def _run(loop: _Loop) -> None:

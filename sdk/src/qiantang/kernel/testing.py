@@ -29,6 +29,11 @@ SKEW_MS = 60_000
 STREAM_HEAD = [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]
 
 
+_NOTHING = resource.Snapshot(
+    bundle=resource.Bundle(scope=SCOPE, capability="none"), position=resource.NOWHERE, digest=""
+)
+
+
 def entry(kind: str, name: str, content: Any) -> resource.Entry:
     """Make an entry as the platform delivers it."""
     encoded = wire.encode(content)
@@ -130,11 +135,8 @@ class FakeControlPlane:
         gray: str = "",
     ) -> resource.Position:
         """Release the bundle with these entries (contents by name, or made by `entry`), and tell of it."""
-        if isinstance(entries, Mapping):
-            made = [entry(kind, name, content) for name, content in entries.items()]
-        else:
-            made = list(entries)
-        made.sort(key=lambda one: one.key)
+        given = [entry(kind, *item) for item in entries.items()] if isinstance(entries, Mapping) else entries
+        made = sorted(given, key=lambda one: one.key)
         with self._changed:
             history = self._releases.setdefault(bundle, [])
             revision = history[-1].position.revision + 1 if history else 1
@@ -330,7 +332,7 @@ class FakeControlPlane:
         base = next((one for one in history if one.digest == request.have), None)
         return current if base is None else _difference(base, current)
 
-    def opening(self, body: bytes, token: str) -> protocol.Hello:
+    def opening(self, body: bytes, token: str) -> tuple[protocol.Hello, protocol.StreamRequest]:
         """Answer the opening of a stream.
 
         Raises:
@@ -338,21 +340,35 @@ class FakeControlPlane:
         """
         with self._changed:
             self.check(token)
-            self.opened.append(wire.decode(body, protocol.StreamRequest))
+            request = wire.decode(body, protocol.StreamRequest)
+            self.opened.append(request)
             self._changed.notify_all()
-        return protocol.Hello(
+        hello = protocol.Hello(
             node="fake",
             servers=self.servers,
             poll_seconds=self._poll_seconds,
             heartbeat_seconds=self._heartbeat_seconds,
             server_time=int(time.time() * 1000) + self.clock_offset_ms,
         )
+        return hello, request
 
-    async def feed(self, send: Callable[[bytes], Any], hello: protocol.Hello) -> None:
+    def _standing(self, request: protocol.StreamRequest) -> list[resource.Notice]:
+        """Tell where the bundles stand that the stream asks for, and those that they link to."""
+        with self._changed:
+            own = [resource.Bundle(scope=request.scope, capability=name) for name in request.capabilities]
+            linked = [link for bundle in own for link in (self._releases.get(bundle) or [_NOTHING])[-1].links]
+            found = [(bundle, self._releases.get(bundle)) for bundle in dict.fromkeys([*own, *linked])]
+        if self.drop_notices:
+            return []
+        return [resource.Notice(bundle=bundle, position=history[-1].position) for bundle, history in found if history]
+
+    async def feed(self, send: Callable[[bytes], Any], hello: protocol.Hello, request: protocol.StreamRequest) -> None:
         """Feed an open stream until it is cut."""
         queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         queue.put_nowait(("hello", wire.encode(hello)))
         self._streams.add(queue)
+        for notice in self._standing(request):
+            queue.put_nowait(("notice", wire.encode(notice)))
         try:
             while True:
                 try:
@@ -397,7 +413,7 @@ class _Exchange:
     async def _answer(self, path: str, body: bytes, token: str) -> None:
         try:
             if path == protocol.STREAM_PATH:
-                await self._stream(self._plane.opening(body, token))
+                await self._stream(*self._plane.opening(body, token))
                 return
             answer = self._plane.answer(path, body, token)
         except errors.QiantangError as error:
@@ -407,9 +423,9 @@ class _Exchange:
         status, content = (204, b"") if answer is None else (200, wire.encode(answer))
         await self._send(status, [("content-type", "application/json")], content)
 
-    async def _stream(self, hello: protocol.Hello) -> None:
+    async def _stream(self, hello: protocol.Hello, request: protocol.StreamRequest) -> None:
         self._write(h11.Response(status_code=200, headers=STREAM_HEAD))
-        feeding = asyncio.ensure_future(self._plane.feed(self._chunk, hello))
+        feeding = asyncio.ensure_future(self._plane.feed(self._chunk, hello, request))
         feeding.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
             await self._reader.read(1)  # nothing comes: it ends when the client goes

@@ -166,6 +166,21 @@ class Core:
         problems = (track.problem for track in self._tracks.values() if track.problem is not None)
         return next(problems, self._line.problem)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the stream is open."""
+        return self._line.connected
+
+    def problem_of(self, bundle: resource.Bundle) -> errors.QiantangError | None:
+        """What is wrong with one bundle, if anything."""
+        track = self._tracks.get(bundle)
+        return track.problem if track is not None else None
+
+    def seen(self, bundle: resource.Bundle) -> resource.Position:
+        """The newest position of the bundle that was heard of."""
+        track = self._tracks.get(bundle)
+        return track.wanted if track is not None else resource.NOWHERE
+
     def applied(self, bundle: resource.Bundle) -> resource.Position:
         """The position of the bundle in the view in use."""
         track = self._tracks.get(bundle)
@@ -182,13 +197,13 @@ class Core:
     def connected(self, now: float, poll_seconds: float) -> list[Action]:
         """The stream is open.
 
-        What is not held yet is fetched at once. The rest is confirmed by the notices that the server sends
+        What is not held yet, or only from disk, is fetched at once. The rest is confirmed by the notices that the server sends
         first, or, should they be lost, by an early poll.
         """
         self._pace.told(poll_seconds)
         self._line.connected, self._line.connected_at, self._line.problem = True, now, None
         for track in self._tracks.values():
-            if track.held is None or track.problem is not None:
+            if track.held is None or track.from_disk or track.problem is not None:
                 track.due_at = now
             else:
                 track.due_at = min(track.due_at, now + self._pace.recheck())
@@ -223,7 +238,7 @@ class Core:
             track.wanted = notice.position
             if not isinstance(track.problem, REFUSALS):
                 track.due_at = now
-        elif track.held is not None and notice.position == track.held.position and not track.failures:
+        elif self._confirms(notice, track):
             if not track.confirmed:
                 track.due_at = now + self._pace.poll()
             track.confirmed = True
@@ -312,6 +327,11 @@ class Core:
             return None
         track.fetching = 0
         return track
+
+    def _confirms(self, notice: resource.Notice, track: _Track) -> bool:
+        """Say whether the notice proves that what is held is the newest; a copy from disk is always fetched."""
+        held = track.held
+        return held is not None and notice.position == held.position and not (track.failures or track.from_disk)
 
     def _accept(self, track: _Track, snapshot: resource.Snapshot, now: float) -> None:
         track.held, track.from_disk = snapshot, False

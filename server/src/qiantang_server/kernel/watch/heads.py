@@ -12,6 +12,7 @@ from qiantang.kernel import errors, resource, wire
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.cache.port import ReleaseCache
+from qiantang_server.kernel.resources import state as states
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.service import ground
 from qiantang_server.kernel.resources.service.ground import Ground, Published
@@ -130,13 +131,10 @@ class Heads:
         async def work(session: storage.Session) -> None:
             row = await store.lock_bundle(session, bundle, self._parts.clock())
             head = await ground.head_of(session, row)
-            if head.position >= seen:
+            position = states.restored(head.position, seen)
+            if position is None:
                 return
-            raised = ground.Head(
-                head.key,
-                resource.Position(epoch=max(head.position.epoch, seen.epoch) + 1, revision=head.position.revision),
-                head.state,
-            )
+            raised = ground.Head(head.key, position, head.state)
             step = Step(
                 action="restore",
                 principal=self._principal,

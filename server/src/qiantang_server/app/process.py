@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import metadata
@@ -71,7 +71,7 @@ class ControlPlane:
         return self.section("server", ServerSettings).folder or default_folder()
 
     @contextlib.asynccontextmanager
-    async def open(self, address: str) -> AsyncIterator[Running]:
+    async def open(self, address: str) -> AsyncGenerator[Running, None]:
         """Open the control plane, to be served at `address`."""
         async with contextlib.AsyncExitStack() as self._stack:
             yield await self._open(address)

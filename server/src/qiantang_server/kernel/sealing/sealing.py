@@ -14,7 +14,7 @@ import os
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -212,7 +212,9 @@ def _row_place(row: store.Row) -> str:
 
 
 @asynccontextmanager
-async def open_sealing(settings: SealingSettings, database: storage.Database, folder: Path) -> AsyncIterator[Sealing]:
+async def open_sealing(
+    settings: SealingSettings, database: storage.Database, folder: Path
+) -> AsyncGenerator[Sealing, None]:
     """Open the keyring and prove that it belongs to the database.
 
     Raises:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy import event, exc
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -88,9 +89,7 @@ class Session:
         builder = postgresql.insert(table) if self.dialect == "postgresql" else sqlite.insert(table)
         keys = [column.name for column in table.primary_key.columns]
         return await self.execute(
-            builder.on_conflict_do_update(
-                index_elements=keys, set_={name: builder.excluded[name] for name in update}
-            ),
+            builder.on_conflict_do_update(index_elements=keys, set_={name: builder.excluded[name] for name in update}),
             rows,
         )
 
@@ -151,12 +150,12 @@ class Database:
         return self._writer
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Session]:
+    async def reading(self) -> AsyncGenerator[Session, None]:
         """Give a session that reads committed rows and writes nothing."""
         try:
             async with self._reader.connect() as connection:
                 yield Session(connection, self.dialect)
-        except sa.exc.SQLAlchemyError as error:
+        except exc.SQLAlchemyError as error:
             raise self._translated(error) from error
 
     async def write(self, work: Callable[[Session], Awaitable[T]]) -> T:
@@ -174,18 +173,18 @@ class Database:
                     session = Session(connection, self.dialect)
                     result = await work(session)
                 session.committed()
-            except sa.exc.DBAPIError as error:
+            except exc.DBAPIError as error:
                 if not _is_retried(error) or attempt == _ATTEMPTS:
                     raise self._translated(error) from error
                 await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311  # jitter, not a secret
-            except sa.exc.SQLAlchemyError as error:
+            except exc.SQLAlchemyError as error:
                 raise self._translated(error) from error
             else:
                 return result
         raise errors.InternalError("unreachable")
 
-    def _translated(self, error: sa.exc.SQLAlchemyError) -> errors.QiantangError:
-        if isinstance(error, sa.exc.IntegrityError):
+    def _translated(self, error: exc.SQLAlchemyError) -> errors.QiantangError:
+        if isinstance(error, exc.IntegrityError):
             return errors.ConflictError("the database refused a row that contradicts another one")
         reason = str(getattr(error, "orig", error)).splitlines()[0][:300] if str(error) else type(error).__name__
         if _is_fault(error):
@@ -241,7 +240,7 @@ def _engines(url: sa.URL, dialect: str, settings: StorageSettings) -> tuple[Asyn
             "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {max(1, int(seconds))}",
         }
     engine = create_async_engine(url, **options)
-    sa.event.listen(engine.sync_engine, "do_connect", _connect)
+    event.listen(engine.sync_engine, "do_connect", _connect)
     return engine, engine
 
 
@@ -266,7 +265,7 @@ def _sqlite_engine(url: sa.URL, seconds: float, *, writer: bool, pool_size: int)
         connect_args={"timeout": seconds, "isolation_level": None, "async_creator_fn": sqlite_connection.connect},
     )
 
-    @sa.event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         for pragma in (
@@ -279,7 +278,7 @@ def _sqlite_engine(url: sa.URL, seconds: float, *, writer: bool, pool_size: int)
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @sa.event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         # a transaction that starts as a reader and turns writer can fail at once with "database is locked"
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
@@ -287,18 +286,18 @@ def _sqlite_engine(url: sa.URL, seconds: float, *, writer: bool, pool_size: int)
     return engine
 
 
-def _is_fault(error: sa.exc.SQLAlchemyError) -> bool:
+def _is_fault(error: exc.SQLAlchemyError) -> bool:
     """Say whether the statement is wrong, rather than the database away, closing the line or out of patience."""
-    if not isinstance(error, sa.exc.DBAPIError):
-        return isinstance(error, sa.exc.StatementError)
-    if isinstance(error, sa.exc.ProgrammingError | sa.exc.DataError | sa.exc.NotSupportedError):
+    if not isinstance(error, exc.DBAPIError):
+        return isinstance(error, exc.StatementError)
+    if isinstance(error, exc.ProgrammingError | exc.DataError | exc.NotSupportedError):
         return True
     state = str(getattr(error.orig, "sqlstate", None) or "")
     return state.startswith(("22", "42"))  # asyncpg has no class for these: data and syntax
 
 
-def _is_retried(error: sa.exc.DBAPIError) -> bool:
-    original = error.orig
+def _is_retried(error: exc.DBAPIError) -> bool:
+    original: Any = error.orig
     code = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     if code is None and original is not None and original.args:
         code = original.args[0]

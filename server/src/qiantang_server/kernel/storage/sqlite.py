@@ -80,9 +80,9 @@ class OneHopConnection(aiosqlite.Connection):
 
     async def on_thread(self, call: Any, *arguments: Any) -> Any:
         """Run a call on the connection's thread."""
-        return await self._execute(call, *arguments)
+        return await self._execute(call, *arguments)  # pyright: ignore[reportUnknownMemberType]
 
-    def cursor(self) -> Any:  # type: ignore[override]  # SQLAlchemy enters what this gives
+    def cursor(self) -> Any:  # SQLAlchemy enters what this gives
         """Give a cursor."""
         return OneHopCursor(self)
 
@@ -91,4 +91,5 @@ async def connect(database: str | Path, **options: Any) -> OneHopConnection:
     """Open a connection whose thread never keeps the process alive."""
     connection = OneHopConnection(lambda: sqlite3.connect(database, **options), 64)
     connection._thread.daemon = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as SQLAlchemy's own dialect does
-    return await connection
+    await connection
+    return connection

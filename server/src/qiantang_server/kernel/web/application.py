@@ -1,5 +1,8 @@
 """Application: the routes of all rooms behind one gate, one error renderer and one OpenAPI document."""
 
+# pyright: reportUnknownMemberType=false
+# Litestar leaves some of its types open
+
 from __future__ import annotations
 
 import time

@@ -5,6 +5,9 @@ A route says it in its `opt`: `permission` ("<capability>.<kind>:<verb>"), or `v
 environment, center and application.
 """
 
+# pyright: reportUnknownMemberType=false
+# Litestar leaves some of its types open
+
 from __future__ import annotations
 
 import logging
@@ -15,6 +18,7 @@ from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from qiantang.kernel import errors, ids
+from qiantang.kernel import scope as scope_names
 
 from qiantang_server.kernel import access, audit
 from qiantang_server.kernel.access import Authenticator, Presented, Principal, Target, cookies, csrf
@@ -96,7 +100,7 @@ class Gate:
                 raise CrossSiteError(f"refused, since the request could be another site's: {reason}")
         permission = needed_permission(opt)
         if permission is not None:
-            target = Target(*(str(scope["path_params"].get(part, access.target.ANY)) for part in PLACES))
+            target = Target(*(str(scope["path_params"].get(part, scope_names.ANY)) for part in PLACES))
             try:
                 access.require(principal, permission, target)
             except errors.QiantangError as error:
@@ -122,7 +126,8 @@ def _request_id(headers: Headers) -> str:
 
 
 def _cookies(header: str) -> dict[str, str]:
-    return dict(part.strip().partition("=")[::2] for part in header.split(";") if "=" in part)
+    pairs = (part.strip().partition("=") for part in header.split(";") if "=" in part)
+    return {name: value for name, _equals, value in pairs}
 
 
 def _trace_id(headers: Headers) -> str:

@@ -1,5 +1,8 @@
 """Watch over HTTP: the stream of notices, fetches and acknowledgements of mirrors (`qiantang.kernel.protocol`)."""
 
+# pyright: reportUnknownMemberType=false
+# Litestar leaves some of its types open
+
 from __future__ import annotations
 
 import asyncio

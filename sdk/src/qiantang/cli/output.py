@@ -7,7 +7,8 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import click
 import yaml
@@ -22,14 +23,16 @@ FORMATS: tuple[Format, ...] = ("table", "json", "yaml", "name")
 GAP = "  "
 
 
-class Column(NamedTuple, Generic[T]):
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
     """One column of a table."""
 
     title: str
     read: Callable[[T], Any]
 
 
-class Table(NamedTuple, Generic[T]):
+@dataclass(frozen=True, slots=True)
+class Table(Generic[T]):
     """How a kind of thing is shown: its name for scripts, its columns for people, and what it is called."""
 
     noun: str

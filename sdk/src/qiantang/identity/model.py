@@ -366,7 +366,7 @@ class NewAccessToken(wire.Command, frozen=True):
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     lifetime_days: Annotated[int, msgspec.Meta(ge=1, le=366)]
-    permissions: PermissionLines = ["*:*"]
+    permissions: PermissionLines = msgspec.field(default_factory=lambda: ["*:*"])
     pattern: Pattern = "*"
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from qiantang.kernel import errors
 from qiantang.kernel.resource import Position
+from qiantang.kernel.settings import Secret
 from qiantang_server.kernel.cache.adapters.redis import RedisReleaseCache
 from qiantang_server.kernel.cache.breaker import Breaker
 from qiantang_server.kernel.cache.choice import choose
@@ -29,7 +30,7 @@ def quick_breaker() -> Breaker:
 
 def open_cache(url: str, seal_key: bytes = KEY, **options: Any) -> RedisReleaseCache:
     return RedisReleaseCache(
-        CacheSettings(redis=url, max_release_bytes=LIMIT, **options), seal_key, breaker=quick_breaker()
+        CacheSettings(redis=Secret(url), max_release_bytes=LIMIT, **options), seal_key, breaker=quick_breaker()
     )
 
 
@@ -239,11 +240,11 @@ def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(errors.MissingExtraError, match=r"pip install 'qiantang-server\[redis\]'"):
-        choose(CacheSettings(redis="redis://127.0.0.1:1"), KEY)
+        choose(CacheSettings(redis=Secret("redis://127.0.0.1:1")), KEY)
 
 
 def test_an_address_that_is_none_is_refused_without_its_password() -> None:
     with pytest.raises(errors.MisconfiguredError, match=r"cache\.redis") as caught:
-        choose(CacheSettings(redis="http://user:s3cret@host"), KEY)
+        choose(CacheSettings(redis=Secret("http://user:s3cret@host")), KEY)
     assert "s3cret" not in str(caught.value)
-    assert "s3cret" not in repr(CacheSettings(redis="redis://user:s3cret@host"))
+    assert "s3cret" not in repr(CacheSettings(redis=Secret("redis://user:s3cret@host")))

@@ -13,12 +13,13 @@ import pytest
 
 from qiantang.kernel import errors
 from qiantang.kernel.resource import Position
+from qiantang.kernel.settings import Secret
 from qiantang_server.kernel.coordination.adapters.zookeeper import ZooKeeperCoordination
 from qiantang_server.kernel.coordination.adapters.zookeeper import announcements as announcements_module
 from qiantang_server.kernel.coordination.adapters.zookeeper.announcements import unread
 from qiantang_server.kernel.coordination.choice import choose
 from qiantang_server.kernel.coordination.port import Coordination
-from qiantang_server.kernel.coordination.settings import CoordinationSettings, ZooKeeperSettings
+from qiantang_server.kernel.coordination.settings import CoordinationSettings
 from qiantang_server.kernel.coordination.testing import (
     LONG,
     CoordinationConformance,
@@ -32,12 +33,14 @@ from qiantang_server.kernel.coordination.testing import (
 from .conftest import Opened
 
 
-def settings_for(hosts: str, **options: Any) -> ZooKeeperSettings:
+def settings_for(hosts: str, **options: Any) -> CoordinationSettings:
     defaults: dict[str, Any] = {
         "session_timeout": timedelta(seconds=4),
         "operation_timeout": timedelta(seconds=3),
     }
-    return ZooKeeperSettings(hosts=hosts, **{**defaults, **options})
+    return CoordinationSettings(
+        zookeeper=hosts, **{f"zookeeper_{name}": value for name, value in {**defaults, **options}.items()}
+    )
 
 
 @pytest.fixture
@@ -284,7 +287,7 @@ async def test_a_client_that_gave_up_is_replaced(open_one: OpenOne) -> None:
 @pytest.mark.zookeeper
 async def test_guarded_nodes_are_read_by_all_and_written_by_the_platform(zookeeper_server, opened: Opened) -> None:
     root, key = f"/guarded-{fresh_name()[-8:]}", fresh_key()
-    ours = settings_for(zookeeper_server.hosts, root=root, auth=["digest:qiantang:s3cret"], acl="guarded")
+    ours = settings_for(zookeeper_server.hosts, root=root, auth=Secret("digest:qiantang:s3cret"), acl="guarded")
     here = await opened(ZooKeeperCoordination(ours))
     stranger = await opened(ZooKeeperCoordination(settings_for(zookeeper_server.hosts, root=root)))
     assert await here.announce(key, Position(epoch=1, revision=1))
@@ -297,7 +300,7 @@ async def test_guarded_nodes_are_read_by_all_and_written_by_the_platform(zookeep
 @pytest.mark.zookeeper
 async def test_private_nodes_are_the_platforms_alone(zookeeper_server, opened: Opened) -> None:
     root, key = f"/private-{fresh_name()[-8:]}", fresh_key()
-    ours = settings_for(zookeeper_server.hosts, root=root, auth=["digest:qiantang:s3cret"], acl="private")
+    ours = settings_for(zookeeper_server.hosts, root=root, auth=Secret("digest:qiantang:s3cret"), acl="private")
     here = await opened(ZooKeeperCoordination(ours))
     stranger = await opened(ZooKeeperCoordination(settings_for(zookeeper_server.hosts, root=root)))
     assert await here.announce(key, Position(epoch=1, revision=1))
@@ -319,12 +322,12 @@ def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "kazoo", None)
     with pytest.raises(errors.MissingExtraError, match=r"pip install 'qiantang-server\[zookeeper\]'"):
-        choose(CoordinationSettings(zookeeper=ZooKeeperSettings(hosts="127.0.0.1:1")), cast("Any", None))
+        choose(CoordinationSettings(zookeeper="127.0.0.1:1"), cast("Any", None))
 
 
 def test_an_acl_without_credentials_is_refused() -> None:
-    with pytest.raises(errors.MisconfiguredError, match="needs auth"):
-        ZooKeeperCoordination(ZooKeeperSettings(hosts="127.0.0.1:1", acl="guarded"))
+    with pytest.raises(errors.MisconfiguredError, match="needs zookeeper_auth"):
+        ZooKeeperCoordination(CoordinationSettings(zookeeper="127.0.0.1:1", zookeeper_acl="guarded"))
 
 
 def test_what_is_unread_of_the_journal() -> None:

@@ -41,11 +41,12 @@ class ReleaseCache(Protocol):
         """Close."""
         ...
 
-    async def put_release(self, key: str, position: Position, blob: bytes) -> None:
-        """Keep a release for the time that the settings say. Putting the same again only prolongs that.
+    async def put_release(self, key: str, position: Position, blob: bytes) -> bool:
+        """Keep a release for the time that the settings say; putting the same again prolongs that.
+
+        One that is larger than the settings allow is not kept: False. It is read from the database each time.
 
         Raises:
-            TooLargeError: over the limit that the settings say; nothing is kept.
             UnavailableError: the cache is away; it may have been kept.
         """
         ...
@@ -89,15 +90,3 @@ def check_key(key: str) -> None:
     """
     if not 0 < len(key) <= MAX_KEY or not key.isascii() or not key.isprintable():
         raise errors.InvalidRequestError(f"{key[:80]!r} is not a key of the release cache")
-
-
-def check_blob(key: str, blob: bytes, limit: int) -> None:
-    """Check the size of a release.
-
-    Raises:
-        TooLargeError: it is over the limit.
-    """
-    if len(blob) > limit:
-        raise errors.TooLargeError(
-            f"the release of {key} has {len(blob)} bytes; the release cache takes {limit} (cache.max_release_bytes)"
-        )

@@ -4,4 +4,3 @@ from qiantang_server.kernel.coordination.port import Condition as Condition
 from qiantang_server.kernel.coordination.port import Coordination as Coordination
 from qiantang_server.kernel.coordination.port import Lease as Lease
 from qiantang_server.kernel.coordination.settings import CoordinationSettings as CoordinationSettings
-from qiantang_server.kernel.coordination.settings import ZooKeeperSettings as ZooKeeperSettings

@@ -16,6 +16,6 @@ def choose(settings: CoordinationSettings, database: storage.Database) -> Coordi
         MissingExtraError: its driver is not installed.
         MisconfiguredError: its settings contradict each other.
     """
-    if settings.zookeeper.hosts:
-        return ZooKeeperCoordination(settings.zookeeper)
+    if settings.zookeeper:
+        return ZooKeeperCoordination(settings)
     return DatabaseCoordination(database, settings)

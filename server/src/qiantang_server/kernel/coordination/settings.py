@@ -7,54 +7,57 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from qiantang.kernel.settings import Secret
 
-class ZooKeeperSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How to reach ZooKeeper."""
-
-    hosts: Annotated[
-        str,
-        msgspec.Meta(description="host:port of each server with commas between; empty: the database coordinates"),
-    ] = ""
-    root: Annotated[
-        str,
-        msgspec.Meta(description="path under which everything is kept", pattern=r"^(/[A-Za-z0-9._-]+)+$"),
-    ] = "/qiantang"
-    session_timeout: Annotated[
-        timedelta, msgspec.Meta(description="silence after which ZooKeeper forgets this server")
-    ] = timedelta(seconds=10)
-    operation_timeout: Annotated[timedelta, msgspec.Meta(description="longest time for one operation")] = timedelta(
-        seconds=5
-    )
-    auth: Annotated[
-        list[str],
-        msgspec.Meta(
-            description="secret: credentials to present, each scheme:credential, such as digest:user:password"
-        ),
-    ] = []
-    acl: Annotated[
-        Literal["open", "guarded", "private"],
-        msgspec.Meta(
-            description="open: everyone may do everything; guarded: others may only read; private: others may nothing; "
-            "the last two need auth"
-        ),
-    ] = "open"
-    tls: Annotated[bool, msgspec.Meta(description="speak TLS")] = False
-    ca_file: Annotated[str, msgspec.Meta(description="certificates to trust; empty: the system's")] = ""
-    certificate_file: Annotated[str, msgspec.Meta(description="own certificate, where asked for")] = ""
-    key_file: Annotated[str, msgspec.Meta(description="key of the own certificate")] = ""
-
-    def __repr__(self) -> str:
-        """Never show the credentials."""
-        return f"ZooKeeperSettings(hosts={self.hosts!r}, root={self.root!r}, acl={self.acl!r}, tls={self.tls})"
+_POSITIVE = {"ge": timedelta(milliseconds=10)}
 
 
 class CoordinationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How servers agree: over the database, or over ZooKeeper where its hosts are given."""
 
     poll: Annotated[
-        timedelta, msgspec.Meta(description="how often the database is asked for what other servers announced")
+        timedelta,
+        msgspec.Meta(description="how often the database is asked for what other servers announced", extra=_POSITIVE),
     ] = timedelta(milliseconds=250)
     resync: Annotated[
-        timedelta, msgspec.Meta(description="how often everything announced in the database is compared again")
+        timedelta,
+        msgspec.Meta(description="how often everything announced in the database is compared again", extra=_POSITIVE),
     ] = timedelta(seconds=60)
-    zookeeper: Annotated[ZooKeeperSettings, msgspec.Meta(description="how to reach ZooKeeper")] = ZooKeeperSettings()
+    zookeeper: Annotated[
+        str,
+        msgspec.Meta(description="ZooKeeper's host:port with commas between; empty: the database coordinates"),
+    ] = ""
+    zookeeper_root: Annotated[
+        str,
+        msgspec.Meta(description="path in ZooKeeper under which everything is kept", pattern=r"^(/[A-Za-z0-9._-]+)+$"),
+    ] = "/qiantang"
+    zookeeper_session_timeout: Annotated[
+        timedelta,
+        msgspec.Meta(
+            description="silence after which ZooKeeper forgets this server", extra={"ge": timedelta(seconds=1)}
+        ),
+    ] = timedelta(seconds=10)
+    zookeeper_operation_timeout: Annotated[
+        timedelta, msgspec.Meta(description="longest time for one call to ZooKeeper", extra=_POSITIVE)
+    ] = timedelta(seconds=5)
+    zookeeper_auth: Annotated[
+        Secret,
+        msgspec.Meta(
+            description="credentials for ZooKeeper as scheme:credential, such as digest:user:password; spaces between"
+        ),
+    ] = Secret("")
+    zookeeper_acl: Annotated[
+        Literal["open", "guarded", "private"],
+        msgspec.Meta(
+            description="what others may do with this platform's nodes in ZooKeeper: open, everything; guarded, read; "
+            "private, nothing; the last two need zookeeper_auth"
+        ),
+    ] = "open"
+    zookeeper_tls: Annotated[bool, msgspec.Meta(description="speak TLS with ZooKeeper")] = False
+    zookeeper_ca_file: Annotated[
+        str, msgspec.Meta(description="certificates to trust of ZooKeeper; empty: the system's")
+    ] = ""
+    zookeeper_certificate_file: Annotated[
+        str, msgspec.Meta(description="own certificate for ZooKeeper, where it asks for one")
+    ] = ""
+    zookeeper_key_file: Annotated[str, msgspec.Meta(description="key of the own certificate for ZooKeeper")] = ""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Self
 
 from qiantang.kernel.resource import Position
-from qiantang_server.kernel.cache.port import CacheHealth, check_blob, check_key
+from qiantang_server.kernel.cache.port import CacheHealth, check_key
 from qiantang_server.kernel.cache.settings import CacheSettings
 
 MAX_HEADS = 100_000
@@ -43,15 +43,17 @@ class MemoryReleaseCache:
         self._heads.clear()
         self._bytes = 0
 
-    async def put_release(self, key: str, position: Position, blob: bytes) -> None:
+    async def put_release(self, key: str, position: Position, blob: bytes) -> bool:
         """Keep a release, and drop the least used ones for it."""
         check_key(key)
-        check_blob(key, blob, self._largest)
+        if len(blob) > self._largest:
+            return False
         self._drop((key, position))
         self._releases[key, position] = (bytes(blob), self._clock() + self._ttl)
         self._bytes += len(blob) + _OVERHEAD
         while self._bytes > self._limit:
             self._drop(next(iter(self._releases)))
+        return True
 
     async def get_release(self, key: str, position: Position) -> bytes | None:
         """Give a release that has not expired."""

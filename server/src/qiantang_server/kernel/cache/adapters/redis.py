@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 from qiantang.kernel import errors
 from qiantang.kernel.resource import Position
 from qiantang_server.kernel.cache.breaker import Breaker
-from qiantang_server.kernel.cache.port import CacheHealth, check_blob, check_key
+from qiantang_server.kernel.cache.port import CacheHealth, check_key
 from qiantang_server.kernel.cache.settings import CacheSettings
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class RedisReleaseCache:
         self._driver = driver()
         self._client = _client(self._driver, settings)
         self._head_script = self._client.register_script(_SET_HEAD)
-        self._place = settings.redis.rpartition("@")[2].rpartition("//")[2]
+        self._place = settings.redis.reveal().rpartition("@")[2].rpartition("//")[2]
         self._altered = 0
 
     async def __aenter__(self) -> Self:
@@ -92,13 +92,15 @@ class RedisReleaseCache:
             async with asyncio.timeout(self._deadline):
                 await self._client.aclose()
 
-    async def put_release(self, key: str, position: Position, blob: bytes) -> None:
+    async def put_release(self, key: str, position: Position, blob: bytes) -> bool:
         """Set the value with its seal and its expiry."""
         check_key(key)
-        check_blob(key, blob, self._settings.max_release_bytes)
+        if len(blob) > self._settings.max_release_bytes:
+            return False
         name = self._release_name(key, position)
         sealed = self._seal(name, blob) + blob
         await self._guarded(lambda: self._client.set(name, sealed, ex=self._ttl), len(blob))
+        return True
 
     async def get_release(self, key: str, position: Position) -> bytes | None:
         """Get the value, never more of it than a release may have, and prove it."""
@@ -212,7 +214,7 @@ def _client(found: _Driver, settings: CacheSettings) -> Any:
     seconds = settings.deadline.total_seconds()
     try:
         pool = found.client.BlockingConnectionPool.from_url(
-            settings.redis,
+            settings.redis.reveal(),
             max_connections=settings.pool_size,
             timeout=seconds,
             socket_connect_timeout=seconds,

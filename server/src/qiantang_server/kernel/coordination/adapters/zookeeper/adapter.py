@@ -14,7 +14,7 @@ from qiantang_server.kernel.coordination.adapters.zookeeper.line import Line
 from qiantang_server.kernel.coordination.adapters.zookeeper.presence import Presence
 from qiantang_server.kernel.coordination.board import Board, Roster
 from qiantang_server.kernel.coordination.port import Condition, Lease, check_key, check_lease, check_server
-from qiantang_server.kernel.coordination.settings import ZooKeeperSettings
+from qiantang_server.kernel.coordination.settings import CoordinationSettings
 
 
 class ZooKeeperCoordination:
@@ -25,13 +25,13 @@ class ZooKeeperCoordination:
         MisconfiguredError: the settings contradict each other.
     """
 
-    def __init__(self, settings: ZooKeeperSettings) -> None:
+    def __init__(self, settings: CoordinationSettings) -> None:
         self._line = Line(settings)
         self._board = Board()
         self._roster = Roster()
-        self._leases = Leases(self._line, settings.root)
-        self._announcements = Announcements(self._line, settings.root, self._board)
-        self._presence = Presence(self._line, settings.root, self._roster)
+        self._leases = Leases(self._line, settings.zookeeper_root)
+        self._announcements = Announcements(self._line, settings.zookeeper_root, self._board)
+        self._presence = Presence(self._line, settings.zookeeper_root, self._roster)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self
 
 from qiantang.kernel import errors
 from qiantang_server.kernel.coordination.board import Health
-from qiantang_server.kernel.coordination.settings import ZooKeeperSettings
+from qiantang_server.kernel.coordination.settings import CoordinationSettings
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +56,11 @@ class Node(NamedTuple):
 class Line:
     """One session with the ensemble, reopened for as long as the line is open."""
 
-    def __init__(self, settings: ZooKeeperSettings) -> None:
+    def __init__(self, settings: CoordinationSettings) -> None:
         self._settings = settings
         self._kazoo = driver()
         self._acl = _acl(self._kazoo, settings)
-        self._timeout = settings.operation_timeout.total_seconds()
+        self._timeout = settings.zookeeper_operation_timeout.total_seconds()
         self._health = Health()
         self._client: Any = None
         self._connected = False
@@ -83,7 +83,7 @@ class Line:
                 while not self._connected:
                     await self.wait_change()
         if not self._connected and self._degraded("no server of the ensemble answered yet"):
-            log.warning("ZooKeeper is away", extra={"hosts": self._settings.hosts})
+            log.warning("ZooKeeper is away", extra={"hosts": self._settings.zookeeper})
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -201,7 +201,7 @@ class Line:
                 return await answer
         except TimeoutError:
             raise errors.UnavailableError(
-                f"ZooKeeper at {self._settings.hosts} did not answer within {self._timeout:g} s"
+                f"ZooKeeper at {self._settings.zookeeper} did not answer within {self._timeout:g} s"
             ) from None
         except self._kazoo.error as error:
             raise self._translated(error) from error
@@ -210,7 +210,7 @@ class Line:
         if os.getpid() != self._process:
             raise errors.InternalError("a line to ZooKeeper does not outlive a fork: open one in the child")
         if not self._connected:
-            raise errors.UnavailableError(f"ZooKeeper at {self._settings.hosts} is away")
+            raise errors.UnavailableError(f"ZooKeeper at {self._settings.zookeeper} is away")
         return self._client
 
     def _translated(self, error: Exception) -> Exception:
@@ -224,10 +224,12 @@ class Line:
                 return ours()
         if isinstance(error, kazoo.refused):
             return errors.UnavailableError(
-                f"ZooKeeper refused this server below {self._settings.root}: "
-                "see coordination.zookeeper.auth and acl, and the nodes that are there already"
+                f"ZooKeeper refused this server below {self._settings.zookeeper_root}: "
+                "see coordination.zookeeper_auth and zookeeper_acl, and the nodes that are there already"
             )
-        return errors.UnavailableError(f"ZooKeeper at {self._settings.hosts}: {type(error).__name__} {error}".rstrip())
+        return errors.UnavailableError(
+            f"ZooKeeper at {self._settings.zookeeper}: {type(error).__name__} {error}".rstrip()
+        )
 
     def _watcher(self, wake: Callable[[], None] | None) -> Callable[[Any], None] | None:
         if wake is None:
@@ -253,21 +255,21 @@ class Line:
         if connected:
             self.connections += 1
             if self._health.ready():
-                log.info("ZooKeeper is connected", extra={"hosts": self._settings.hosts})
+                log.info("ZooKeeper is connected", extra={"hosts": self._settings.zookeeper})
         elif self._connected:
             self._down_since = self._loop.time()
             if self._degraded("the connection is lost" if state == "SUSPENDED" else "the session is lost"):
-                log.warning("ZooKeeper is away", extra={"hosts": self._settings.hosts, "state": state})
+                log.warning("ZooKeeper is away", extra={"hosts": self._settings.zookeeper, "state": state})
         self._connected = connected
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     def _degraded(self, reason: str) -> bool:
-        return self._health.degraded(f"ZooKeeper at {self._settings.hosts}: {reason}")
+        return self._health.degraded(f"ZooKeeper at {self._settings.zookeeper}: {reason}")
 
     async def _supervise(self) -> None:
         """Replace a client that gave up, or that stays disconnected long after its session is gone."""
-        patience = 2 * self._settings.session_timeout.total_seconds() + self._timeout
+        patience = 2 * self._settings.zookeeper_session_timeout.total_seconds() + self._timeout
         while True:
             await asyncio.sleep(_SUPERVISE_SECONDS)
             if self._connected:
@@ -276,8 +278,8 @@ class Line:
             state = str(self._client.client_state)
             refused = state == "AUTH_FAILED"
             if refused and not self._refused:
-                self._degraded("it refused the credentials of coordination.zookeeper.auth")
-                log.error("ZooKeeper refused the credentials of this server", extra={"hosts": self._settings.hosts})
+                self._degraded("it refused the credentials in coordination.zookeeper_auth")
+                log.error("ZooKeeper refused the credentials of this server", extra={"hosts": self._settings.zookeeper})
             self._refused = refused
             gave_up = (refused or state == "CLOSED") and age > _RETRY_MAX_SECONDS
             if gave_up or age > patience:
@@ -325,7 +327,7 @@ def driver() -> _Kazoo:
         )
     except ImportError as error:
         raise errors.MissingExtraError(
-            f"coordination.zookeeper.hosts is set, but the driver is missing: {INSTALL}"
+            f"coordination.zookeeper is set, but the driver is missing: {INSTALL}"
         ) from error
     return _Kazoo(
         client=client,
@@ -340,31 +342,33 @@ def driver() -> _Kazoo:
     )
 
 
-def _acl(kazoo: _Kazoo, settings: ZooKeeperSettings) -> list[Any]:
+def _acl(kazoo: _Kazoo, settings: CoordinationSettings) -> list[Any]:
     security = kazoo.security
-    if settings.acl == "open":
+    if settings.zookeeper_acl == "open":
         return list(security.OPEN_ACL_UNSAFE)
-    if not settings.auth:
-        raise errors.MisconfiguredError(f"coordination.zookeeper.acl is {settings.acl!r}, which needs auth")
-    return [*security.CREATOR_ALL_ACL, *(security.READ_ACL_UNSAFE if settings.acl == "guarded" else ())]
+    if not settings.zookeeper_auth:
+        raise errors.MisconfiguredError(
+            f"coordination.zookeeper_acl is {settings.zookeeper_acl!r}, which needs zookeeper_auth"
+        )
+    return [*security.CREATOR_ALL_ACL, *(security.READ_ACL_UNSAFE if settings.zookeeper_acl == "guarded" else ())]
 
 
-def _client(kazoo: _Kazoo, settings: ZooKeeperSettings) -> Any:
+def _client(kazoo: _Kazoo, settings: CoordinationSettings) -> Any:
     driver_log = logging.getLogger(_DRIVER_LOG)
     driver_log.setLevel(logging.ERROR)  # it tells of each attempt; Line tells of each change
-    pairs = [tuple(entry.split(":", 1)) for entry in settings.auth]
+    pairs = [tuple(entry.split(":", 1)) for entry in settings.zookeeper_auth.reveal().split()]
     if any(len(pair) != 2 for pair in pairs):
-        raise errors.MisconfiguredError("coordination.zookeeper.auth: write scheme:credential")
+        raise errors.MisconfiguredError("coordination.zookeeper_auth: write scheme:credential")
     return kazoo.client.KazooClient(
-        hosts=settings.hosts,
-        timeout=settings.session_timeout.total_seconds(),
+        hosts=settings.zookeeper,
+        timeout=settings.zookeeper_session_timeout.total_seconds(),
         auth_data=pairs,
         connection_retry=kazoo.retry.KazooRetry(max_tries=-1, delay=0.05, max_delay=_RETRY_MAX_SECONDS),
-        use_ssl=settings.tls,
-        ca=settings.ca_file or None,
-        certfile=settings.certificate_file or None,
-        keyfile=settings.key_file or None,
-        check_hostname=settings.tls,
+        use_ssl=settings.zookeeper_tls,
+        ca=settings.zookeeper_ca_file or None,
+        certfile=settings.zookeeper_certificate_file or None,
+        keyfile=settings.zookeeper_key_file or None,
+        check_hostname=settings.zookeeper_tls,
         logger=driver_log,
     )
 

@@ -20,6 +20,7 @@ from qiantang.kernel import errors
 from qiantang_server.app import serve
 from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.app.settings import ServerSettings, default_folder
+from qiantang_server.identity.service import Identity
 from qiantang_server.kernel import access, audit, sealing
 from qiantang_server.kernel.access import Authenticator
 from qiantang_server.kernel.bus import Bus
@@ -101,7 +102,7 @@ class ControlPlane:
                 coordination=agreed,
                 principal=principal,
                 node=node,
-                announce_first=bool(self.section("coordination", CoordinationSettings).zookeeper.hosts),
+                announce_first=bool(self.section("coordination", CoordinationSettings).zookeeper),
             )
         )
         kernel = Kernel(
@@ -207,6 +208,18 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise errors.MisconfiguredError(f"server.folder: {folder} cannot be made: {error.strerror}") from error
+
+
+def identity_of(running: Running) -> Identity:
+    """Give the open identity room."""
+    found = running.rooms["identity"].authenticator
+    assert isinstance(found, Identity)  # noqa: S101  # the catalog has one identity
+    return found
+
+
+def system_of(running: Running) -> access.Principal:
+    """Give the platform itself as a principal, for what no person asked for."""
+    return access.system(access.Permissions(running.kernel.permissions))
 
 
 def _one(rooms: Mapping[str, Opened], part: str) -> Any:

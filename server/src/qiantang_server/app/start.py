@@ -73,7 +73,7 @@ async def _serve(start: Start, plane: ControlPlane, began: float) -> None:
 
 
 async def _announce(start: Start, running: Running, demo: Demo | None, took: float, web: WebSettings) -> None:
-    token = await process.first_start_token(running)
+    token = await process.identity_of(running).first_start_token()
     version = metadata.version("qiantang-server")
     if start.as_json:
         said = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 import time
 
@@ -28,9 +30,9 @@ def main() -> None:
         greeting = app.config.bind(Greeting, prefix="greeting")
 
         @app.config.on_change("greeting.*")
-        def changed(event: qiantang.config.ChangeEvent) -> None:  # pyright: ignore[reportUnusedFunction]
-            for change in event.changes:
-                say(f"{change.key} is now {change.after!r} (was {change.before!r}, revision {event.revision})")
+        def changed(event: qiantang.config.Event) -> None:  # pyright: ignore[reportUnusedFunction]
+            for key, change in event.changes.items():
+                say(f"revision {event.revision}: {key} {change}")
 
         while True:
             say(greeting.text.upper() if greeting.shout else greeting.text)
@@ -38,7 +40,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt):
         main()
-    except KeyboardInterrupt:
-        sys.exit(0)

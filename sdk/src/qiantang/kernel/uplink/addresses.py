@@ -59,6 +59,7 @@ class AddressBook:
         self._listed: list[Address] = []
         self._told: list[Address] = self._load()
         self._looked_up_at: float | None = None
+        self._gather()
         if not self._configured and not self._sources and not self._told:
             raise errors.MisconfiguredError("no server is named: give an address such as http://127.0.0.1:8600")
 
@@ -66,10 +67,9 @@ class AddressBook:
         """Let the child look up again."""
         self._looked_up_at = None
 
-    @property
-    def known(self) -> list[Address]:
-        """All addresses: configured, listed by the sources, told by servers."""
-        return list(dict.fromkeys([*self._configured, *self._listed, *self._told]))
+    def _gather(self) -> None:
+        self.known = tuple(dict.fromkeys([*self._configured, *self._listed, *self._told]))
+        """All addresses: configured, listed by the sources, told by servers. Another tuple whenever that changes."""
 
     def due(self, now: float) -> bool:
         """Say whether asking the sources (again) is worth it."""
@@ -87,6 +87,7 @@ class AddressBook:
                 logger.warning("cannot look up the servers", extra={"source": source.name, "error": error.detail})
         if found:
             self._listed = found
+            self._gather()
 
     def told(self, texts: Iterable[str]) -> bool:
         """Take the addresses that a server told; say whether they are news."""
@@ -94,6 +95,7 @@ class AddressBook:
         if not addresses or set(addresses) == set(self._told):
             return False
         self._told = addresses
+        self._gather()
         return True
 
     async def save(self) -> None:

@@ -22,6 +22,8 @@ R = TypeVar("R")
 
 MIN_ATTEMPT_SECONDS = 0.25
 MIN_HEARTBEAT_SECONDS = 0.1
+GOODBYE_SECONDS = 5.0
+"""How long a server that said goodbye is left alone, where there are others."""
 USER_AGENT = "qiantang-sdk"
 EVENT_STREAM = "text/event-stream"
 
@@ -77,10 +79,11 @@ class Router:
     def __init__(self, book: AddressBook, chance: random.Random) -> None:
         self._book = book
         self._choice = ServerChoice(chance)
+        self._heard_of: tuple[Address, ...] = ()
         self._chores: set[asyncio.Task[None]] = set()
 
     @property
-    def known(self) -> list[Address]:
+    def known(self) -> tuple[Address, ...]:
         """All known servers."""
         return self._book.known
 
@@ -130,15 +133,13 @@ class Router:
     async def _servers(self) -> list[Address]:
         now = asyncio.get_running_loop().time()
         if self._book.due(now):
-            look_up = self._chore(self._look_up(now))
+            look_up = self._chore(self._book.look_up(now))
             if not self._book.known:
                 await asyncio.shield(look_up)
-        self._choice.know(self._book.known)
+        if self._book.known is not self._heard_of:
+            self._heard_of = self._book.known
+            self._choice.know(self._heard_of)
         return self._choice.candidates(now)
-
-    async def _look_up(self, now: float) -> None:
-        await self._book.look_up(now)
-        self._choice.know(self._book.known)
 
     def heed(self, stream: EventStream, event: Event) -> None:
         """Learn what an event of a stream says of the servers and of the heartbeat."""
@@ -150,11 +151,11 @@ class Router:
             elif event.name == "servers":
                 self._told(wire.decode(event.data, protocol.Servers).servers)
             elif event.name == "goodbye":
-                self._choice.failed(stream.address, asyncio.get_running_loop().time())
+                now = asyncio.get_running_loop().time()
+                self._choice.failed(stream.address, now, retry_after=GOODBYE_SECONDS)
 
     def _told(self, servers: list[str]) -> None:
         if self._book.told(servers):
-            self._choice.know(self._book.known)
             self._chore(self._book.save())
 
     def _chore(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

@@ -205,7 +205,7 @@ class Uplink:
 
 async def _begin_stream(connection: Connection, call: Call) -> None:
     head = await connection.begin(call.request())
-    if head.status == 200 and head.media_type == EVENT_STREAM:
+    if 200 <= head.status < 300 and head.media_type == EVENT_STREAM:
         return
     address = connection.address
     answers.raise_problem(address, head, await answers.read_problem(connection))

@@ -59,16 +59,16 @@ class Platform(Process):
         """Give the API as the first administrator, who is made at the first call."""
         if not self._token:
             with httpx.Client(base_url=self.address, timeout=30) as client:
-                first = {"token": self.started()["first_start_token"], "user": USER, "password": PASSWORD}
+                first = {"token": self.started()["first_start_token"], "name": USER, "password": PASSWORD}
                 done = client.post("/api/v1/identity/first-start", json=first)
                 done.raise_for_status()
                 made = client.post(
                     "/api/v1/identity/tokens",
-                    json={"name": "tests", "expires_in_days": 1},
+                    json={"name": "tests", "lifetime_days": 1},
                     headers={"X-Qiantang": "1", "Origin": self.address},
                 )
                 made.raise_for_status()
-                self._token = made.json()["secret"]
+                self._token = made.json()["token"]
         return self.as_bearer(self._token)
 
     def as_bearer(self, token: str) -> Api:
@@ -101,7 +101,7 @@ class Api:
         self.have(f"identity/tenants/{tenant}/environments", {"name": environment})
         self.have(f"identity/tenants/{tenant}/centers", {"name": center})
         self.have(f"identity/tenants/{tenant}/centers/{center}/applications", {"name": application})
-        path = f"identity/tenants/{tenant}/environments/{environment}/centers/{center}/applications/{application}"
+        path = f"identity/tenants/{tenant}/centers/{center}/applications/{application}/environments/{environment}"
         return self.call("POST", f"{path}/credentials", {"title": "tests"})
 
     def have(self, path: str, body: Any) -> None:

@@ -52,7 +52,7 @@ BUILT_IN = {
         BuiltIn(
             "auditor",
             "read everything but secrets, and the audit trail",
-            (*_READ, "audit.*:*", "!audit.*:delete", *_NO_SECRETS),
+            (*_READ, "audit.*:*", *_NO_SECRETS),
         ),
         BuiltIn(
             "viewer",

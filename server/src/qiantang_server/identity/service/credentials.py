@@ -130,14 +130,11 @@ class Credentials:
         """
         await self._ground.pulse.beat()
         now = self._ground.now()
+        row = await self._proven(request)
+        if row is None:
+            await self._refused("unknown credential or wrong signature", request, address)
+            raise BadCredentialError("the credential is unknown, or the request was not signed with its secret")
         async with self._ground.database.reading() as session:
-            row = await proof.find_credential(session, request.credential)
-            key = await self._key(row)
-            signature = protocol.sign(key, request.credential, request.timestamp, request.nonce)
-            good = hmac.compare_digest(signature.encode(), request.signature.encode("utf-8", "replace"))
-            if row is None or not good:
-                await self._refused("unknown credential or wrong signature", request, address)
-                raise BadCredentialError("the credential is unknown, or the request was not signed with its secret")
             await require_credential(session, row, now)
         await self._require_fresh(request, now, address)
         lifetime = int(self._ground.settings.token.total_seconds())
@@ -160,6 +157,14 @@ class Credentials:
             except errors.QiantangError:
                 return False
         return hmac.compare_digest(await self._key(row), protocol.signing_key(secret))
+
+    async def _proven(self, request: protocol.TokenRequest) -> Row | None:
+        """Give the credential's row if its secret signed the request; takes the same steps if there is none."""
+        async with self._ground.database.reading() as session:
+            row = await proof.find_credential(session, request.credential)
+        signature = protocol.sign(await self._key(row), request.credential, request.timestamp, request.nonce)
+        signed = hmac.compare_digest(signature.encode(), request.signature.encode("utf-8", "replace"))
+        return row if signed else None
 
     async def _key(self, row: Row | None) -> bytes:
         if row is None:

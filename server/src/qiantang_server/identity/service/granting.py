@@ -173,8 +173,9 @@ class Granting:
         now = self._ground.now()
         if command.expires and command.expires <= max(now, command.not_before):
             raise errors.InvalidRequestError("the grant would be over before it begins")
+        key = ids.ordered_id()
         row = {
-            "id": ids.ordered_id(),
+            "id": key,
             "user_id": command.user,
             "role": command.role,
             **pattern._asdict(),
@@ -194,7 +195,7 @@ class Granting:
             if await people.count_grants(session, command.user) >= MAX_GRANTS:
                 raise errors.RejectedError(f"{user.name} holds {MAX_GRANTS} grants, which is the most one may hold")
             await people.insert_grant(session, row)
-            made = shown_grant(await _found_grant(session, row["id"]), user.name)
+            made = shown_grant(await _found_grant(session, key), user.name)
             await self._record(session, principal, "grant:grant", pattern, resource=f"user/{command.user}", new=made)
             return made
 

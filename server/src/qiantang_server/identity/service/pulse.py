@@ -37,7 +37,7 @@ class Pulse:
         self._offset = 0
         self._changed: dict[str, int] = {}
         self._lock = asyncio.Lock()
-        self.counter = 0
+        self.counter = -1
         self.generation = 0
 
     def millis(self) -> int:
@@ -76,7 +76,7 @@ class Pulse:
             if counter < self.counter:  # the database is an older copy: nothing that was looked up counts
                 self.generation += 1
                 self._changed.clear()
-            elif counter > self.counter:
+            elif 0 <= self.counter < counter:
                 self._changed.update(await revisions.changed_since(session, self.counter))
         self._offset = clock - int((began + self._steady()) / 2 * 1000)
         self.counter = counter

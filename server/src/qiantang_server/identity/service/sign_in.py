@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ from qiantang_server.identity.service.hashing import PasswordHasher
 from qiantang_server.identity.service.people import home, new_user, shown_user
 from qiantang_server.identity.service.rights import held_roles
 from qiantang_server.identity.service.signing import KEYRING
-from qiantang_server.identity.store import people, revisions, sign_in
+from qiantang_server.identity.store import people, sign_in
 from qiantang_server.kernel import access, audit, storage
 from qiantang_server.kernel.access import Principal
 
@@ -107,7 +108,7 @@ class SigningIn:
             await people.insert_grant(session, _admin_grant(user["id"], now))
             return await self._begin(session, user["id"], caller, made)
 
-        row = await self._ground.change(work, "")
+        row = await self._ground.change(work, "", made.replaces_in)
         return SignedIn(made.token, made.device, shown_user(row))
 
     async def _first_start_is_open(self, session: storage.Session, token: str) -> bool:
@@ -148,7 +149,7 @@ class SigningIn:
             await people.update_user(session, row.id, {"password": password, "signed_in_at": self._ground.now()})
             return await self._begin(session, row.id, caller, made)
 
-        return SignedIn(made.token, made.device, shown_user(await self._ground.database.write(work)))
+        return SignedIn(made.token, made.device, shown_user(await self._write(work, made)))
 
     async def sign_out(self, principal: Principal) -> None:
         """End the session that asks."""
@@ -256,7 +257,7 @@ class SigningIn:
     async def _took_back(self, session: storage.Session, source: throttle.Source) -> None:
         own = source.own_key()
         await sign_in.clear_bucket(session, own)
-        others = [key for key in source.keys() if key != own]
+        others = [key for key in set(source.keys()) if key != own]
         if others:
             for key, bucket in (await sign_in.lock_buckets(session, others)).items():
                 await sign_in.save_bucket(session, key, throttle.taken_back(bucket, self._ground.now()))
@@ -275,20 +276,30 @@ class SigningIn:
 
     async def _new_session(self, user: str, caller: Caller) -> _Made:
         await self._ground.sealer.ready(KEYRING)
-        mark = _Mark(
-            user=user, id=await self._device(caller.device, user) or ids.ordered_id(), made_at=self._ground.now()
-        )
+        device = await self._device(caller.device, user) or ids.ordered_id()
+        mark = _Mark(user=user, id=device, made_at=self._ground.now())
         sealed = self._ground.sealer.seal(KEYRING, msgspec.json.encode(mark), _DEVICE)
-        return _Made(token=ids.secret_token(), id=ids.ordered_id(), device=sealed)
+        async with self._ground.database.reading() as session:
+            replaced = await sign_in.find_session(session, tokens.digest(caller.session)) if caller.session else None
+            owner = await people.find_user(session, replaced.user_id) if replaced is not None else None
+        return _Made(
+            token=ids.secret_token(),
+            id=ids.ordered_id(),
+            device=sealed,
+            replaces=replaced,
+            replaces_in=owner.tenant if owner is not None else "",
+        )
+
+    async def _write(self, work: Callable[[storage.Session], Awaitable[Row]], made: _Made) -> Row:
+        """Write a new session; where it takes another one's place, every server hears that the other has ended."""
+        if made.replaces is None:
+            return await self._ground.database.write(work)
+        return await self._ground.change(work, made.replaces_in)
 
     async def _begin(self, session: storage.Session, user: str, caller: Caller, made: _Made) -> Row:
         now = self._ground.now()
-        if caller.session:
-            old = await sign_in.find_session(session, tokens.digest(caller.session))
-            if old is not None:
-                await sign_in.end_session(session, old.user_id, old.id)
-                await revisions.bump(session, "")
-                session.after_commit(self._ground.pulse.expire)
+        if made.replaces is not None:
+            await sign_in.end_session(session, made.replaces.user_id, made.replaces.id)
         await sign_in.insert_session(
             session,
             {
@@ -349,6 +360,8 @@ class _Made:
     token: str = field(repr=False)
     id: str
     device: str = field(repr=False)
+    replaces: Row | None = None
+    replaces_in: str = ""
 
 
 def require_user(principal: Principal) -> None:

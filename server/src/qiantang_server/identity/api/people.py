@@ -1,0 +1,233 @@
+"""Routes of people: users, roles, grants. Without a tenant in the path they are about the platform."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from qiantang.identity import model
+from qiantang_server.identity.service import Identity
+from qiantang_server.kernel.access import Principal
+
+Limit = Annotated[int, QueryParameter(ge=1, le=500)]
+TENANT = "/tenants/{tenant:str}"
+_BY_PATTERN = "the pattern in the body says where; it is checked there"
+
+
+@get("/users", opt={"permission": "identity.user:list"})
+async def list_all_users(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> model.Page[model.User]:
+    """List every account that who asks may see, those of the platform among them."""
+    return await identity.people.list_users(principal, None, after, limit)
+
+
+@post("/users", opt={"permission": "identity.user:create"})
+async def create_platform_user(
+    principal: NamedDependency[Principal], identity: NamedDependency[Identity], data: JSONBody[model.NewUser]
+) -> model.User:
+    """Make an account of the platform."""
+    return await identity.people.create_user(principal, "", data)
+
+
+@get("/users/{user:str}", opt={"permission": "identity.user:read"})
+async def read_platform_user(identity: NamedDependency[Identity], user: FromPath[str]) -> model.User:
+    """Read an account of the platform."""
+    return await identity.people.read_user("", user)
+
+
+@patch("/users/{user:str}", opt={"permission": "identity.user:update"})
+async def change_platform_user(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    user: FromPath[str],
+    data: JSONBody[model.UserChange],
+) -> model.User:
+    """Change an account of the platform."""
+    return await identity.people.change_user(principal, "", user, data)
+
+
+@delete("/users/{user:str}", opt={"permission": "identity.user:delete"})
+async def delete_platform_user(
+    principal: NamedDependency[Principal], identity: NamedDependency[Identity], user: FromPath[str]
+) -> None:
+    """Delete an account of the platform."""
+    await identity.people.delete_user(principal, "", user)
+
+
+@get(TENANT + "/users", opt={"permission": "identity.user:list"})
+async def list_users(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> model.Page[model.User]:
+    """List a tenant's accounts."""
+    return await identity.people.list_users(principal, tenant, after, limit)
+
+
+@post(TENANT + "/users", opt={"permission": "identity.user:create"})
+async def create_user(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    data: JSONBody[model.NewUser],
+) -> model.User:
+    """Make an account of a tenant."""
+    return await identity.people.create_user(principal, tenant, data)
+
+
+@get(TENANT + "/users/{user:str}", opt={"permission": "identity.user:read"})
+async def read_user(identity: NamedDependency[Identity], tenant: FromPath[str], user: FromPath[str]) -> model.User:
+    """Read an account of a tenant."""
+    return await identity.people.read_user(tenant, user)
+
+
+@patch(TENANT + "/users/{user:str}", opt={"permission": "identity.user:update"})
+async def change_user(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    user: FromPath[str],
+    data: JSONBody[model.UserChange],
+) -> model.User:
+    """Change an account of a tenant."""
+    return await identity.people.change_user(principal, tenant, user, data)
+
+
+@delete(TENANT + "/users/{user:str}", opt={"permission": "identity.user:delete"})
+async def delete_user(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    user: FromPath[str],
+) -> None:
+    """Delete an account of a tenant."""
+    await identity.people.delete_user(principal, tenant, user)
+
+
+@post(TENANT + "/users/{user:str}/explain", opt={"permission": "identity.user:read"}, status_code=200)
+async def explain_user(
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    user: FromPath[str],
+    data: JSONBody[model.AccessQuestion],
+) -> model.AccessAnswer:
+    """Say why a user may do something, or what he lacks."""
+    return await identity.people.explain(tenant, user, data)
+
+
+@get("/roles", opt={"authenticated": "the built-in roles are the same for everybody"})
+async def list_built_in_roles(identity: NamedDependency[Identity]) -> model.Page[model.Role]:
+    """List the built-in roles."""
+    return model.Page(items=await identity.granting.list_roles(""))
+
+
+@get(TENANT + "/roles", opt={"permission": "identity.role:list"})
+async def list_roles(identity: NamedDependency[Identity], tenant: FromPath[str]) -> model.Page[model.Role]:
+    """List the built-in roles and a tenant's own."""
+    return model.Page(items=await identity.granting.list_roles(tenant))
+
+
+@post(TENANT + "/roles", opt={"permission": "identity.role:create"})
+async def create_role(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    data: JSONBody[model.NewRole],
+) -> model.Role:
+    """Make a role of a tenant."""
+    return await identity.granting.create_role(principal, tenant, data)
+
+
+@patch(TENANT + "/roles/{role:str}", opt={"permission": "identity.role:update"})
+async def change_role(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    role: FromPath[str],
+    data: JSONBody[model.RoleChange],
+) -> model.Role:
+    """Change a role of a tenant."""
+    return await identity.granting.change_role(principal, tenant, role, data)
+
+
+@delete(TENANT + "/roles/{role:str}", opt={"permission": "identity.role:delete"})
+async def delete_role(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    role: FromPath[str],
+) -> None:
+    """Delete a role of a tenant that nobody holds."""
+    await identity.granting.delete_role(principal, tenant, role)
+
+
+@get("/grants", opt={"permission": "identity.grant:list"})
+async def list_all_grants(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> model.Page[model.RoleGrant]:
+    """List every grant that who asks may see."""
+    return await identity.granting.list_grants(principal, None, after, limit)
+
+
+@get(TENANT + "/grants", opt={"permission": "identity.grant:list"})
+async def list_grants(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> model.Page[model.RoleGrant]:
+    """List the grants in a tenant that who asks may see."""
+    return await identity.granting.list_grants(principal, tenant, after, limit)
+
+
+@post("/grants", opt={"authenticated": _BY_PATTERN})
+async def create_grant(
+    principal: NamedDependency[Principal], identity: NamedDependency[Identity], data: JSONBody[model.NewGrant]
+) -> model.RoleGrant:
+    """Give a user a role in the places of a pattern."""
+    return await identity.granting.grant(principal, data)
+
+
+@delete("/grants/{grant:str}", opt={"authenticated": _BY_PATTERN})
+async def delete_grant(
+    principal: NamedDependency[Principal], identity: NamedDependency[Identity], grant: FromPath[str]
+) -> None:
+    """Take a grant back."""
+    await identity.granting.take_back(principal, grant)
+
+
+ROUTES = [
+    list_all_users,
+    create_platform_user,
+    read_platform_user,
+    change_platform_user,
+    delete_platform_user,
+    list_users,
+    create_user,
+    read_user,
+    change_user,
+    delete_user,
+    explain_user,
+    list_built_in_roles,
+    list_roles,
+    create_role,
+    change_role,
+    delete_role,
+    list_all_grants,
+    list_grants,
+    create_grant,
+    delete_grant,
+]

@@ -99,10 +99,8 @@ def main() -> None:
         print("the tables are what the steps make: nothing to write")
         return
     code = autogenerate.render_python_code(found)
-    if room == "kernel":
-        depends = None
-    else:
-        depends = f"kernel_{len(list(migrations.KERNEL.glob('[0-9]*.py'))):04}"
+    newest = len(list(migrations.KERNEL.glob("[0-9]*.py")))
+    depends = None if room == "kernel" else f"kernel_{newest:04}"
     text = HEADER.format(
         title=slug.replace("_", " ").capitalize(),
         revision=f"{room}_{number:04}",

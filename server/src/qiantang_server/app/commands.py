@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from qiantang.kernel import errors, settings
 
+from qiantang.kernel import errors, settings
 from qiantang_server.app.sections import OF_OTHERS, sections
 from qiantang_server.app.start import Start, run
 

@@ -15,14 +15,13 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Litestar
-from qiantang.kernel import errors
 
+from qiantang.kernel import errors
 from qiantang_server.app import serve
 from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.app.settings import ServerSettings, default_folder
 from qiantang_server.identity.service import Identity
 from qiantang_server.kernel import access, audit, sealing
-from qiantang_server.kernel.access import Authenticator
 from qiantang_server.kernel.bus import Bus
 from qiantang_server.kernel.cache import CacheSettings
 from qiantang_server.kernel.cache import choice as cache_choice
@@ -30,8 +29,8 @@ from qiantang_server.kernel.capability import Kernel, Opened
 from qiantang_server.kernel.coordination import Coordination, CoordinationSettings
 from qiantang_server.kernel.coordination import choice as coordination_choice
 from qiantang_server.kernel.jobs import Job, JobContext, JobRunner
-from qiantang_server.kernel.resources import ApplicationDirectory, Ground, Kinds, Resources
-from qiantang_server.kernel.sealing import Sealing, SealingSettings
+from qiantang_server.kernel.resources import Ground, Kinds, Resources
+from qiantang_server.kernel.sealing import SealingSettings
 from qiantang_server.kernel.storage import Database, StorageSettings, migrations
 from qiantang_server.kernel.watch import Watch, WatchSettings
 from qiantang_server.kernel.web import WebSettings, application, health

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import uvicorn
 from litestar.types import ASGIApp
-from qiantang.kernel import errors
 
+from qiantang.kernel import errors
 from qiantang_server.kernel.web import WebSettings
 
 log = logging.getLogger(__name__)

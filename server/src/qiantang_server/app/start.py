@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import logging
@@ -12,8 +11,8 @@ from dataclasses import dataclass
 from importlib import metadata
 
 import uvloop
-from qiantang.kernel import errors, observe, settings
 
+from qiantang.kernel import errors, observe, settings
 from qiantang_server.app import process, serve
 from qiantang_server.app.demo.seed import Demo
 from qiantang_server.app.process import ControlPlane, Running

@@ -8,7 +8,6 @@ from typing import Any
 
 from qiantang.config import model
 from qiantang.kernel import secret
-
 from qiantang_server.config.rules import documents
 from qiantang_server.config.rules.limits import DEFAULT
 from qiantang_server.config.settings import ConfigSettings

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from qiantang_server.kernel import storage
 
+from qiantang_server.kernel import storage
 from server.tests.kernel.resources.notes import Life
 
 

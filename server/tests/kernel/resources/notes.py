@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+
 from qiantang.kernel import errors, release, resource, scope, secret
 from qiantang_server.kernel import access, storage
 from qiantang_server.kernel.resources import Ground, Kinds, Limits, ResourceKind, Resources

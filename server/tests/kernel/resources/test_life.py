@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from qiantang.kernel import errors, release
 from qiantang_server.kernel.resources.service.drafts import StaleDraftError
 from qiantang_server.kernel.resources.service.gray import NoGrayError
 from qiantang_server.kernel.resources.service.plan import InvalidDraftsError
 from qiantang_server.kernel.resources.service.requests import SelfApprovalError
-
 from server.tests.kernel.resources.notes import BUNDLE, Life, user
 
 ADA, BOB = user("ada"), user("bob")

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
-from qiantang.kernel import resource, scope
+
+from qiantang.kernel import release, resource, scope
 from qiantang_server.kernel.resources import state as states
 from qiantang_server.kernel.resources.state import Gray
 from qiantang_server.kernel.watch.delivery import SizedCache, delta_between
-
-from qiantang.kernel import release
 
 BUNDLE = resource.Bundle(scope=scope.Scope.parse("acme/dev/trade/order"), capability="test")
 NAMES = st.sampled_from("abcdefgh")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from qiantang.kernel import errors, resource
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.cache.adapters.memory import MemoryReleaseCache
@@ -17,7 +18,6 @@ from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.watch import relay as relays
 from qiantang_server.kernel.watch.heads import Heads
 from qiantang_server.kernel.watch.hub import Hub, Subscriber
-
 from server.tests.kernel.resources.notes import BUNDLE, Life, user
 
 ADA = user("ada")
@@ -60,7 +60,7 @@ class Server:
         task = asyncio.create_task(self.relay.run())
         try:
             async with asyncio.timeout(3):
-                while not task.done() and not self.subscriber._pending:
+                while not task.done() and not self.subscriber._pending:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             await asyncio.sleep(0.05)
         finally:

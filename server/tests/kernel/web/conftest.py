@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
+
 from qiantang.kernel import errors
 from qiantang_server.kernel import access, audit, storage
 from qiantang_server.kernel.cache.adapters.memory import MemoryReleaseCache
@@ -19,7 +20,6 @@ from qiantang_server.kernel.coordination.settings import CoordinationSettings
 from qiantang_server.kernel.watch import Watch, WatchSettings
 from qiantang_server.kernel.web import WebSettings, application, health
 from qiantang_server.kernel.web import watch as web_watch
-
 from server.tests.kernel.resources.notes import KINDS, Life
 
 PERMISSIONS = access.Permissions({**KINDS.permissions(), **web_watch.PERMISSIONS})

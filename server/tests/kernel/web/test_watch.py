@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 from qiantang.kernel import resource, wire
-
 from server.tests.kernel.resources.notes import BUNDLE
 from server.tests.kernel.web.conftest import PEOPLE, Running
 

@@ -8,6 +8,7 @@ import sys
 import time
 
 import msgspec
+
 import qiantang
 
 

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import msgspec
+
 from qiantang.config.model import CAPABILITY, KIND
 from qiantang.kernel import errors, release, resource, scope, wire
-
 from qiantang_server.app.process import Running, identity_of, system_of
 from qiantang_server.kernel.resources import Resources
 

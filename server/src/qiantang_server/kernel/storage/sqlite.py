@@ -55,7 +55,7 @@ class OneHopCursor:
         """Drop what was not read."""
         self._rows = []
 
-    def _run(self, sql: str, parameters: Any, many: bool) -> None:  # noqa: FBT001
+    def _run(self, sql: str, parameters: Any, many: bool) -> None:
         cursor = self._connection.raw.cursor()
         try:
             if many:
@@ -90,6 +90,6 @@ class OneHopConnection(aiosqlite.Connection):
 async def connect(database: str | Path, **options: Any) -> OneHopConnection:
     """Open a connection whose thread never keeps the process alive."""
     connection = OneHopConnection(lambda: sqlite3.connect(database, **options), 64)
-    connection._thread.daemon = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as SQLAlchemy's own dialect does
+    connection._thread.daemon = True  # pyright: ignore[reportPrivateUsage]  # as SQLAlchemy's own dialect does
     await connection
     return connection

@@ -62,7 +62,7 @@ class Drafts:
             drafted = None if draft is None or draft.removes else bytes(draft.body)
             stored = bodies.seal(kind_name, name, body, drafted, before)
             _require_size(kind, name, stored)
-            await self._write(session, principal, bundle, row, kind, name, stored, published)
+            await self._write(session, principal, row, kind=kind, name=name, stored=stored, published=published)
             changes = kind.differences(bodies.masked(drafted or before), bodies.masked(stored))
             await audit.record(
                 session,
@@ -100,7 +100,7 @@ class Drafts:
             if published is None:
                 await store.drop_drafts(session, row.id, [(kind_name, name)])
             else:
-                await self._write(session, principal, bundle, row, kind, name, None, published)
+                await self._write(session, principal, row, kind=kind, name=name, stored=None, published=published)
             await audit.record(
                 session,
                 ground.event(principal, bundle, kind.permission("update"), f"{kind_name}/{name}", reason="removed"),
@@ -234,8 +234,8 @@ class Drafts:
         self,
         session: storage.Session,
         principal: Principal,
-        bundle: resource.Bundle,
         row: store.Row,
+        *,
         kind: ResourceKind,
         name: str,
         stored: bytes | None,

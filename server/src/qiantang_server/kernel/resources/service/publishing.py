@@ -36,6 +36,17 @@ class Step:
     from_revision: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A plan to carry out, with the search rows of what it publishes and who asked for it and approved it."""
+
+    plan: Plan
+    texts: Sequence[tuple[str, str, str, str]]
+    message: str
+    author: str = ""
+    approved_by: str = ""
+
+
 async def append(session: storage.Session, parts: Ground, bundle: resource.Bundle, head: Head, step: Step) -> Published:
     """Write the next revision of a locked bundle: release, head, outbox and audit together; told when durable."""
     position = resource.Position(epoch=head.position.epoch or 1, revision=head.position.revision + 1)
@@ -114,10 +125,9 @@ class Publishing:
             ground.require_revision(bundle, head.position, command.expected_revision)
             waits = await self._parts.directory.needs_approval(session, bundle.scope)
             if waits or command.at is not None:
-                return await self._request(session, principal, bundle, head, prepared, command, waits)
-            published = await self.carry_out(
-                session, principal, bundle, head, prepared.plan, prepared.texts, message=command.message
-            )
+                return await self._request(session, principal, bundle, head, asked=(prepared, command), waits=waits)
+            order = Order(plan=prepared.plan, texts=prepared.texts, message=command.message)
+            published = await self.carry_out(session, principal, bundle, head, order=order)
             return await self._outcome(session, published)
 
         return await self._parts.database.write(work)
@@ -128,14 +138,11 @@ class Publishing:
         principal: Principal,
         bundle: resource.Bundle,
         head: Head,
-        wanted: Plan,
-        texts: Sequence[tuple[str, str, str, str]],
         *,
-        message: str,
-        author: str = "",
-        approved_by: str = "",
+        order: Order,
     ) -> Published:
         """Publish a plan over a locked bundle; its drafts become contents and are gone as drafts."""
+        wanted = order.plan
         keys = [line.key for line in wanted.lines]
         rows = await store.list_drafts(session, head.key, keys)
         plan.require_unchanged(bundle, wanted, rows, head.manifest)
@@ -143,17 +150,18 @@ class Publishing:
         await store.drop_drafts(session, head.key, keys)
         if wanted.gray is None:
             state = await self._released(session, bundle, head, wanted)
+            texts = [text for text in order.texts if (text[0], text[1]) in set(keys)]
             await store.index_texts(session, head.key, keys, texts)
         else:
             state = await self._grayed(session, principal, bundle, head, wanted)
         step = Step(
             action="publish" if wanted.gray is None else "gray",
             principal=principal,
-            message=message,
+            message=order.message,
             state=state,
             changed=wanted.changed(),
-            author=author,
-            approved_by=approved_by,
+            author=order.author,
+            approved_by=order.approved_by,
             gray=state.gray.id if wanted.gray is not None and state.gray is not None else "",
         )
         return await append(session, self._parts, bundle, head, step)
@@ -263,10 +271,11 @@ class Publishing:
         principal: Principal,
         bundle: resource.Bundle,
         head: Head,
-        prepared: Prepared,
-        command: release.PublishCommand,
+        *,
+        asked: tuple[Prepared, release.PublishCommand],
         waits: bool,
     ) -> release.PublishOutcome:
+        prepared, command = asked
         at = self._parts.clock()
         publish_at = command.at or 0
         if publish_at and not at < publish_at < at + MAX_DELAY_MS:

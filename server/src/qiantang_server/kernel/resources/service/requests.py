@@ -13,7 +13,7 @@ from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.service import ground, plan
 from qiantang_server.kernel.resources.service.ground import Ground
 from qiantang_server.kernel.resources.service.plan import Plan
-from qiantang_server.kernel.resources.service.publishing import Publishing
+from qiantang_server.kernel.resources.service.publishing import Order, Publishing
 
 log = logging.getLogger(__name__)
 OPEN = ("waiting", "scheduled")
@@ -76,7 +76,7 @@ class Requests:
                     change = {"state": "scheduled", "reviewer": name, "decided_at": self._parts.clock()}
                     await store.change_request(session, request, change)
                 else:
-                    await self._publish(session, principal, bundle, row, wanted, prepared.texts, name)
+                    await self._publish(session, principal, bundle, row, texts=prepared.texts, reviewer=name)
             else:
                 state = "rejected" if decision == "reject" else "cancelled"
                 change = {
@@ -114,8 +114,7 @@ class Requests:
         async def work(session: storage.Session) -> None:
             row = await self._locked(session, bundle, request)
             if row.state == "scheduled":
-                wanted = wire.decode(bytes(row.plan), Plan)
-                await self._publish(session, principal, bundle, row, wanted, prepared.texts, row.reviewer)
+                await self._publish(session, principal, bundle, row, texts=prepared.texts, reviewer=row.reviewer)
 
         async def failed(session: storage.Session, error: errors.QiantangError) -> None:
             await store.change_request(
@@ -143,24 +142,15 @@ class Requests:
         principal: Principal,
         bundle: resource.Bundle,
         row: store.Row,
-        wanted: Plan,
+        *,
         texts: Sequence[tuple[str, str, str, str]],
         reviewer: str,
     ) -> None:
         head_row = await store.lock_bundle(session, bundle, self._parts.clock())
         head = await ground.head_of(session, head_row)
-        keys = {line.key for line in wanted.lines}
-        published = await self._publishing.carry_out(
-            session,
-            principal,
-            bundle,
-            head,
-            wanted,
-            [text for text in texts if (text[0], text[1]) in keys],
-            message=row.message,
-            author=row.author,
-            approved_by=reviewer,
-        )
+        wanted = wire.decode(bytes(row.plan), Plan)
+        order = Order(plan=wanted, texts=texts, message=row.message, author=row.author, approved_by=reviewer)
+        published = await self._publishing.carry_out(session, principal, bundle, head, order=order)
         change = {
             "state": "published",
             "reviewer": reviewer,

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql  # noqa: F401
+from sqlalchemy.dialects import mysql
 
 revision = "kernel_0001"
 down_revision = None

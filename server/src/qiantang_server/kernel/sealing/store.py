@@ -39,6 +39,11 @@ async def add_key(session: storage.Session, values: Mapping[str, Any]) -> None:
     await session.insert_new(data_keys, [values])
 
 
+async def masters(session: storage.Session) -> set[str]:
+    """Name the master keys that some key is wrapped by."""
+    return {row.master for row in await session.all(sa.select(data_keys.c.master).distinct())}
+
+
 async def not_under(session: storage.Session, master: str, limit: int) -> Sequence[Row]:
     """Give keys that are wrapped by another master key than this."""
     return await session.all(sa.select(data_keys).where(data_keys.c.master != master).limit(limit))
@@ -47,8 +52,3 @@ async def not_under(session: storage.Session, master: str, limit: int) -> Sequen
 async def rewrap(session: storage.Session, key: str, master: str, wrapped: str) -> None:
     """Put a key under another master key."""
     await session.execute(sa.update(data_keys).where(data_keys.c.id == key).values(master=master, wrapped=wrapped))
-
-
-async def tenants(session: storage.Session) -> list[str]:
-    """Name every tenant that has keys."""
-    return [row.tenant for row in await session.all(sa.select(data_keys.c.tenant).distinct())]

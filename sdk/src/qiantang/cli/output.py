@@ -23,7 +23,7 @@ FORMATS: tuple[Format, ...] = ("table", "json", "yaml", "name")
 GAP = "  "
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column(Generic[T]):
     """One column of a table."""
 
@@ -31,7 +31,7 @@ class Column(Generic[T]):
     read: Callable[[T], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table(Generic[T]):
     """How a kind of thing is shown: its name for scripts, its columns for people, and what it is called."""
 
@@ -72,6 +72,16 @@ def show_value(value: Any, form: str) -> None:
         click.echo(json.dumps(value, ensure_ascii=False, indent=2))
     else:
         click.echo(to_yaml(value), nl=False)
+
+
+def plain(item: Any) -> Any:
+    """Turn a wire model into plain values."""
+    return wire.builtins(item)
+
+
+def one_line(item: Any) -> str:
+    """Write a wire model as JSON on one line, for streams of them."""
+    return json.dumps(plain(item), ensure_ascii=False)
 
 
 def to_yaml(value: Any) -> str:

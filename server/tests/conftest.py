@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from qiantang_server.kernel import storage
 
 DATABASES = [

@@ -13,7 +13,7 @@ from tests.servers import ports
 from tests.servers.process import HOST, Process
 
 USER = "ada"
-PASSWORD = "correct horse battery staple"  # noqa: S105  # of a throw-away platform
+PASSWORD = "correct horse battery staple"  # of a throw-away platform
 
 
 class Platform(Process):

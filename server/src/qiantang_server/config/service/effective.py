@@ -8,7 +8,6 @@ from qiantang.config import model
 from qiantang.config.model import tree
 from qiantang.config.model.answers import EffectiveValue, EffectiveView, ShadowedValue
 from qiantang.kernel import resource, scope
-
 from qiantang_server.kernel.watch import Watch
 
 MASK = "••••••"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+
 from qiantang.config.model import CAPABILITY
 from qiantang.config.model.answers import SearchHit
 from qiantang.kernel import errors, release
-
 from qiantang_server.kernel import access
 from qiantang_server.kernel.resources import Resources, store
 
@@ -32,7 +32,9 @@ class Search:
         columns = store.bundles.c
         allowed = sa.and_(
             access.visible(
-                principal, READ, access.Columns(columns.tenant, columns.environment, columns.center, columns.application)
+                principal,
+                READ,
+                access.Columns(columns.tenant, columns.environment, columns.center, columns.application),
             ),
             columns.tenant == tenant,
             columns.capability == CAPABILITY,

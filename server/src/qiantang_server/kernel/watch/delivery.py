@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
-from qiantang.kernel import protocol, resource, scope, wire
 
+from qiantang.kernel import protocol, resource, scope, wire
 from qiantang_server.kernel.resources import state as states
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.service.gray import GrayReleases

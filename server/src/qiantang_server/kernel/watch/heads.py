@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qiantang.kernel import errors, resource, wire
-
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.cache.port import ReleaseCache

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qiantang.kernel import errors, protocol, release, resource, scope, wire
-
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.watch import store
 

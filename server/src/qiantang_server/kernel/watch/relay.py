@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Awaitable
 
 from qiantang.kernel import errors, resource
-
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.cache.port import ReleaseCache
 from qiantang_server.kernel.coordination.port import Coordination

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from qiantang.kernel import resource, scope
 
+from qiantang.kernel import resource, scope
 from qiantang_server.kernel import storage
 
 instances = sa.Table(

@@ -9,7 +9,6 @@ import random
 from collections.abc import Awaitable, Callable
 
 from qiantang.kernel import errors, protocol, resource
-
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.cache.port import ReleaseCache
 from qiantang_server.kernel.coordination.port import Coordination

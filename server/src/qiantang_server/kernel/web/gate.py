@@ -17,9 +17,9 @@ from typing import Any, cast
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
 from qiantang.kernel import errors, ids
 from qiantang.kernel import scope as scope_names
-
 from qiantang_server.kernel import access, audit
 from qiantang_server.kernel.access import Authenticator, Presented, Principal, Target, cookies, csrf
 

@@ -10,10 +10,17 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from litestar import MediaType, Response, Router, get
 from litestar.di import NamedDependency, Provide
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client import platform_collector, process_collector
-from qiantang.kernel import errors, wire
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    platform_collector,
+    process_collector,
+)
 
+from qiantang.kernel import errors, wire
 from qiantang_server.kernel import storage
 
 CHECK_WITHIN = 2.0

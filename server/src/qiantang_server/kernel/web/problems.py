@@ -12,6 +12,7 @@ import msgspec
 from litestar import Request, Response
 from litestar import exceptions as litestar_errors
 from litestar.types import ExceptionHandlersMap
+
 from qiantang.kernel import errors
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from litestar import Controller, Request, Response, Router, delete, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
-from qiantang.kernel import errors, release, resource, scope, wire
 
+from qiantang.kernel import errors, release, resource, scope, wire
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.resources import Kinds, ResourceKind, Resources
 from qiantang_server.kernel.resources.service.requests import OPEN, STATES
@@ -128,7 +128,7 @@ class KindController(Controller):
         kind: NamedDependency[str],
         resources: NamedDependency[Resources],
         name: FromPath[str],
-        draft: FromQuery[bool] = False,  # noqa: FBT001, FBT002
+        draft: FromQuery[bool] = False,
     ) -> dict[str, Any]:
         """Read a body with its secrets in plain text; who did so is written down."""
         return {"body": await resources.drafts.reveal(principal, bundle, kind, name, drafted=draft)}
@@ -256,7 +256,7 @@ class BundleController(Controller):
         bundle: NamedDependency[resource.Bundle],
         resources: NamedDependency[Resources],
         decided: FromQuery[bool] = False,
-        limit: Limit = 100,  # noqa: FBT001, FBT002
+        limit: Limit = 100,
     ) -> list[release.PublishRequest]:
         """List requests to publish, newest first: those that wait, or with `decided` all."""
         return await resources.requests.list_requests(bundle, STATES if decided else OPEN, limit)

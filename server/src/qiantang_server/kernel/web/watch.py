@@ -12,8 +12,8 @@ from litestar import Request, Response, Router, asgi, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import JSONBody
 from litestar.types import Receive, Scope, Send
-from qiantang.kernel import errors, protocol, resource, wire
 
+from qiantang.kernel import errors, protocol, resource, wire
 from qiantang_server.kernel import access
 from qiantang_server.kernel.access import Principal, Target
 from qiantang_server.kernel.watch import Watch

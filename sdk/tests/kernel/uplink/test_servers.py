@@ -19,7 +19,7 @@ def choice(*addresses: Address, seed: int = 1) -> ServerChoice:
 
 def test_stays_with_the_one_that_answered() -> None:
     servers = choice(A, B, C)
-    servers.succeeded(B)
+    servers.succeeded(B, 0)
     assert all(servers.candidates(float(now))[0] == B for now in range(20))
 
 
@@ -29,7 +29,7 @@ def test_first_choice_is_spread() -> None:
 
 def test_a_failed_one_is_left_alone_then_comes_back() -> None:
     servers = choice(A, B)
-    servers.succeeded(A)
+    servers.succeeded(A, 0)
     servers.failed(A, now=0, retry_after=2)
     assert servers.candidates(0) == [B]
     assert servers.candidates(1.9) == [B]
@@ -47,18 +47,27 @@ def test_success_forgets_failures() -> None:
     servers = choice(A)
     for _ in range(10):
         servers.failed(A, now=0)
-    servers.succeeded(A)
+    servers.succeeded(A, 0)
     servers.know([A, B])
     assert servers.candidates(0) == [A, B]
 
 
+def test_a_goodbye_counts_more_than_what_is_still_answered() -> None:
+    servers = choice(A, B)
+    servers.succeeded(A, 0)
+    servers.left(A, now=0)
+    servers.succeeded(A, 1)
+    assert servers.candidates(1) == [B]
+    assert set(servers.candidates(10)) == {A, B}
+
+
 def test_a_server_gone_from_the_list_is_not_chosen() -> None:
     servers = choice(A, B)
-    servers.succeeded(A)
+    servers.succeeded(A, 0)
     servers.know([B])
     assert servers.candidates(0) == [B]
     servers.failed(A, now=0)
-    servers.succeeded(A)
+    servers.succeeded(A, 0)
     assert servers.known == [B]
 
 
@@ -78,6 +87,6 @@ def test_never_without_a_candidate_and_never_shunned_for_long(
     now = 0.0
     for address, well, passed in story:
         now += passed
-        (servers.succeeded(address) if well else servers.failed(address, now))
+        (servers.succeeded(address, now) if well else servers.failed(address, now))
         assert servers.candidates(now)
     assert set(servers.candidates(now + BACKOFF_CAP_SECONDS)) == {A, B, C}

@@ -22,8 +22,6 @@ R = TypeVar("R")
 
 MIN_ATTEMPT_SECONDS = 0.25
 MIN_HEARTBEAT_SECONDS = 0.1
-GOODBYE_SECONDS = 5.0
-"""How long a server that said goodbye is left alone, where there are others."""
 USER_AGENT = "qiantang-sdk"
 EVENT_STREAM = "text/event-stream"
 
@@ -125,9 +123,11 @@ class Router:
         except errors.UnavailableError:
             raise
         except errors.QiantangError:
-            self._choice.succeeded(address)  # it answered: what it said is another matter
+            self._choice.succeeded(
+                address, asyncio.get_running_loop().time()
+            )  # it answered: what it said is another matter
             raise
-        self._choice.succeeded(address)
+        self._choice.succeeded(address, asyncio.get_running_loop().time())
         return result
 
     async def _servers(self) -> list[Address]:
@@ -152,7 +152,7 @@ class Router:
                 self._told(wire.decode(event.data, protocol.Servers).servers)
             elif event.name == "goodbye":
                 now = asyncio.get_running_loop().time()
-                self._choice.failed(stream.address, now, retry_after=GOODBYE_SECONDS)
+                self._choice.left(stream.address, now)
 
     def _told(self, servers: list[str]) -> None:
         if self._book.told(servers):

@@ -13,11 +13,18 @@ MAX_SERVERS = 64
 BACKOFF_SECONDS = 0.5
 BACKOFF_CAP_SECONDS = 30.0
 MAX_DOUBLINGS = 10
+GOODBYE_SECONDS = 5.0
+"""How long a server that said goodbye is left alone, where there are others."""
 
 
 class _Health(msgspec.Struct):
     failures: int = 0
     shunned_until: float = 0.0
+    left_until: float = 0.0
+
+    @property
+    def away_until(self) -> float:
+        return max(self.shunned_until, self.left_until)
 
 
 class ServerChoice:
@@ -50,17 +57,20 @@ class ServerChoice:
 
         With all of them backing off it is the one whose time comes first: a call always tries something.
         """
-        healthy = [address for address, health in self._health.items() if health.shunned_until <= now]
+        healthy = [address for address, health in self._health.items() if health.away_until <= now]
         if not healthy:
-            return sorted(self._health, key=lambda address: self._health[address].shunned_until)[:1]
+            return sorted(self._health, key=lambda address: self._health[address].away_until)[:1]
         self._chance.shuffle(healthy)
         healthy.sort(key=lambda address: address != self._preferred)
         return healthy
 
-    def succeeded(self, address: Address) -> None:
-        """Note that the server answered: it is the one in use from now on."""
-        if address in self._health:
-            self._health[address] = _Health()
+    def succeeded(self, address: Address, now: float) -> None:
+        """Note that the server answered: it is the one in use from now on, unless it said goodbye."""
+        health = self._health.get(address)
+        if health is None:
+            return
+        health.failures, health.shunned_until = 0, 0.0
+        if health.left_until <= now:
             self._preferred = address
 
     def failed(self, address: Address, now: float, retry_after: float | None = None) -> None:
@@ -72,9 +82,15 @@ class ServerChoice:
         bound = min(BACKOFF_CAP_SECONDS, BACKOFF_SECONDS * 2**health.failures)
         pause = max(self._chance.uniform(0, bound), min(retry_after or 0.0, BACKOFF_CAP_SECONDS))
         health.shunned_until = now + pause
+        self._drop_preference(address)
+
+    def left(self, address: Address, now: float) -> None:
+        """Note that the server said goodbye: what it still answers to calls under way does not count."""
+        health = self._health.get(address)
+        if health is not None:
+            health.left_until = now + GOODBYE_SECONDS
+            self._drop_preference(address)
+
+    def _drop_preference(self, address: Address) -> None:
         if self._preferred == address:
             self._preferred = None
-
-    def leave(self, address: Address, now: float) -> None:
-        """Note that the server said goodbye: try the others first."""
-        self.failed(address, now)

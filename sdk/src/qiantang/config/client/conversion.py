@@ -69,12 +69,12 @@ class Shape(Generic[M]):
 
     def __init__(self, model: type[M]) -> None:
         self.model = model
-        self.name = model.__qualname__
         fields = _fields(model)
         if fields is None:
             raise errors.MisconfiguredError(
                 f"{model!r} cannot be bound: give a msgspec.Struct, a dataclass or a pydantic model"
             )
+        self.name = model.__qualname__
         self.fields = tuple(field.name for field in fields)
         try:
             self._read = _Readers().of(model)

@@ -7,23 +7,22 @@ import functools
 import inspect
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from qiantang.config.client import event, runner
 from qiantang.config.client.binding import View
 from qiantang.config.client.callbacks import Registration
-from qiantang.config.client.client import ConfigClient, Subscription
+from qiantang.config.client.client import ConfigClient, Subscription, checked_limit
 from qiantang.config.client.generations import Generation, Generations
-from qiantang.config.client.state import DEFAULT_NAMESPACE, Pinned, State
+from qiantang.config.client.state import Pinned, State
 from qiantang.config.model import tree
 from qiantang.kernel import errors, runtime
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Factory = Callable[..., T]
 Select = Callable[[Pinned], Any]
 
 
@@ -55,24 +54,23 @@ class LiveResource(Generic[T]):
     def __init__(
         self,
         config: ConfigClient,
-        factory: Factory[T],
+        factory: Callable[..., Awaitable[T]] | Callable[..., T],
         probe: Callable[[T], Any] | None = None,
         drain: Callable[[T], Any] | None = None,
         *,
         key: str | None = None,
         select: Select | object | None = None,
-        namespace: str = DEFAULT_NAMESPACE,
         build_timeout: float = 10.0,
         drain_timeout: float = 30.0,
     ) -> None:
         self.name = event.callback_name(factory)
         self._config = config
-        self._select = _selector(key, select, namespace)
+        self._select = _selector(key, select)
         self._factory = factory
         self._takes_value = _takes_value(factory)
         self._probe = probe
         self._drain = drain
-        self._build_timeout = build_timeout
+        self._build_timeout = checked_limit(build_timeout)
         self._drain_timeout = drain_timeout
         self._generations: Generations[T] = Generations()
         self._left_to_parent: list[object] = []
@@ -84,6 +82,7 @@ class LiveResource(Generic[T]):
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
+        self._turn = asyncio.Lock()
         self._opening: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
@@ -164,23 +163,23 @@ class LiveResource(Generic[T]):
 
     async def rebuild(self) -> None:
         """Build it if there is none; who comes at once waits for the same. On the runtime's loop."""
-        if self._opening is None:
-            self._opening = asyncio.ensure_future(self._build_first())
-        try:
-            await asyncio.shield(self._opening)
-        finally:
-            if self._opening is not None and self._opening.done():
-                self._opening = None
+        opening = self._opening
+        if opening is None or opening.done():
+            opening = self._opening = asyncio.ensure_future(self._take(self._config.pin(), first=True))
+            opening.add_done_callback(_retrieve)
+        await asyncio.shield(opening)
 
     async def _open(self) -> None:
-        if self._subscription is None:
+        if self._subscription is not None:
+            return
+        registration = Registration(self.name, _moved, self._start, None)
+        self._subscription = self._config.watch(registration)  # before building, so that no change falls between
+        try:
             await self.rebuild()
-            registration = Registration(self.name, _moved, self._start, None)
-            self._subscription = self._config.watch(registration)
-
-    async def _build_first(self) -> None:
-        if self._generations.current is None:
-            await self._take(self._config.pin())
+        except BaseException:
+            self._subscription.close()
+            self._subscription = None
+            raise
 
     async def _close(self) -> None:
         subscription, self._subscription = self._subscription, None
@@ -205,12 +204,18 @@ class LiveResource(Generic[T]):
     def _start(self, pinned: Pinned) -> runner.Run:
         return runner.begin(functools.partial(self._take, pinned), coroutine=True, loop=runtime.loop())
 
-    async def _take(self, pinned: Pinned) -> None:
+    async def _take(self, pinned: Pinned, *, first: bool = False) -> None:
         """Build what this moment asks for, unless that is what is in use."""
-        value = await runner.run(functools.partial(self._select, pinned), coroutine=False, limit=self._build_timeout)
-        if self._generations.current is not None and _same(value, self._built_of):
-            return
-        built = await self._build(value)
+        async with self._turn:
+            if first and self._generations.current is not None:
+                return
+            ends = asyncio.get_running_loop().time() + self._build_timeout
+            value = await runner.run(functools.partial(self._select, pinned), coroutine=False, limit=_left(ends))
+            if self._generations.current is not None and _same(value, self._built_of):
+                return
+            self._replace(await self._build(value, ends), value)
+
+    def _replace(self, built: T, value: Any) -> None:
         with self._lock:
             drained = self._generations.replace(built)
             waiting = self._generations.waiting
@@ -220,29 +225,33 @@ class LiveResource(Generic[T]):
         for one in waiting[-1:]:
             asyncio.get_running_loop().call_later(self._drain_timeout, self._expire_soon, one)
 
-    async def _build(self, value: Any) -> T:
+    async def _build(self, value: Any, ends: float) -> T:
         factory = functools.partial(self._factory, value) if self._takes_value else self._factory
-        built = cast("T", await self._run(self._factory, factory, late=self._discard))
+        built = cast("T", await self._run(self._factory, factory, _left(ends), late=self._discard))
         if self._probe is not None:
             try:
-                await self._check(built)
+                await self._check(built, ends)
             except BaseException:
                 self._discard(built)
                 raise
         return built
 
-    async def _check(self, built: T) -> None:
+    async def _check(self, built: T, ends: float) -> None:
         probe = cast("Callable[[T], Any]", self._probe)
-        if await self._run(probe, functools.partial(probe, built)) is False:
+        if await self._run(probe, functools.partial(probe, built), _left(ends)) is False:
             raise ProbeFailedError(f"{event.callback_name(probe)} says that the new {self.name} does not work")
 
     async def _run(
-        self, named: Callable[..., Any], call: Callable[[], Any], late: Callable[[Any], None] | None = None
+        self,
+        named: Callable[..., Any],
+        call: Callable[[], Any],
+        limit: float,
+        late: Callable[[Any], None] | None = None,
     ) -> Any:
         return await runner.run(
             call,
             coroutine=event.is_coroutine_function(named),
-            limit=self._build_timeout,
+            limit=limit,
             loop=self._loop or self._config.loop,
             late=late,
         )
@@ -275,7 +284,7 @@ class LiveResource(Generic[T]):
         if self._drain is None:
             return
         try:
-            await self._run(self._drain, functools.partial(self._drain, generation.item))
+            await self._run(self._drain, functools.partial(self._drain, generation.item), self._drain_timeout)
         except Exception as error:  # it is out of use: nothing depends on it any more
             logger.warning(
                 "a replaced resource could not be ended",
@@ -326,15 +335,24 @@ def _moved(before: State, after: State) -> Pinned | None:
     return None if before is after else Pinned(after)
 
 
+def _left(ends: float) -> float:
+    return max(0.001, ends - asyncio.get_running_loop().time())
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()  # whoever waits gets it; when nobody waits any more it is not news
+
+
 def _same(one: Any, other: Any) -> bool:
     return tree.same(one, other) if tree.is_node(one) else type(one) is type(other) and bool(one == other)
 
 
-def _selector(key: str | None, select: Any, namespace: str) -> Select:
+def _selector(key: str | None, select: Any) -> Select:
     if (key is None) == (select is None):
         raise TypeError("say what a LiveResource is made of: either key=, or select= with a view or a function")
     if key is not None:
-        return lambda pinned: pinned.get(key, namespace=namespace)
+        return lambda pinned: pinned.get(key)
     if issubclass(type(select), View):
         return lambda pinned: pinned[select]
     if not callable(select):

@@ -1,0 +1,53 @@
+"""Application: the faces of an App: this one for asyncio, `qiantang.sync` for blocking programs."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self, Unpack
+
+from qiantang.app import settings
+from qiantang.app.core import Core, Status
+from qiantang.config import client
+from qiantang.kernel import runtime
+
+
+class Application:
+    """What both faces share. Reads its settings when made; opens nothing."""
+
+    def __init__(self, **options: Unpack[settings.Options]) -> None:
+        self._core = Core(settings.read(options))
+
+    @property
+    def config(self) -> client.ConfigClient:
+        """The application's configuration."""
+        return self._core.config
+
+    def status(self) -> Status:
+        """Tell how the App stands, for a health page; never waits."""
+        return self._core.status()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._core.settings.place})"
+
+
+class App(Application):
+    """An application of the platform, in an asyncio program: `async with App() as app`.
+
+    Settings come from arguments, the environment (QIANTANG_CLIENT_*) and a file, in this order. Opening waits for the
+    control plane up to `start_deadline`, then takes the last good copy from disk, then fails or starts with the
+    declared defaults, as `start_policy` says. Afterwards it follows every release, and goes on with what it has while
+    the platform is away. All its I/O is on one background thread that every App of the process shares.
+
+    Raises, when made:
+        MisconfiguredError: settings are missing, unknown or wrong.
+    """
+
+    async def __aenter__(self) -> Self:
+        await runtime.bridge(self._core.open(asyncio.get_running_loop()))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await runtime.bridge(self._core.close())

@@ -1,0 +1,40 @@
+"""Sync: the App for blocking programs: scripts, WSGI workers, threads."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from qiantang.app import Application
+from qiantang.kernel import runtime
+
+
+class App(Application):
+    """An application of the platform, in a blocking program: `with qiantang.sync.App() as app`.
+
+    It is the same as `qiantang.App`; coroutine callbacks run on a thread of their own.
+
+    Raises, when made:
+        MisconfiguredError: settings are missing, unknown or wrong.
+    """
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Open it where no block fits, such as a server's start hook; see the class of the other face for the order.
+
+        Raises:
+            QiantangError: as entering the block does.
+        """
+        runtime.call(self._core.open(None))
+
+    def close(self) -> None:
+        """Close it; closing twice does nothing."""
+        runtime.call(self._core.close())

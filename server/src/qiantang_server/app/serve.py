@@ -9,7 +9,7 @@ import logging
 import resource
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import uvicorn
@@ -89,7 +89,7 @@ class Listener(uvicorn.Server):
     """uvicorn, told when to stop by the process rather than by signals of its own."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None, None, None]:
         """Leave the signals alone."""
         yield
 
@@ -97,7 +97,7 @@ class Listener(uvicorn.Server):
 def listener_for(application: ASGIApp, settings: WebSettings) -> Listener:
     """Make the HTTP server for an application."""
     config = uvicorn.Config(
-        application,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        application,
         loop="none",
         http="httptools",
         ws="none",

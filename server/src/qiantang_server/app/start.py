@@ -22,6 +22,7 @@ from qiantang_server.kernel.web import WebSettings
 log = logging.getLogger(__name__)
 MISCONFIGURED = 2
 FAILED = 1
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def run(start: Start) -> int:
     began = time.perf_counter()
     plane = ControlPlane(start.loaded.sections)
     own = plane.section("server", ServerSettings)
-    level = logging.getLevelName(own.log_level.upper())
+    level = LEVELS[own.log_level]
     observe.log_to(sys.stderr, style="json" if own.log_format == "json" else "human", level=level)
     for noisy in ("uvicorn.error", "alembic", "kazoo"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, level))

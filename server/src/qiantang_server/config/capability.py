@@ -4,38 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from qiantang.config import model
-from qiantang.kernel import secret
-from qiantang_server.config.rules import documents
+from qiantang_server.config import api
+from qiantang_server.config.rules import checks, delivery, diffs, texts
 from qiantang_server.config.rules.limits import DEFAULT
+from qiantang_server.config.service import Configuration
 from qiantang_server.config.settings import ConfigSettings
 from qiantang_server.kernel.capability import Capability, Kernel, Opened
 from qiantang_server.kernel.resources import Limits, ResourceKind
 
+ENVELOPE = 3
+"""A stored body is at most this many times its text: JSON escapes, and secrets grow by a third."""
+
 
 def _deliver(body: Any) -> Any:
-    secrets: list[str] = []
-
-    def plain(path: str, inside: dict[str, Any]) -> Any:
-        secrets.append(path)
-        return inside["value"]
-
-    opened = secret.replace_secrets(body, plain)
-    if body["format"] == "properties":
-        data = model.tree.nest({key: item["value"] for key, item in opened.get("items", {}).items()})
-        secrets = [path.removeprefix("items.").removesuffix(".value") for path in secrets]
-    else:
-        data = documents.parse(body["format"], opened.get("document", ""), DEFAULT).data
-        secrets = [""] if secrets else []
-    return {
-        "format": body["format"],
-        "data": data,
-        "public": body.get("public", False),
-        "inherits": body.get("inherits", ""),
-        "secrets": secrets,
-    }
+    return delivery.deliver(body)
 
 
 NAMESPACE = ResourceKind(
@@ -44,17 +29,23 @@ NAMESPACE = ResourceKind(
     plural="namespaces",
     title="configuration namespaces",
     model=model.Namespace,
-    limits=Limits(resource_bytes=4 << 20, bundle_bytes=16 << 20, bundle_count=500),
+    limits=Limits(resource_bytes=ENVELOPE * DEFAULT.namespace_bytes, bundle_bytes=16 << 20, bundle_count=500),
     check_name=model.check_name,
+    check=checks.check,
     deliver=_deliver,
-    is_public=lambda body: bool(body.get("public")),
+    is_public=delivery.is_public,
+    links=delivery.links,
+    texts=texts.texts,
+    differences=diffs.differences,
 )
 
 
 @asynccontextmanager
-async def opened(_kernel: Kernel) -> AsyncGenerator[Opened, None]:
+async def opened(kernel: Kernel) -> AsyncGenerator[Opened, None]:
     """Open the room."""
-    yield Opened()
+    settings = cast("ConfigSettings", kernel.settings["config"])
+    service = Configuration(kernel.resources, kernel.watch, settings)
+    yield Opened(routes=[api.router(service)])
 
 
 CONFIG = Capability(

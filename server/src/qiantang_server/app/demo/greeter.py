@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 import time
+from types import FrameType
 
 import msgspec
 
@@ -25,13 +26,18 @@ def say(line: str) -> None:
     print(f"greeter | {line}", flush=True)  # noqa: T201  # a program's output, not a log
 
 
+def stop(_number: int, _frame: FrameType | None) -> None:
+    """End in order: `with` closes what it opened."""
+    sys.exit(0)
+
+
 def main() -> None:
     """Greet for ever, and tell of each change of the settings."""
     with qiantang.sync.App() as app:
         greeting = app.config.bind(Greeting, prefix="greeting")
 
         @app.config.on_change("greeting.*")
-        def changed(event: qiantang.config.Event) -> None:  # pyright: ignore[reportUnusedFunction]
+        def changed(event: qiantang.config.Event) -> None:
             for key, change in event.changes.items():
                 say(f"revision {event.revision}: {key} {change}")
 
@@ -41,6 +47,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, stop)
     with contextlib.suppress(KeyboardInterrupt):
         main()

@@ -1,0 +1,76 @@
+"""Routes of the configuration center beyond those that every resource has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Router, get
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from qiantang.config import model
+from qiantang.config.model.answers import EffectiveView
+from qiantang.kernel import errors, release, resource, scope
+from qiantang_server.config.service import Configuration
+from qiantang_server.kernel.access import Principal
+from qiantang_server.kernel.web.resources import PLACE, provide_bundle
+
+Limit = Annotated[int, QueryParameter(ge=1, le=200)]
+
+
+@get(
+    f"{PLACE}/effective", opt={"permission": "config.namespace:read"}, dependencies={"bundle": Provide(provide_bundle)}
+)
+async def explain_effective(
+    principal: NamedDependency[Principal],
+    bundle: NamedDependency[resource.Bundle],
+    configuration: NamedDependency[Configuration],
+    cluster: FromQuery[str] = "default",
+    instance: FromQuery[str] = "-",
+    labels: FromQuery[str] = "",
+    namespace: FromQuery[str] = "",
+    key: FromQuery[str] = "",
+    reveal: FromQuery[bool] = False,
+) -> EffectiveView:
+    """Explain what an instance of this name, cluster and labels (a=b,c=d) sees, and where each value comes from."""
+    scope.check_name(cluster, "cluster")
+    seen_by = scope.Instance(name=instance[:128] or "-", cluster=cluster, labels=_labels(labels))
+    if reveal:
+        return await configuration.effective.reveal(principal, bundle, seen_by, namespace=namespace, key=key)
+    return await configuration.effective.view(bundle, seen_by, namespace=namespace, key=key)
+
+
+@get("/search/{tenant:str}", opt={"authenticated": "finds only what the reader may see, in the query itself"})
+async def search_settings(
+    principal: NamedDependency[Principal],
+    configuration: NamedDependency[Configuration],
+    tenant: FromPath[str],
+    words: FromQuery[str],
+    after: FromQuery[str] = "",
+    limit: Limit = 50,
+) -> release.Page:
+    """Find published keys and values of a tenant that hold the words; never secrets."""
+    if not principal.knows(tenant):
+        raise errors.NotFoundError(f"there is no tenant {tenant[:80]!r}, or it is not visible to you")
+    return await configuration.search.find(principal, words, tenant, after=after, limit=limit)
+
+
+def _labels(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals or len(found) >= 50:
+            raise errors.InvalidRequestError("labels are written a=b,c=d, fifty at most")
+        found[name.strip()[:64]] = value.strip()[:128]
+    return found
+
+
+def router(configuration: Configuration) -> Router:
+    """Make the routes."""
+    return Router(
+        path=f"/api/v1/{model.CAPABILITY}",
+        route_handlers=[explain_effective, search_settings],
+        dependencies={"configuration": Provide(lambda: configuration, sync_to_thread=False)},
+        opt={"capability": model.CAPABILITY, "kind": model.KIND},
+        tags=[model.CAPABILITY],
+    )

@@ -26,7 +26,7 @@ COMMANDS = {
         "qiantang.cli.commands.doctor:doctor", "Look for what is wrong with this machine, the servers and your token"
     ),
     "login": Lazy("qiantang.cli.commands.login:login", "Sign in to a control plane and keep a token for it"),
-    "logout": Lazy("qiantang.cli.commands.logout:logout", "Revoke the token of the context and forget it"),
+    "logout": Lazy("qiantang.cli.commands.login:logout", "Revoke the token of the context and forget it"),
     "settings": Lazy(
         "qiantang.cli.commands.settings:settings", "Settings of the platform's processes: values, sources, meanings"
     ),

@@ -201,3 +201,15 @@ def parse_moment(text: str, now: float) -> int:
         return round(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(f"{text!r} is no moment: write 2026-12-01T08:00, or +10m") from error
+
+
+def parse_past(text: str, now: float) -> int:
+    """Read "2026-12-01T08:00", or "1h" for an hour ago, as milliseconds since 1970.
+
+    Raises:
+        BadParameter: neither.
+    """
+    try:
+        return round((now - settings.parse_duration(text) / timedelta(seconds=1)) * 1000)
+    except ValueError:
+        return parse_moment(text, now)

@@ -54,10 +54,7 @@ TABLE = Table[Finding](
 @click.pass_context
 def doctor(context: click.Context) -> None:
     """Look for what is wrong with this machine, the servers and your token."""
-    session = context.find_object(Session)
-    if session is None:
-        raise click.UsageError("run it as qiantang doctor")
-    findings = [*_machine(), *_installed(), *_folders(), *_control_plane(session)]
+    findings = [*_machine(), *_installed(), *_folders(), *_control_plane(context.ensure_object(Session))]
     output.show_list(findings, TABLE, session.form)
     bad = [one.check for one in findings if one.state == "bad"]
     if bad:

@@ -105,8 +105,9 @@ def _sign_in(session: Session, line: Direct, wanted: _Wanted) -> str:
     if wanted.first:
         begin = model.FirstStart(token=wanted.first, name=user, password=password)
         line.post(path("identity", "first-start"), begin, msgspec.Raw)
-    who = model.SignIn(name=user, password=password, tenant=wanted.tenant)
-    line.post(path("identity", "login"), who, msgspec.Raw)
+    else:
+        who = model.SignIn(name=user, password=password, tenant=wanted.tenant)
+        line.post(path("identity", "login"), who, msgspec.Raw)
     order = model.NewAccessToken(name=f"command line on {socket.gethostname()}"[:64], lifetime_days=wanted.days)
     issued = line.post(path("identity", "tokens"), order, model.IssuedAccessToken)
     line.post(path("identity", "logout"), None, msgspec.Raw)

@@ -13,7 +13,7 @@ class NamespaceLimits:
     """Sizes in bytes of UTF-8 and counts that a namespace keeps to.
 
     nodes: values of all kinds in a document once its aliases are expanded. schema_steps: keywords of the
-    schema, weighed by what they look at, that one check may run; about 200,000 take a second.
+    schema, weighed by what they look at, that one check may run; 100,000 take about a second at worst.
     """
 
     item_bytes: int = 64 << 10
@@ -21,7 +21,7 @@ class NamespaceLimits:
     keys: int = 10_000
     nodes: int = 100_000
     schema_bytes: int = 64 << 10
-    schema_steps: int = 400_000
+    schema_steps: int = 250_000
     problems: int = 100
 
 

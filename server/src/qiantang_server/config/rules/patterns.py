@@ -18,9 +18,9 @@ from typing import NoReturn
 from qiantang.kernel import errors
 
 MAX_PATTERN = 1000
-MAX_STATES = 2000
+MAX_STATES = 1000
 MAX_TEXT = 64 << 10
-_MAX_KNOWN = 1000
+_MAX_KNOWN = 10_000
 _MAX_GROUPS = 50
 _LAST = 0x10FFFF
 
@@ -329,7 +329,9 @@ class Pattern:
         self._states = automaton.states
         self._start = automaton.start
         self._edges = any(state.assertion in {_EDGE, _INSIDE} for state in self._states)
+        self.size = len(self._states)
         self._known: dict[tuple[frozenset[int], int, str], tuple[frozenset[int], bool]] = {}
+        self._known_size = 0
 
     def search(self, text: str, spend: Callable[[int], None] = _free) -> bool:
         """Say whether the pattern is found anywhere in the text; `spend` hears of the steps that it takes.
@@ -372,10 +374,13 @@ class Pattern:
             for state in (self._states[index] for index in reached)
             if any(low <= code <= high for low, high in state.ranges)
         )
-        if len(self._known) >= _MAX_KNOWN:
+        step = (after, 0 in reached)
+        self._known_size += 8 + len(after)
+        if self._known_size > _MAX_KNOWN:
             self._known.clear()
-        self._known[key] = (after, 0 in reached)
-        return self._known[key]
+            self._known_size = 8 + len(after)
+        self._known[key] = step
+        return step
 
     def _closed(self, here: frozenset[int], context: int) -> set[int]:
         """Give all states that are reached without a character; a search may begin anywhere, so the first is too."""
@@ -400,7 +405,7 @@ def _holds(assertion: int, context: int) -> bool:
     return bool(context & 4) == (assertion == _EDGE)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def compiled(pattern: str) -> Pattern:
     """Give a pattern ready to search.
 

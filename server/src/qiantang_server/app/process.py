@@ -21,7 +21,7 @@ from qiantang_server.app import serve
 from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.app.settings import ServerSettings, default_folder
 from qiantang_server.identity.service import Identity
-from qiantang_server.kernel import access, audit, sealing
+from qiantang_server.kernel import access, sealing
 from qiantang_server.kernel.bus import Bus
 from qiantang_server.kernel.cache import CacheSettings
 from qiantang_server.kernel.cache import choice as cache_choice
@@ -129,9 +129,7 @@ class ControlPlane:
                 "coordination": _condition_check(agreed),
             },
         )
-        denials = audit.Denials(database)
-        self._stack.push_async_callback(denials.flush, all_=True)
-        built = self._application(kernel, rooms, checked, denials)
+        built = self._application(kernel, rooms, checked)
         checked.opened = True
         return Running(kernel=kernel, application=built, health=checked, address=address, rooms=rooms)
 
@@ -170,19 +168,19 @@ class ControlPlane:
         task = asyncio.create_task(follow(), name="servers")
         self._stack.push_async_callback(_cancelled, task)
 
-    def _application(
-        self, kernel: Kernel, rooms: Mapping[str, Opened], checked: health.Health, denials: audit.Denials
-    ) -> Litestar:
+    def _application(self, kernel: Kernel, rooms: Mapping[str, Opened], checked: health.Health) -> Litestar:
+        figures = health.Figures()
+        figures.follow(kernel.watch, kernel.resources.parts)
         return application.build(
             self.section("web", WebSettings),
             life=kernel.resources,
             watching=kernel.watch,
             authenticator=_one(rooms, "authenticator"),
-            denials=denials,
+            denials=_one(rooms, "authenticator").ground.denials,
             permissions=kernel.permissions,
             routes=[route for room in rooms.values() for route in room.routes],
             process_health=checked,
-            figures=health.Figures(),
+            figures=figures,
         )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
-from qiantang.kernel import protocol, resource, wire
+from qiantang.kernel import errors, protocol, resource, wire
 
 
 def frame(event: str, data: object) -> bytes:
@@ -19,10 +19,13 @@ HEARTBEAT = b": beat\n\n"
 class Subscriber:
     """One stream. Notices of one bundle replace each other while they wait, so what waits is bounded by its bundles."""
 
-    __slots__ = ("_frames", "_pending", "_wake", "bundles", "closed")
+    __slots__ = ("_frames", "_pending", "_wake", "admitted", "bundles", "closed")
 
-    def __init__(self, bundles: Iterable[resource.Bundle]) -> None:
+    def __init__(
+        self, bundles: Iterable[resource.Bundle], admitted: Callable[[], Awaitable[object]] | None = None
+    ) -> None:
         self.bundles = set(bundles)
+        self.admitted = admitted
         self.closed = False
         self._pending: dict[resource.Bundle, bytes] = {}
         self._frames: list[bytes] = []
@@ -108,16 +111,24 @@ class Hub:
         """Give every bundle that some stream watches."""
         return list(self._watching)
 
+    async def recheck(self) -> None:
+        """Ask of every stream whether it would still be admitted, and end those that would not: the application was removed,
+        the credential revoked, or the token has ended and the receiver must show a new one.
+        """
+        for subscriber in list(self._all):
+            if subscriber.admitted is None or subscriber.closed:
+                continue
+            try:
+                await subscriber.admitted()
+            except errors.GoneError as error:
+                subscriber.say("gone", protocol.Gone(reason=error.detail), last=True)
+            except (errors.UnauthenticatedError, errors.ForbiddenError, errors.NotFoundError):
+                subscriber.close()
+
     def say_all(self, event: str, data: object) -> None:
         """Send an event to every stream."""
         for subscriber in self._all:
             subscriber.say(event, data)
-
-    def end(self, bundles: Iterable[resource.Bundle], reason: str) -> None:
-        """Tell the streams of a removed application that it is gone, and end them."""
-        for bundle in bundles:
-            for subscriber in self.watchers(bundle):
-                subscriber.say("gone", protocol.Gone(reason=reason), last=True)
 
     def close(self) -> None:
         """Send every stream to another server, and end it."""

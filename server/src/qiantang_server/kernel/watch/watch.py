@@ -22,6 +22,7 @@ from qiantang_server.kernel.watch.settings import WatchSettings
 
 log = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.5
+RECHECK_SECONDS = 3.0
 RESTART_SECONDS = 1.0
 
 
@@ -46,9 +47,7 @@ class Watch:
         self.heads = Heads(parts, cache, principal)
         self.deliveries = Deliveries(parts, self.heads, resources.gray, settings.cache_bytes)
         self.instances = Instances(parts.database, node, parts.clock)
-        self.relay = Relay(
-            parts.database, self.heads, self.hub, cache, coordination, announce_first=announce_first
-        )
+        self.relay = Relay(parts.database, self.heads, self.hub, cache, coordination, announce_first=announce_first)
         self._coordination = coordination
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[str] = []
@@ -61,6 +60,7 @@ class Watch:
             "announcements": self._hear,
             "reconcile": self._reconcile,
             "instances": self._flush,
+            "admission": self._recheck,
         }
         self._tasks = [asyncio.create_task(_supervised(name, run), name=f"watch-{name}") for name, run in loops.items()]
         return self
@@ -127,6 +127,11 @@ class Watch:
                 for subscriber in watchers:
                     self.hub.watch_also(subscriber, links)
         self.hub.notice(bundle, position)
+
+    async def _recheck(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            await self.hub.recheck()
 
     async def _flush(self) -> None:
         while True:

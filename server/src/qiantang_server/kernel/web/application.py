@@ -105,7 +105,7 @@ def build(
             use_handler_docstrings=True,
         ),
         request_max_body_size=settings.max_body,
-        state=State({"watch": watching}),
+        state=State({"watch": watching, "authenticator": authenticator}),
         debug=False,
         logging_config=None,
     )

@@ -94,6 +94,7 @@ class Gate:
     async def _admit(self, scope: Scope, headers: Headers, opt: dict[str, Any]) -> Principal:
         presented = self._presented(scope, headers)
         principal = await self._authenticator.authenticate(presented)
+        scope["presented"] = presented  # type: ignore[typeddict-unknown-key]
         if not presented.bearer:
             reason = csrf.refused(str(scope.get("method", "GET")), headers)
             if reason:

@@ -22,6 +22,9 @@ from prometheus_client import (
 
 from qiantang.kernel import errors, wire
 from qiantang_server.kernel import storage
+from qiantang_server.kernel.resources import Ground
+from qiantang_server.kernel.resources.service.ground import Published
+from qiantang_server.kernel.watch import Watch
 
 CHECK_WITHIN = 2.0
 
@@ -96,9 +99,21 @@ class Figures:
         )
         self.streams = Gauge("qiantang_watch_streams", "open streams of notices", registry=self.registry)
         self.instances = Gauge("qiantang_watch_instances", "instances connected to this server", registry=self.registry)
-        self.published = Counter(
-            "qiantang_releases", "releases made by this server", ["capability", "action"], registry=self.registry
+        self.releases = Counter(
+            "qiantang_releases", "releases made by this server", ["capability"], registry=self.registry
         )
+
+    def follow(self, watch: Watch, parts: Ground) -> None:
+        """Read the streams and instances whenever asked, and count each release once it is durable."""
+        self.streams.set_function(lambda: len(watch.hub))
+        self.instances.set_function(lambda: len(watch.instances))
+        published = parts.published
+
+        def counted(one: Published) -> None:
+            self.releases.labels(one.bundle.capability).inc()
+            published(one)
+
+        parts.published = counted
 
 
 @get("/healthz", opt={"public": "a probe asks before anybody can sign in"})

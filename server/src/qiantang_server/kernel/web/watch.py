@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 
 from qiantang.kernel import errors, protocol, resource, wire
 from qiantang_server.kernel import access
-from qiantang_server.kernel.access import Principal, Target
+from qiantang_server.kernel.access import Authenticator, Presented, Principal, Target
 from qiantang_server.kernel.watch import Watch
 from qiantang_server.kernel.watch.hub import Subscriber
 
@@ -79,7 +79,10 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
     _require(principal, request.scope)
     if len(watch.hub) >= watch.settings.max_streams:
         raise errors.UnavailableError("this server holds as many streams as it may: connect to another", retry_after=5)
-    subscriber = Subscriber(await watch.bundles(request))
+    presented = cast("Presented", scope.get("presented"))
+    authenticator = cast("Authenticator", scope["litestar_app"].state["authenticator"])
+    bundles = await watch.bundles(request)
+    subscriber = Subscriber(bundles, lambda: authenticator.authenticate(presented))
     watch.hub.add(subscriber)
     key = watch.instances.arrive(request.scope, request.instance, request.held)
     gone = asyncio.create_task(_until_disconnected(receive, subscriber))

@@ -19,16 +19,21 @@ PASSWORD = "correct horse battery staple"  # of a throw-away platform
 class Platform(Process):
     """One server of the control plane; `options` are more flags of `qiantang up`, such as `--database-url=…`.
 
-    `share` names another platform whose data folder (keyring, and the database where it is embedded) it uses.
+    `share` names another platform whose data folder (keyring, and the database where it is embedded) it uses; the
+    first administrator is the same then. `variables` are more of its environment.
     """
 
     name: ClassVar[str] = "qiantang"
 
-    def __init__(self, *options: str, share: Platform | None = None) -> None:
+    def __init__(
+        self, *options: str, share: Platform | None = None, variables: dict[str, str] | None = None
+    ) -> None:
         super().__init__()
         self.port = ports.take()
         self.data = share.data if share is not None else self.folder / "data"
         self.options = options
+        self.variables = variables or {}
+        self._share = share
         self._token = ""
 
     @staticmethod
@@ -57,6 +62,8 @@ class Platform(Process):
 
     def administrator(self) -> Api:
         """Give the API as the first administrator, who is made at the first call."""
+        if self._share is not None:
+            self._token = self._share.administrator().token
         if not self._token:
             with httpx.Client(base_url=self.address, timeout=30) as client:
                 first = {"token": self.started()["first_start_token"], "name": USER, "password": PASSWORD}

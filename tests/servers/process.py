@@ -12,7 +12,9 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, Self
 
 from tests.servers.keeper import family, keeper, kill_members, signal_tree
@@ -40,6 +42,9 @@ class Process(ABC):
     account: ClassVar[str] = ""
     """The user to run as when the tests run as root, for servers that refuse root."""
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+
+    variables: Mapping[str, str] = MappingProxyType({})
+    """More of its environment than every server gets."""
 
     def __init__(self) -> None:
         self.folder = new_folder(self.name)
@@ -104,7 +109,7 @@ class Process(ABC):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd=self.folder,
-                env=environment(self.folder),
+                env={**environment(self.folder), **self.variables},
                 **run_as(self.account),
             )
         keeper().watch(self._popen.pid)

@@ -1,4 +1,4 @@
-"""Conformance suite of the coordination port: what every adapter must do, to be run by whoever writes one.
+"""A fake of the coordination for tests, and the conformance suite that every adapter must pass, the fake too.
 
 Subclass `CoordinationConformance` in a test module (pytest with pytest-asyncio in auto mode) and give it the fixture
 `open_one`: a function that opens one more, independent coordination over the same servers, and closes it at the end of
@@ -11,11 +11,21 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Self, TypeVar
+
+import msgspec
 
 from qiantang.kernel import errors
 from qiantang.kernel.resource import Position
-from qiantang_server.kernel.coordination.port import Coordination, Lease
+from qiantang_server.kernel.coordination.board import Board, Roster
+from qiantang_server.kernel.coordination.port import (
+    Condition,
+    Coordination,
+    Lease,
+    check_key,
+    check_lease,
+    check_server,
+)
 
 OpenOne = Callable[[], Awaitable[Coordination]]
 T = TypeVar("T")
@@ -24,6 +34,108 @@ LONG = timedelta(seconds=30)
 SHORT = timedelta(milliseconds=400)
 DEADLINE = 20.0
 """Seconds that a test waits for what must come; generous, since machines are busy."""
+
+
+class FakeGround:
+    """What fakes of one test agree on: the servers' side. `away` is what every call raises while it is set.
+
+    Its clock is the loop's, so it runs in virtual time where the loop does.
+    """
+
+    def __init__(self) -> None:
+        self.away: Exception | None = None
+        self.leases: dict[str, tuple[str, int, float]] = {}
+        self.board = Board()
+        self.roster = Roster()
+        self.positions: dict[str, Position] = {}
+        self.servers: dict[str, str] = {}
+
+    def now(self) -> float:
+        """Give the clock, in seconds."""
+        if self.away is not None:
+            raise self.away
+        return asyncio.get_running_loop().time()
+
+
+class FakeCoordination:
+    """One server's view of a ground."""
+
+    def __init__(self, ground: FakeGround) -> None:
+        self.ground = ground
+        self._board, self._roster = Board(), Roster()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._nodes: set[str] = set()
+
+    @property
+    def condition(self) -> Condition:
+        away = self.ground.away
+        return Condition(ready=away is None, reason="" if away is None else str(away))
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._follow_servers())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._board.close()
+        self._roster.close()
+        for node in self._nodes:
+            self.ground.servers.pop(node, None)
+        self.ground.roster.post(self.ground.servers.values())
+
+    async def acquire(self, name: str, holder: str, ttl: timedelta) -> Lease | None:
+        millis, now = check_lease(name, holder, ttl), self.ground.now()
+        held_by, epoch, expires = self.ground.leases.get(name, ("", 0, 0.0))
+        if held_by not in {"", holder} and now < expires:
+            return None
+        self.ground.leases[name] = (holder, epoch + 1, now + millis / 1000)
+        return Lease(name=name, holder=holder, epoch=epoch + 1, expires=int((now + millis / 1000) * 1000))
+
+    async def renew(self, lease: Lease, ttl: timedelta) -> Lease | None:
+        millis, now = check_lease(lease.name, lease.holder, ttl), self.ground.now()
+        held_by, epoch, expires = self.ground.leases.get(lease.name, ("", 0, 0.0))
+        if (held_by, epoch) != (lease.holder, lease.epoch) or now >= expires:
+            return None
+        self.ground.leases[lease.name] = (held_by, epoch, now + millis / 1000)
+        return msgspec.structs.replace(lease, expires=int((now + millis / 1000) * 1000))
+
+    async def release(self, lease: Lease) -> None:
+        self.ground.now()
+        held_by, epoch, _ = self.ground.leases.get(lease.name, ("", 0, 0.0))
+        if (held_by, epoch) == (lease.holder, lease.epoch):
+            self.ground.leases[lease.name] = ("", epoch, 0.0)
+
+    async def announce(self, key: str, position: Position) -> bool:
+        check_key(key)
+        self.ground.now()
+        return self.ground.board.post(key, position) and self.ground.positions.update({key: position}) is None
+
+    async def read(self, key: str) -> Position | None:
+        check_key(key)
+        self.ground.now()
+        return self.ground.positions.get(key)
+
+    def watch(self) -> AsyncIterator[tuple[str, Position]]:
+        return self._board.watch()
+
+    async def enlist(self, node: str, address: str) -> None:
+        check_server(node, address)
+        self._nodes.add(node)
+        self.ground.servers[node] = address
+        self.ground.roster.post(self.ground.servers.values())
+
+    def servers(self) -> AsyncIterator[list[str]]:
+        return self._roster.watch()
+
+    async def _follow(self) -> None:
+        async for key, position in self.ground.board.watch():
+            self._board.post(key, position)
+
+    async def _follow_servers(self) -> None:
+        async for addresses in self.ground.roster.watch():
+            self._roster.post(addresses)
 
 
 def fresh_name() -> str:

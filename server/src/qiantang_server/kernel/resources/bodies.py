@@ -77,7 +77,8 @@ class Bodies:
                     problems=[errors.Problem(MASK_ONLY, path)],
                 )
             mark = self._keeper.mask(self._tenant, value)
-            if mark in known:
+            # a mark is short: another value may have it by chance, and must not be taken for this one
+            if mark in known and self._keeper.open(self._tenant, known[mark]["sealed"], context) == value.encode():
                 return {FIELD: known[mark]}
             text = self._keeper.seal(self._tenant, value.encode(), context)
             return {FIELD: {"mask": mark, "sealed": text}}

@@ -91,7 +91,8 @@ class Core:
             secret=self.settings.secret.reveal(),
         )
         self.config.wake = self._mirror.resume
-        self._mirror.subscribe(CAPABILITY, self._tell, prepare=self._take)
+        subscription = self._mirror.subscribe(CAPABILITY, self._tell, prepare=self._take)
+        self.config.when_caught_up(lambda: subscription.report(self._outcome()))
         try:
             view = await self._mirror.open(self.settings.start_deadline.total_seconds())
             await self._begin(view)
@@ -118,11 +119,12 @@ class Core:
         self.config.loop = None
 
     def status(self) -> Status:
-        """Tell how it stands, from any thread."""
-        place, name = str(self.settings.place), self.instance.name
-        if self._mirror is None:
+        """Tell how it stands, from any thread; in a forked child it has the line opened."""
+        place, name, line = str(self.settings.place), self.instance.name, self._mirror
+        if line is None:
             return Status(scope=place, instance=name, open=False, failures=self.config.failures)
-        found = self._mirror.status()
+        line.resume()
+        found = line.status()
         return Status(
             scope=place,
             instance=name,
@@ -200,7 +202,11 @@ class Core:
 
     async def _tell(self, _before: mirror.MirrorView, _after: mirror.MirrorView) -> mirror.Outcome:
         """Say how the callbacks took it: they were set off when it was taken in."""
-        failures = await self.config.settled()
+        await self.config.settled()
+        return self._outcome()
+
+    def _outcome(self) -> mirror.Outcome:
+        failures = self.config.failures
         if not failures:
             return mirror.APPLIED
         return mirror.Outcome(status="failed", error="; ".join(str(failure) for failure in failures))

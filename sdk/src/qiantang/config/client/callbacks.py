@@ -76,9 +76,10 @@ class Registration:
 
 
 class Callbacks:
-    """All callbacks of one client."""
+    """All callbacks of one client. `caught_up` is called when one that overran knows the latest state after all."""
 
     def __init__(self, latest: Callable[[], tuple[State, int]]) -> None:
+        self.caught_up: Callable[[], None] = _nobody_asks
         self._latest = latest
         self._all: tuple[Registration, ...] = ()
         self._moved: asyncio.Event | None = None
@@ -122,16 +123,20 @@ class Callbacks:
 
     async def _follow(self, one: Registration, news: Any, state: State, number: int) -> None:
         """Run one until it knows the latest state."""
+        overran = False
         while news is not None:
-            await self._tell(one, news, state)
+            overran = await self._tell(one, news, state) or overran
             one.known, one.done = state, number
             self._progress()
             state, number = self._latest()
             news = self._look(one, state, number)
         one.task = None
         self._progress()
+        if overran:
+            self.caught_up()  # who waited was told long ago that it overran
 
-    async def _tell(self, one: Registration, news: Any, state: State) -> None:
+    async def _tell(self, one: Registration, news: Any, state: State) -> bool:
+        """Run one once, to its very end; say whether it overran."""
         run: runner.Run | None = None
         try:
             run = one.start(news)
@@ -140,11 +145,13 @@ class Callbacks:
             one.failure = failure(one.name, error, [one.known or state, state])
         else:
             one.failure = None
-        if run is not None and not run.over:
-            one.overdue = True
-            self._progress()
-            await run.ended()
-            one.overdue = False
+        if run is None or run.over:
+            return False
+        one.overdue = True
+        self._progress()
+        await run.ended()
+        one.overdue = False
+        return True
 
     async def settled(self) -> None:
         """Wait until everybody was told of the state that is the latest now, or overran."""
@@ -164,6 +171,10 @@ class Callbacks:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _nobody_asks() -> None:
+    """Nobody wants to know."""
 
 
 def failure(name: str, error: Exception, states: Sequence[State]) -> Failure:

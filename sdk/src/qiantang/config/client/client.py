@@ -76,6 +76,7 @@ class ConfigClient:
         self._lock = threading.RLock()
         self._bindings: dict[tuple[type, str, str], Binding[Any]] = {}
         self._callbacks = Callbacks(self._latest)
+        self._differences = event.Differences()
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -213,7 +214,7 @@ class ConfigClient:
             return runner.begin(call, coroutine=is_coroutine, loop=home)
 
         def detect(before: State, after: State) -> Event | None:
-            return event.between(before, after, namespace, pattern)
+            return self._differences.between(before, after, namespace, pattern)
 
         limit = self._limit if timeout is None else checked_limit(timeout)
         return self.watch(Registration(event.callback_name(callback), detect, start, limit))
@@ -250,6 +251,10 @@ class ConfigClient:
         """Wait until all callbacks were told of the state in use, or overran; give those that are behind."""
         await self._callbacks.settled()
         return self.failures
+
+    def when_caught_up(self, call: Callable[[], None]) -> None:
+        """Have it called when a callback that overran knows the latest state after all."""
+        self._callbacks.caught_up = call
 
     async def close(self) -> None:
         """Give up the callbacks that run; the views keep what they show."""

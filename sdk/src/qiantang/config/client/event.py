@@ -13,6 +13,7 @@ from qiantang.config.client.state import Pinned, State
 from qiantang.config.model import tree
 
 MAX_SHOWN = 20
+MAX_DIFFERENCES = 4
 
 
 class Change:
@@ -76,17 +77,29 @@ class Listener(Protocol):
         ...
 
 
-def between(before: State, after: State, namespace: str, pattern: Pattern) -> Event | None:
-    """Give what changed under a pattern, or None where nothing did."""
-    changed = tree.changed(_tree(before, namespace), _tree(after, namespace))
-    if not changed:
-        return None
-    changes = {key: changed[key] for key in pattern.among(changed)}
-    if not changes:
-        return None
-    secret = {*_secrets(before, namespace), *_secrets(after, namespace)}
-    told = {key: Change(one.before, one.after, secret=key in secret) for key, one in changes.items()}
-    return Event(namespace, MappingProxyType(told), Pinned(before), Pinned(after))
+class Differences:
+    """What differs between states, found once for all callbacks that ask. Not safe from threads by itself."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[State, State, str, Mapping[str, Change]]] = []
+
+    def between(self, before: State, after: State, namespace: str, pattern: Pattern) -> Event | None:
+        """Give what changed under a pattern, or None where nothing did."""
+        changes = self._changes(before, after, namespace)
+        told = {key: changes[key] for key in pattern.among(changes)}
+        if not told:
+            return None
+        return Event(namespace, MappingProxyType(told), Pinned(before), Pinned(after))
+
+    def _changes(self, before: State, after: State, namespace: str) -> Mapping[str, Change]:
+        for one, other, name, found in self._found:
+            if one is before and other is after and name == namespace:
+                return found
+        changed = tree.changed(_tree(before, namespace), _tree(after, namespace))
+        secret = {*_secrets(before, namespace), *_secrets(after, namespace)} if changed else set[str]()
+        found = {key: Change(one.before, one.after, secret=key in secret) for key, one in changed.items()}
+        self._found = [(before, after, namespace, found), *self._found[: MAX_DIFFERENCES - 1]]
+        return found
 
 
 def _tree(state: State, namespace: str) -> Any:

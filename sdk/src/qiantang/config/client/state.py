@@ -38,6 +38,7 @@ class State:
         self.settings = settings
         self.namespaces = namespaces
         self.position = position
+        self.looked_up: dict[tuple[str, str], Any] = {}  # what is there is found once; it never changes
         self.__dict__.update(values)
 
     def data(self, namespace: str) -> Any:
@@ -76,8 +77,13 @@ class State:
         Raises:
             MismatchError: the text cannot be read so.
         """
-        found = tree.get(self.data(namespace), key, default)
-        if found is default or not isinstance(found, str) or default is None or isinstance(default, str):
+        found = self.looked_up.get((namespace, key), tree.MISSING)
+        if found is tree.MISSING:
+            found = tree.get(self.data(namespace), key)
+            if found is tree.MISSING:
+                return default
+            self.looked_up[namespace, key] = found
+        if default is None or not isinstance(found, str) or isinstance(default, str):
             return found
         try:
             return conversion.to_kind_of(default, found)
@@ -86,7 +92,7 @@ class State:
             raise MismatchError(f"{key} in namespace {namespace} is text that cannot be read as {kind}") from None
 
 
-_OWN = frozenset({"settings", "namespaces", "position"})
+_OWN = frozenset({"settings", "namespaces", "position", "looked_up"})
 
 EMPTY = State(effective.Effective("", MappingProxyType({})), MappingProxyType({}), resource.NOWHERE, {})
 

@@ -33,6 +33,7 @@ class Subscription:
     prepare: Prepare | None
     seen: MirrorView
     end: Callable[[Subscription], None]
+    done: Callable[[str], None]
     target: MirrorView | None = None
     task: asyncio.Task[None] | None = None
     outcome: Outcome = field(default=APPLIED)
@@ -40,6 +41,12 @@ class Subscription:
     def cancel(self) -> None:
         """Hear no more; a call that runs is not interrupted."""
         self.end(self)
+
+    def report(self, outcome: Outcome) -> None:
+        """Say better how taking the view in use went, once that is known; on the runtime's loop."""
+        if self.task is None:
+            self.outcome = outcome
+            self.done(self.capability)
 
 
 class Listeners:
@@ -55,7 +62,7 @@ class Listeners:
 
     def subscribe(self, capability: str, listener: Listener, prepare: Prepare | None, seen: MirrorView) -> Subscription:
         """Add a listener, from any thread."""
-        subscription = Subscription(capability, listener, prepare, seen, self._end)
+        subscription = Subscription(capability, listener, prepare, seen, self._end, self._done)
         with self._lock:
             self._all = (*self._all, subscription)
         return subscription

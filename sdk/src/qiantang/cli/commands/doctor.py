@@ -54,7 +54,8 @@ TABLE = Table[Finding](
 @click.pass_context
 def doctor(context: click.Context) -> None:
     """Look for what is wrong with this machine, the servers and your token."""
-    findings = [*_machine(), *_installed(), *_folders(), *_control_plane(context.ensure_object(Session))]
+    session = context.ensure_object(Session)
+    findings = [*_machine(), *_installed(), *_folders(), *_control_plane(session)]
     output.show_list(findings, TABLE, session.form)
     bad = [one.check for one in findings if one.state == "bad"]
     if bad:

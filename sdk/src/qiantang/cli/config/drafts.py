@@ -39,7 +39,10 @@ def diff(session: Session, *, revision: int | None, since: int | None, place: Pl
 @place_options
 @click.pass_obj
 def delete(session: Session, *, namespace: str, yes: bool, place: Place) -> None:
-    """Draft the removal of a namespace; instances keep it until that is published."""
+    """Draft the removal of a namespace.
+
+    Instances keep it until that is published.
+    """
     with open_room(session, place, CAPABILITY) as room:
         detail = require(room, namespace)
         ask(session, f"draft the removal of {namespace} from {room.bundle.scope}?", yes=yes)
@@ -55,7 +58,10 @@ def delete(session: Session, *, namespace: str, yes: bool, place: Place) -> None
 @place_options
 @click.pass_obj
 def discard(session: Session, *, namespaces: tuple[str, ...], everything: bool, yes: bool, place: Place) -> None:
-    """Throw drafts away; what is published stays."""
+    """Throw drafts away.
+
+    What is published stays.
+    """
     if bool(namespaces) == everything:
         raise click.UsageError("name the namespaces, or give --all")
     with open_room(session, place, CAPABILITY) as room:

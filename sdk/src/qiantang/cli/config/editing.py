@@ -38,9 +38,9 @@ TYPES = ["string", "number", "boolean", "json"]
 def set_values(
     session: Session, *, namespace: str, pairs: tuple[str, ...], source: str, place: Place, **given: Any
 ) -> None:
-    """Set values of a namespace as a draft; a namespace that is not there is made.
+    """Set values of a namespace as a draft.
 
-    A secret stays a secret when it is set anew. Publish the draft with qiantang config publish.
+    A namespace that is not there is made. A secret stays a secret when it is set anew. Publish the draft with qiantang config publish.
     """
     if bool(pairs) == bool(source):
         raise click.UsageError("give KEY=VALUE pairs, or a whole document with --file")

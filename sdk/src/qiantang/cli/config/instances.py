@@ -36,7 +36,10 @@ INSTANCES = Table[release.InstanceStatus](
 @output_option
 @click.pass_obj
 def instances(session: Session, *, behind: bool, place: Place) -> None:
-    """List the running instances with what each holds, since when, and the error of its callback."""
+    """List the running instances with what each holds.
+
+    And since when, and the error of its callback.
+    """
     with open_room(session, place, CAPABILITY) as room:
         found = room.pages(release.InstanceStatus, "instances")
     if behind:
@@ -52,7 +55,10 @@ def instances(session: Session, *, behind: bool, place: Place) -> None:
 @output_option
 @click.pass_obj
 def watch(session: Session, *, every: float, count: int | None, within: float | None, place: Place) -> None:
-    """Tell of each release as it is published, until Ctrl-C. A server that is away is told of, and waited for."""
+    """Tell of each release as it is published.
+
+    Until Ctrl-C. A server that is away is told of, and waited for.
+    """
     ends = None if within is None else time.monotonic() + within
     with open_room(session, place, CAPABILITY) as room:
         seen = room.status().position.revision

@@ -58,7 +58,10 @@ SETTINGS = Table[Setting](
 @output_option
 @click.pass_obj
 def list_namespaces(session: Session, *, place: Place) -> None:
-    """List the namespaces of an application, drafts among them."""
+    """List the namespaces of an application.
+
+    Drafts are among them.
+    """
     with open_room(session, place, CAPABILITY) as room:
         found = room.pages(release.ResourceSummary, PLURAL)
     output.show_list(found, NAMESPACES, session.form)
@@ -72,7 +75,10 @@ def list_namespaces(session: Session, *, place: Place) -> None:
 @output_option
 @click.pass_obj
 def get(session: Session, *, namespace: str, key: str, draft: bool, place: Place) -> None:
-    """Show a namespace, or one value of it; secrets as their marks."""
+    """Show a namespace, or one value of it.
+
+    Secrets show as their marks.
+    """
     with open_room(session, place, CAPABILITY) as room:
         detail = require(room, namespace)
     body = current_body(detail) if draft else detail.published
@@ -91,7 +97,10 @@ def get(session: Session, *, namespace: str, key: str, draft: bool, place: Place
 @output_option
 @click.pass_obj
 def reveal(session: Session, *, namespace: str, key: str, draft: bool, place: Place) -> None:
-    """Show a namespace, or one value of it, with its secrets. That you did is written in the audit log."""
+    """Show a namespace with its secrets; this is written down.
+
+    With a key, one value of it. The audit log keeps who looked, and when.
+    """
     with open_room(session, place, CAPABILITY) as room:
         answer = room.get(dict[str, Any], PLURAL, namespace, "revealed", draft=draft)
     show_body(secret.replace_secrets(answer["body"], lambda _path, inside: inside.get("value", "")), key, session.form)

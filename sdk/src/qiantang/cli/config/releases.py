@@ -37,7 +37,10 @@ RESOURCES = Table[release.ReleaseResource](
 def publish(
     session: Session, *, namespaces: tuple[str, ...], at: str, message: str, place: Place, **given: int | float | None
 ) -> None:
-    """Publish the drafts, or only those of the namespaces named, as a release."""
+    """Publish drafts as a release.
+
+    All of the application, or only those of the namespaces named.
+    """
     order = publishing.Order(
         message=message,
         only=[(KIND, name) for name in namespaces] or None,
@@ -67,7 +70,10 @@ def history(session: Session, *, limit: int, place: Place) -> None:
 @output_option
 @click.pass_obj
 def show(session: Session, *, revision: int, namespace: str, place: Place) -> None:
-    """Show one release with its content, or one namespace as it was then; secrets as their marks."""
+    """Show one release with its content.
+
+    Or one namespace as it was then. Secrets show as their marks.
+    """
     with open_room(session, place, CAPABILITY) as room:
         detail = room.get(release.ReleaseDetail, "releases", str(revision))
     if namespace:
@@ -93,7 +99,10 @@ def show(session: Session, *, revision: int, namespace: str, place: Place) -> No
 @output_option
 @click.pass_obj
 def rollback(session: Session, *, revision: int, message: str, wait: float, yes: bool, place: Place) -> None:
-    """Publish the content of an earlier revision as a new one."""
+    """Publish an earlier revision again.
+
+    Its content becomes a new revision; the history stays.
+    """
     with open_room(session, place, CAPABILITY) as room:
         now = room.status().position.revision
         found = room.get(list[release.PendingChange], "releases", str(revision), "changes", since=now)

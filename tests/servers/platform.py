@@ -35,6 +35,7 @@ class Platform(Process):
         self.variables = variables or {}
         self._share = share
         self._token = ""
+        self._apis: list[Api] = []
 
     @staticmethod
     def missing() -> list[str]:
@@ -79,8 +80,15 @@ class Platform(Process):
         return self.as_bearer(self._token)
 
     def as_bearer(self, token: str) -> Api:
-        """Give the API as whoever a token speaks for."""
-        return Api(self.address, token)
+        """Give the API as whoever a token speaks for; it is closed with the platform."""
+        self._apis.append(Api(self.address, token))
+        return self._apis[-1]
+
+    def close(self) -> None:
+        """Stop it, and remove its data."""
+        for api in self._apis:
+            api.client.close()
+        super().close()
 
 
 class Api:

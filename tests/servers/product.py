@@ -171,6 +171,12 @@ class Application:
         page = (api or self.api).call("GET", f"config/{self.scope}/instances")
         return {row["instance"]["name"]: row for row in page["items"]}
 
+    def audit_is_whole(self, api: Api | None = None) -> bool:
+        """Say whether the audit chains of the platform and of the tenant are as they were written."""
+        tenant = self.scope.partition("/")[0]
+        found = [(api or self.api).call("POST", path) for path in ("audit/verify", f"audit/tenants/{tenant}/verify")]
+        return all(one["intact"] for one in found)
+
     def close(self) -> None:
         """End all clients."""
         for client in self.clients:

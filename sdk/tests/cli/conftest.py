@@ -72,7 +72,7 @@ class Center:
         url = urlsplit(target)
         parts = [unquote(part) for part in url.path.strip("/").split("/")]
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        data = json.loads(body) if body else None
+        data = json.loads(body) if body and headers.get("content-type") == "application/json" else body or None
         self.calls.append((method, target, data))
         if parts == ["healthz"]:
             return 200, {"alive": True, "version": "0.1.0"}

@@ -307,3 +307,36 @@ def test_bodies_are_edited_without_touching_their_origin() -> None:
 def test_labels_are_checked(text: str) -> None:
     with pytest.raises(click.UsageError):
         gray.parse_rule(labels=(text,), instances=(), percent=0, count=0)
+
+
+def test_export_writes_bytes_as_they_are_and_only_where_nothing_is(signed_in: Run, center: Center, tmp_path) -> None:
+    center.answers[f"/api/v1/config/{PLACE}/export"] = b"PK\x00\xff"
+    file = tmp_path / "orders.zip"
+    result = signed_in("config", "export", "--file", str(file))
+    assert file.read_bytes() == b"PK\x00\xff"
+    assert file.stat().st_mode & 0o077 == 0
+    assert result.stdout == ""
+    assert "--force" in signed_in("config", "export", "--file", str(file), code=5).stderr
+    signed_in("config", "export", "--file", str(file), "--force")
+    center.answers[f"/api/v1/config/{PLACE}/export/application"] = b"a: 1\n"
+    assert signed_in("config", "export", "application", "--format", "yaml", "--reveal").stdout == "a: 1\n"
+    assert center.calls[-1][1].endswith("export/application?format=yaml&reveal=true")
+
+
+def test_import_says_line_by_line_what_it_did(signed_in: Run, center: Center, tmp_path) -> None:
+    lines = [{"namespace": "a", "action": "add"}, {"namespace": "b", "action": "keep", "reason": "the same"}]
+    center.answers[f"/api/v1/config/{PLACE}/import"] = {"dry_run": False, "lines": lines}
+    file = tmp_path / "orders.zip"
+    file.write_bytes(b"PK")
+    result = signed_in("config", "import", str(file), "--policy", "merge")
+    assert "the same" in result.stdout
+    assert "qiantang config publish" in result.stderr
+    assert center.calls[-1][1].endswith("import?policy=merge&dry_run=false")
+    lines[1] |= {"action": "refuse", "reason": "exists"}
+    assert "refused: b" in signed_in("config", "import", str(file), code=5).stderr
+    center.answers[f"/api/v1/config/{PLACE}/import/app"] = {"dry_run": True, "lines": lines[:1]}
+    (tmp_path / "app.yaml").write_text("{}")
+    signed_in("config", "import", str(tmp_path / "app.yaml"), "--dry-run")
+    assert center.calls[-1][1].endswith("import/app?format=yaml&policy=fail&dry_run=true")
+    assert "give --format" in signed_in("config", "import", str(tmp_path / "x"), code=2).stderr
+    assert "cannot be read" in signed_in("config", "import", str(tmp_path / "x.zip"), code=3).stderr

@@ -40,7 +40,8 @@ def set_values(
 ) -> None:
     """Set values of a namespace as a draft.
 
-    A namespace that is not there is made. A secret stays a secret when it is set anew. Publish the draft with qiantang config publish.
+    A namespace that is not there is made. A secret stays a secret when it is set anew. Publish the draft with
+    qiantang config publish.
     """
     if bool(pairs) == bool(source):
         raise click.UsageError("give KEY=VALUE pairs, or a whole document with --file")

@@ -54,7 +54,8 @@ def export(
 ) -> None:
     """Write namespaces to a file.
 
-    One as text, or with none named the whole application as a zip file. Secrets are left out unless revealed; an import keeps those that it finds in their place.
+    One as text, or with none named the whole application as a zip file. Secrets are left out unless revealed; an
+    import keeps those that it finds in their place.
     """
     if not namespace and target == "-" and sys.stdout.isatty():
         raise click.UsageError("a zip file is nothing for a terminal: give --file orders.zip")

@@ -21,7 +21,7 @@ Moment = Annotated[int, QueryParameter(ge=0, le=1 << 52, description="millisecon
 Seq = Annotated[int, QueryParameter(ge=0, le=1 << 52, description="show what is older than this number")]
 
 
-def provide_wanted(  # noqa: PLR0913  # one for each filter
+def provide_wanted(  # one for each filter
     *,
     actor: FromQuery[str] = "",
     action: FromQuery[str] = "",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from qiantang.identity import model
 from qiantang.kernel import errors
@@ -16,6 +14,7 @@ from qiantang_server.identity.service.people import home
 from qiantang_server.identity.service.rights import place_of, role_lines
 from qiantang_server.identity.service.sign_in import require_interactive, require_user
 from qiantang_server.identity.store import proof
+from qiantang_server.identity.store.proof import Row
 from qiantang_server.kernel import audit, storage
 from qiantang_server.kernel.access import Principal, Target
 
@@ -23,7 +22,7 @@ MAX_TOKENS = 50
 _DAY = 24 * 3600 * 1000
 
 
-def shown_token(row: sa.Row[Any]) -> model.AccessToken:
+def shown_token(row: Row) -> model.AccessToken:
     """Give a token's row as it is shown: never its secret's hash."""
     return model.AccessToken(
         id=row.id,

@@ -6,9 +6,6 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Any
-
-import sqlalchemy as sa
 
 from qiantang.identity.errors import ApplicationGoneError, CredentialEndedError, TokenEndedError
 from qiantang.kernel import errors, scope
@@ -17,7 +14,8 @@ from qiantang_server.identity.service.ground import Ground
 from qiantang_server.identity.service.rights import FOREVER, place_of, rights_of, role_lines
 from qiantang_server.identity.service.signing import SigningKeys
 from qiantang_server.identity.service.usage import Kind, Usage
-from qiantang_server.identity.store import estate, people, proof, sign_in, tables
+from qiantang_server.identity.store import estate, people, proof, sign_in
+from qiantang_server.identity.store.proof import Row
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.access import CompiledGrants, Grant, Presented, Principal, Target
 
@@ -144,7 +142,7 @@ class Authentication:
         )
         return _Known(principal, user.tenant, min(int(row.expires_at), rights.until), "token", row.id)
 
-    async def _user(self, session: storage.Session, user: str) -> sa.Row[Any]:
+    async def _user(self, session: storage.Session, user: str) -> Row:
         row = await people.find_user(session, user)
         if row is None or row.disabled or (row.tenant and not await tenant_is_open(session, row.tenant)):
             raise TokenEndedError("the account is disabled or gone")
@@ -157,9 +155,9 @@ class Authentication:
             raise TokenEndedError("the bearer token has expired: ask for a new one")
         async with self._ground.database.reading() as session:
             row = await proof.find_credential(session, credential)
-            if row is None:
-                raise CredentialEndedError("the credential that this token was given for is no more")
-            await require_credential(session, row, now)
+        if row is None:
+            raise CredentialEndedError("the credential that this token was given for is no more")
+        require_credential(row, now)
         place = scope.Scope(
             tenant=row.tenant, environment=row.environment, center=row.center, application=row.application
         )
@@ -189,20 +187,20 @@ class Authentication:
 
 async def tenant_is_open(session: storage.Session, tenant: str) -> bool:
     """Say whether a tenant is there and not disabled."""
-    row = await estate.find(session, tables.tenants, tenant)
+    row = await estate.find(session, "tenant", tenant)
     return row is not None and not row.disabled
 
 
-async def require_credential(session: storage.Session, row: sa.Row[Any], now: int) -> None:
-    """Pass where a credential's row is good at a moment.
+def require_credential(row: Row, now: int) -> None:
+    """Pass where a credential, as `proof.find_credential` gives it, is good at a moment.
 
     Raises:
         ApplicationGoneError: its application or environment was deleted.
         CredentialEndedError: it was revoked, has expired, or its tenant is disabled.
     """
-    if await estate.is_buried(session, place_of(row)):
-        raise ApplicationGoneError(f"{'/'.join(place_of(row))} was deleted: do not use what was received for it")
+    if row.buried:
+        raise ApplicationGoneError(f"{place_of(row)} was deleted: do not use what was received for it")
     if row.revoked_at or (row.expires_at and now >= row.expires_at):
         raise CredentialEndedError(f"credential {row.id} was revoked or has expired: give the application another one")
-    if not await tenant_is_open(session, row.tenant):
+    if row.tenant_disabled:
         raise CredentialEndedError(f"tenant {row.tenant} is disabled")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
-import sqlalchemy as sa
-
 from qiantang.identity import model
 from qiantang.identity.errors import (
     BadCredentialError,
@@ -24,10 +22,10 @@ from qiantang_server.identity.service.rights import place_of
 from qiantang_server.identity.service.signing import SigningKeys
 from qiantang_server.identity.service.usage import Usage
 from qiantang_server.identity.store import proof
+from qiantang_server.identity.store.proof import Row
 from qiantang_server.kernel import access, audit, storage
 from qiantang_server.kernel.access import Principal, Target
 
-Row = sa.Row[Any]
 MAX_ACTIVE = 2
 _NOBODY = bytes(32)
 
@@ -84,7 +82,7 @@ class Credentials:
 
         async def find(session: storage.Session) -> Row:
             row = await self._found(session, place, credential)
-            await require_credential(session, row, self._ground.now())
+            require_credential(row, self._ground.now())
             return row
 
         async with self._ground.database.reading() as session:
@@ -134,8 +132,7 @@ class Credentials:
         if row is None:
             await self._refused("unknown credential or wrong signature", request, address)
             raise BadCredentialError("the credential is unknown, or the request was not signed with its secret")
-        async with self._ground.database.reading() as session:
-            await require_credential(session, row, now)
+        require_credential(row, now)
         await self._require_fresh(request, now, address)
         lifetime = int(self._ground.settings.token.total_seconds())
         if row.expires_at:
@@ -150,12 +147,12 @@ class Credentials:
         """Say whether a credential of an application is good and has this secret."""
         async with self._ground.database.reading() as session:
             row = await proof.find_credential(session, credential)
-            if row is None or place_of(row) != Target.of(place):
-                return False
-            try:
-                await require_credential(session, row, self._ground.now())
-            except errors.QiantangError:
-                return False
+        if row is None or place_of(row) != Target.of(place):
+            return False
+        try:
+            require_credential(row, self._ground.now())
+        except errors.QiantangError:
+            return False
         return hmac.compare_digest(await self._key(row), protocol.signing_key(secret))
 
     async def _proven(self, request: protocol.TokenRequest) -> Row | None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from qiantang.identity import model
 from qiantang.identity.errors import ApplicationGoneError, ExistsError, NotEmptyError
 from qiantang.kernel import errors, scope
 from qiantang_server.identity.service.ground import Ground, changes, missing, page_limit
-from qiantang_server.identity.store import estate, people, proof, tables
+from qiantang_server.identity.store import estate, people, proof
+from qiantang_server.identity.store.estate import Row, What
 from qiantang_server.kernel import audit, storage
-from qiantang_server.kernel.access import Columns, Principal, Target, visible
-
-Row = sa.Row[Any]
+from qiantang_server.kernel.access import Principal, Target, visible
 
 
 def shown_tenant(row: Row) -> model.Tenant:
@@ -51,18 +48,18 @@ def shown_application(row: Row) -> model.Application:
     )
 
 
-_SHOWN: dict[str, tuple[sa.Table, Callable[[Row], Any]]] = {
-    "tenant": (tables.tenants, shown_tenant),
-    "environment": (tables.environments, shown_environment),
-    "center": (tables.centers, shown_center),
-    "application": (tables.applications, shown_application),
+_SHOWN: dict[What, Callable[[Row], Any]] = {
+    "tenant": shown_tenant,
+    "environment": shown_environment,
+    "center": shown_center,
+    "application": shown_application,
 }
 
 
 class _Subject(NamedTuple):
     """What a step is about: its kind, its row's key and its place."""
 
-    what: str
+    what: What
     key: tuple[str, ...]
     place: Target
 
@@ -77,8 +74,7 @@ class Estate:
 
     async def list_tenants(self, principal: Principal, after: str = "", limit: int = 100) -> model.Page[model.Tenant]:
         """List the tenants that the principal may see."""
-        shown = visible(principal, "identity.tenant:list", Columns(tables.tenants.c.name))
-        return await self._page("tenant", [shown], after, limit)
+        return await self._page(principal, "tenant", after, limit)
 
     async def read_tenant(self, tenant: str) -> model.Tenant:
         """Read a tenant.
@@ -109,9 +105,7 @@ class Estate:
         self, principal: Principal, tenant: str, after: str = "", limit: int = 100
     ) -> model.Page[model.Environment]:
         """List the environments of a tenant that the principal may see."""
-        t = tables.environments.c
-        shown = visible(principal, "identity.environment:list", Columns(t.tenant, t.name))
-        return await self._page("environment", [t.tenant == tenant, shown], after, limit)
+        return await self._page(principal, "environment", after, limit, tenant=tenant)
 
     async def create_environment(
         self, principal: Principal, tenant: str, command: model.NewEnvironment
@@ -147,7 +141,7 @@ class Estate:
             row = await _found(session, "environment", tenant, environment)
             if row.protected:
                 raise NotEmptyError(f"environment {environment} is protected: take the protection away first")
-            await estate.delete(session, tables.environments, tenant, environment)
+            await estate.delete(session, "environment", tenant, environment)
             await self._bury(session, principal, "environment", place, shown_environment(row))
 
         await self._ground.change(work, tenant, "")
@@ -158,9 +152,7 @@ class Estate:
         self, principal: Principal, tenant: str, after: str = "", limit: int = 100
     ) -> model.Page[model.Center]:
         """List the centers of a tenant that the principal may see."""
-        t = tables.centers.c
-        shown = visible(principal, "identity.center:list", Columns(t.tenant, center=t.name))
-        return await self._page("center", [t.tenant == tenant, shown], after, limit)
+        return await self._page(principal, "center", after, limit, tenant=tenant)
 
     async def create_center(self, principal: Principal, tenant: str, command: model.NewCenter) -> model.Center:
         """Make a center."""
@@ -191,7 +183,7 @@ class Estate:
             row = await _found(session, "center", tenant, center)
             if await estate.has_applications(session, tenant, center):
                 raise NotEmptyError(f"applications belong to center {center}: delete them first")
-            await estate.delete(session, tables.centers, tenant, center)
+            await estate.delete(session, "center", tenant, center)
             await people.delete_grants_in(session, place)
             await self._record(session, principal, "center:delete", place, changes(shown_center(row), None))
 
@@ -203,10 +195,7 @@ class Estate:
         self, principal: Principal, tenant: str, center: str, after: str = "", limit: int = 100
     ) -> model.Page[model.Application]:
         """List the applications of a center that the principal may see."""
-        t = tables.applications.c
-        columns = Columns(t.tenant, center=t.center, application=t.name)
-        shown = visible(principal, "identity.application:list", columns)
-        return await self._page("application", [t.tenant == tenant, t.center == center, shown], after, limit)
+        return await self._page(principal, "application", after, limit, tenant=tenant, center=center)
 
     async def read_application(self, tenant: str, center: str, application: str) -> model.Application:
         """Read an application.
@@ -257,7 +246,7 @@ class Estate:
 
         async def work(session: storage.Session) -> None:
             row = await _found(session, "application", tenant, center, application)
-            await estate.delete(session, tables.applications, tenant, center, application)
+            await estate.delete(session, "application", tenant, center, application)
             await self._bury(session, principal, "application", place, shown_application(row))
 
         await self._ground.change(work, tenant, "")
@@ -271,8 +260,8 @@ class Estate:
             NotFoundError: there is no such environment or application.
             ApplicationGoneError: it was deleted.
         """
-        environment = await estate.find(session, tables.environments, place.tenant, place.environment)
-        application = await estate.find(session, tables.applications, place.tenant, place.center, place.application)
+        environment = await estate.find(session, "environment", place.tenant, place.environment)
+        application = await estate.find(session, "application", place.tenant, place.center, place.application)
         if environment is not None and application is not None:
             return
         if await estate.is_buried(session, Target.of(place)):
@@ -281,7 +270,7 @@ class Estate:
 
     async def needs_approval(self, session: storage.Session, place: scope.Scope) -> bool:
         """Say whether a publish waits for a second person: in a protected environment it does."""
-        row = await estate.find(session, tables.environments, place.tenant, place.environment)
+        row = await estate.find(session, "environment", place.tenant, place.environment)
         return row is not None and bool(row.protected)
 
     async def is_gone(self, place: scope.Scope) -> bool:
@@ -291,15 +280,13 @@ class Estate:
 
     # shared steps
 
-    async def _page(
-        self, what: str, conditions: list[sa.ColumnElement[bool]], after: str, limit: int
-    ) -> model.Page[Any]:
-        table, shown = _SHOWN[what]
+    async def _page(self, principal: Principal, what: What, after: str, limit: int, **within: str) -> model.Page[Any]:
         limit = page_limit(limit)
+        shown = visible(principal, f"identity.{what}:list", estate.COLUMNS[what])
         async with self._ground.database.reading() as session:
-            rows = await estate.page(session, table, conditions, after, limit + 1)
-        items = [shown(row) for row in rows[:limit]]
-        return model.Page(items=items, next=rows[limit - 1].name if len(rows) > limit else "")
+            rows = await estate.page(session, what, shown, after, limit + 1, **within)
+        items = [_SHOWN[what](row) for row in rows[:limit]]
+        return model.Page(items=items, next=items[-1].name if len(rows) > limit else "")
 
     async def _create(
         self,
@@ -308,14 +295,14 @@ class Estate:
         row: Mapping[str, Any],
         before: Callable[[storage.Session], Awaitable[None]] | None = None,
     ) -> Any:
-        table, shown = _SHOWN[subject.what]
+        shown = _SHOWN[subject.what]
 
         async def work(session: storage.Session) -> Any:
             if before is not None:
                 await before(session)
-            if await estate.find(session, table, *subject.key) is not None:
+            if await estate.find(session, subject.what, *subject.key) is not None:
                 raise ExistsError(f"there is a {subject.what} {subject.key[-1]!r} already")
-            await estate.insert(session, table, {**row, "created_at": self._ground.now()})
+            await estate.insert(session, subject.what, {**row, "created_at": self._ground.now()})
             made = shown(await _found(session, subject.what, *subject.key))
             await self._record(session, principal, f"{subject.what}:create", subject.place, changes(None, made))
             return made
@@ -329,21 +316,21 @@ class Estate:
         new: Mapping[str, Any],
         before: Callable[[storage.Session], Awaitable[None]] | None = None,
     ) -> Any:
-        table, shown = _SHOWN[subject.what]
+        shown = _SHOWN[subject.what]
         values = {name: value for name, value in new.items() if value is not None}
 
         async def work(session: storage.Session) -> Any:
             old = shown(await _found(session, subject.what, *subject.key))
             if before is not None:
                 await before(session)
-            await estate.update(session, table, subject.key, values)
+            await estate.update(session, subject.what, subject.key, values)
             changed = shown(await _found(session, subject.what, *subject.key))
             await self._record(session, principal, f"{subject.what}:update", subject.place, changes(old, changed))
             return changed
 
         return await self._ground.change(work, subject.place.tenant)
 
-    async def _bury(self, session: storage.Session, principal: Principal, what: str, place: Target, old: Any) -> None:
+    async def _bury(self, session: storage.Session, principal: Principal, what: What, place: Target, old: Any) -> None:
         now = self._ground.now()
         await estate.bury(session, place, now)
         await proof.revoke_credentials(session, place, now)
@@ -369,8 +356,8 @@ def _last(place: Target) -> str:
     return next(part for part in reversed(place) if part != "*")
 
 
-async def _found(session: storage.Session, what: str, *key: str) -> Row:
-    row = await estate.find(session, _SHOWN[what][0], *key)
+async def _found(session: storage.Session, what: What, *key: str) -> Row:
+    row = await estate.find(session, what, *key)
     if row is None:
         raise missing(what, key[-1])
     return row

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from qiantang.identity import model
 from qiantang.identity.errors import ExistsError, LastAdminError, NotEmptyError
@@ -13,11 +12,11 @@ from qiantang.kernel import errors, ids
 from qiantang_server.identity.rules import granting, roles
 from qiantang_server.identity.service.ground import Ground, changes, missing, page_limit
 from qiantang_server.identity.service.rights import place_of, role_lines
-from qiantang_server.identity.store import estate, people, tables
+from qiantang_server.identity.store import estate, people
+from qiantang_server.identity.store.people import Row
 from qiantang_server.kernel import access, audit, storage
-from qiantang_server.kernel.access import Columns, Principal, Target
+from qiantang_server.kernel.access import Principal, Target
 
-Row = sa.Row[Any]
 MAX_ROLES = 200
 MAX_GRANTS = 500
 
@@ -74,7 +73,7 @@ class Granting:
         granting.require_held(principal, wanted, Target(tenant), f"role {command.name}")
 
         async def work(session: storage.Session) -> model.Role:
-            if await estate.find(session, tables.tenants, tenant) is None:
+            if await estate.find(session, "tenant", tenant) is None:
                 raise missing("tenant", tenant)
             if command.name in roles.BUILT_IN or await people.find_role(session, tenant, command.name) is not None:
                 raise ExistsError(f"there is a role {command.name!r} already")
@@ -149,14 +148,10 @@ class Granting:
         self, principal: Principal, tenant: str | None = None, after: str = "", limit: int = 100
     ) -> model.Page[model.RoleGrant]:
         """List the grants that the principal may see: in one tenant, or everywhere."""
-        t = tables.grants.c
-        columns = Columns(t.tenant, t.environment, t.center, t.application)
-        conditions = [access.visible(principal, "identity.grant:list", columns)]
-        if tenant is not None:
-            conditions.append(t.tenant == tenant)
+        shown = access.visible(principal, "identity.grant:list", people.GRANT_COLUMNS)
         limit = page_limit(limit)
         async with self._ground.database.reading() as session:
-            rows = await people.page_grants(session, conditions, after, limit + 1)
+            rows = await people.page_grants(session, shown, tenant, after, limit + 1)
         items = [shown_grant(row, row.user_name) for row in rows[:limit]]
         return model.Page(items=items, next=items[-1].id if len(rows) > limit else "")
 
@@ -290,15 +285,15 @@ async def _require_place(session: storage.Session, pattern: Target) -> None:
                 f"{pattern}: name the tenant that environment, center and application are of"
             )
         return
-    wanted: list[tuple[str, sa.Table, tuple[str, ...]]] = [("tenant", tables.tenants, (pattern.tenant,))]
+    wanted: list[tuple[estate.What, tuple[str, ...]]] = [("tenant", (pattern.tenant,))]
     if pattern.environment != "*":
-        wanted.append(("environment", tables.environments, (pattern.tenant, pattern.environment)))
+        wanted.append(("environment", (pattern.tenant, pattern.environment)))
     if pattern.center != "*":
-        wanted.append(("center", tables.centers, (pattern.tenant, pattern.center)))
+        wanted.append(("center", (pattern.tenant, pattern.center)))
     if pattern.application != "*":
         if pattern.center == "*":
             raise errors.InvalidRequestError(f"{pattern}: name the center that the application is of")
-        wanted.append(("application", tables.applications, (pattern.tenant, pattern.center, pattern.application)))
-    for what, table, key in wanted:
-        if await estate.find(session, table, *key) is None:
+        wanted.append(("application", (pattern.tenant, pattern.center, pattern.application)))
+    for what, key in wanted:
+        if await estate.find(session, what, *key) is None:
             raise errors.InvalidRequestError(f"there is no {what} {key[-1]!r} for the grant")

@@ -6,7 +6,7 @@ from qiantang_server.identity.rules.throttle import BY_ACCOUNT
 from qiantang_server.identity.service.ground import Ground
 from qiantang_server.identity.service.sign_in import DEVICE_LIFETIME
 from qiantang_server.identity.service.signing import SigningKeys
-from qiantang_server.identity.store import estate, proof, sign_in, tables
+from qiantang_server.identity.store import estate, proof, sign_in
 from qiantang_server.kernel import audit, storage
 
 _DAY = 24 * 3600 * 1000
@@ -51,9 +51,9 @@ class Housekeeping:
         after = ""
         while True:
             async with self._ground.database.reading() as session:
-                rows = await estate.page(session, tables.tenants, [], after, 200)
-            if not rows:
+                tenants = await estate.tenant_names(session, after, 200)
+            if not tenants:
                 return removed
-            for row in rows:
-                removed += await audit.prune(self._ground.database, row.name, before)
-            after = rows[-1].name
+            for tenant in tenants:
+                removed += await audit.prune(self._ground.database, tenant, before)
+            after = tenants[-1]

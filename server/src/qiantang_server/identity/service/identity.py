@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
 
-from qiantang.kernel import scope
+from qiantang.kernel import errors, scope
 from qiantang_server.identity.service.access_tokens import AccessTokens
 from qiantang_server.identity.service.authentication import Authentication
 from qiantang_server.identity.service.bootstrap import Bootstrap
@@ -24,6 +26,10 @@ from qiantang_server.identity.settings import IdentitySettings
 from qiantang_server.kernel import access, audit, storage
 from qiantang_server.kernel.access import Presented, Principal
 
+log = logging.getLogger(__name__)
+WRITE_EVERY = 15.0
+"""Seconds between writings of what each server gathers in memory."""
+
 
 class Identity:
     """The room's use cases, and what the kernel asks of it: it is the process's authenticator and directory.
@@ -42,6 +48,7 @@ class Identity:
         clock: Callable[[], int] | None = None,
     ) -> None:
         self.secure = secure
+        self._writing: asyncio.Task[None] | None = None
         self.settings = settings
         self.ground = Ground(
             database=database,
@@ -74,13 +81,26 @@ class Identity:
         await self.ground.pulse.beat()
         await self._hasher.open()
         await self._keys.open()
+        self._writing = asyncio.create_task(self._keep_writing(), name="identity-writing")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Write what was gathered."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
         await self._nonces.close()
         await self.usage.flush()
         await self.ground.denials.flush(all_=True)
+
+    async def _keep_writing(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_EVERY)
+            try:
+                await self.usage.flush()
+                await self.ground.denials.flush()
+            except errors.QiantangError as error:
+                log.warning("uses of sessions and tokens wait for the database", extra={"reason": error.detail})
 
     async def authenticate(self, credentials: Presented) -> Principal:
         """Give the principal behind what was presented (see `Authentication`)."""

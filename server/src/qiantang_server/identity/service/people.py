@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
-
 from qiantang.identity import model
 from qiantang.identity.errors import ExistsError, LastAdminError
 from qiantang.kernel import ids
@@ -13,11 +11,10 @@ from qiantang_server.identity.rules import granting, passwords, roles
 from qiantang_server.identity.service.ground import Ground, changes, missing, page_limit
 from qiantang_server.identity.service.hashing import PasswordHasher
 from qiantang_server.identity.service.rights import rights_of
-from qiantang_server.identity.store import estate, people, sign_in, tables
+from qiantang_server.identity.store import estate, people, sign_in
+from qiantang_server.identity.store.people import Row
 from qiantang_server.kernel import access, audit, storage
-from qiantang_server.kernel.access import Columns, Principal, Target
-
-Row = sa.Row[Any]
+from qiantang_server.kernel.access import Principal, Target
 
 
 def home(tenant: str) -> Target:
@@ -49,15 +46,10 @@ class People:
         self, principal: Principal, tenant: str | None = None, after: str = "", limit: int = 100
     ) -> model.Page[model.User]:
         """List the accounts that the principal may see: of one tenant, or of all."""
-        column = tables.users.c.tenant
-        # the platform's own accounts have no tenant; seen from the grants they stand at the platform's place
-        place = sa.case((column == "", "*"), else_=column)
-        conditions = [access.visible(principal, "identity.user:list", Columns(place))]
-        if tenant is not None:
-            conditions.append(column == tenant)
+        shown = access.visible(principal, "identity.user:list", people.USER_COLUMNS)
         limit = page_limit(limit)
         async with self._ground.database.reading() as session:
-            rows = await people.page_users(session, conditions, after, limit + 1)
+            rows = await people.page_users(session, shown, tenant, after, limit + 1)
         items = [shown_user(row) for row in rows[:limit]]
         return model.Page(items=items, next=items[-1].id if len(rows) > limit else "")
 
@@ -82,7 +74,7 @@ class People:
         row = new_user(tenant, command.name, command.title, password, self._ground.now())
 
         async def work(session: storage.Session) -> model.User:
-            if tenant and await estate.find(session, tables.tenants, tenant) is None:
+            if tenant and await estate.find(session, "tenant", tenant) is None:
                 raise missing("tenant", tenant)
             if await people.find_user_by_name(session, tenant, command.name) is not None:
                 raise ExistsError(f"there is a user {command.name!r} already")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from qiantang_server.identity.rules.roles import BUILT_IN
 from qiantang_server.identity.store import people
+from qiantang_server.identity.store.people import Row
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.access import CompiledGrants, Grant, Permissions, Target
 
@@ -42,7 +41,7 @@ async def rights_of(session: storage.Session, user: str, now: int) -> Rights:
     return Rights(tuple(found), until)
 
 
-def place_of(row: sa.Row[Any]) -> Target:
+def place_of(row: Row) -> Target:
     """Give the place that a row with four columns for it names."""
     return Target(row.tenant, row.environment, row.center, row.application)
 
@@ -52,7 +51,7 @@ def role_lines(permissions: str) -> tuple[str, ...]:
     return msgspec.json.decode(permissions, type=tuple[str, ...])
 
 
-def _lines(row: sa.Row[Any], own: dict[tuple[str, str], str]) -> tuple[str, ...]:
+def _lines(row: Row, own: dict[tuple[str, str], str]) -> tuple[str, ...]:
     built_in = BUILT_IN.get(row.role)
     if built_in is not None:
         return built_in.permissions

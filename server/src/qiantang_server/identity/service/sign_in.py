@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from qiantang.identity import model
 from qiantang.identity.errors import (
@@ -24,10 +23,10 @@ from qiantang_server.identity.service.people import home, new_user, shown_user
 from qiantang_server.identity.service.rights import held_roles
 from qiantang_server.identity.service.signing import KEYRING
 from qiantang_server.identity.store import people, sign_in
+from qiantang_server.identity.store.people import Row
 from qiantang_server.kernel import access, audit, storage
 from qiantang_server.kernel.access import Principal
 
-Row = sa.Row[Any]
 DEVICE_LIFETIME = 90 * 24 * 3600 * 1000
 _DEVICE = "identity/device"
 

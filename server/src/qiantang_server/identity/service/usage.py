@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from qiantang_server.identity.store import proof, sign_in, tables
+from qiantang_server.identity.store import proof, sign_in
 from qiantang_server.kernel import storage
 
 Kind = Literal["session", "token", "credential"]
@@ -36,8 +36,8 @@ class Usage:
 
         async def work(session: storage.Session) -> None:
             await sign_in.touch_sessions(session, taken["session"])
-            await proof.touch(session, tables.access_tokens, taken["token"])
-            await proof.touch(session, tables.credentials, taken["credential"])
+            await proof.touch_tokens(session, taken["token"])
+            await proof.touch_credentials(session, taken["credential"])
 
         try:
             await self._database.write(work)

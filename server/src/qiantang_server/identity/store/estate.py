@@ -3,50 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from qiantang_server.identity.store import tables
-from qiantang_server.kernel.access import Target
+from qiantang_server.kernel.access import Columns, Target
 from qiantang_server.kernel.storage import Session
 
 Row = sa.Row[Any]
 Condition = sa.ColumnElement[bool]
+What = Literal["tenant", "environment", "center", "application"]
+
+_TABLES: dict[What, sa.Table] = {
+    "tenant": tables.tenants,
+    "environment": tables.environments,
+    "center": tables.centers,
+    "application": tables.applications,
+}
+COLUMNS: dict[What, Columns] = {
+    "tenant": Columns(tables.tenants.c.name),
+    "environment": Columns(tables.environments.c.tenant, tables.environments.c.name),
+    "center": Columns(tables.centers.c.tenant, center=tables.centers.c.name),
+    "application": Columns(
+        tables.applications.c.tenant, center=tables.applications.c.center, application=tables.applications.c.name
+    ),
+}
+"""Where rows say what they belong to, for `access.visible`."""
 
 
 def _keys(table: sa.Table, key: Sequence[str]) -> list[Condition]:
     return [column == value for column, value in zip(table.primary_key.columns, key, strict=True)]
 
 
-async def find(session: Session, table: sa.Table, *key: str) -> Row | None:
+async def find(session: Session, what: What, *key: str) -> Row | None:
     """Give a row by its whole key."""
+    table = _TABLES[what]
     return await session.first(sa.select(table).where(*_keys(table, key)))
 
 
-async def insert(session: Session, table: sa.Table, values: Mapping[str, Any]) -> None:
+async def insert(session: Session, what: What, values: Mapping[str, Any]) -> None:
     """Write a new row."""
-    await session.execute(sa.insert(table).values(**values))
+    await session.execute(sa.insert(_TABLES[what]).values(**values))
 
 
-async def update(session: Session, table: sa.Table, key: Sequence[str], values: Mapping[str, Any]) -> None:
+async def update(session: Session, what: What, key: Sequence[str], values: Mapping[str, Any]) -> None:
     """Change a row; nothing to change is well."""
+    table = _TABLES[what]
     if values:
         await session.execute(sa.update(table).where(*_keys(table, key)).values(**values))
 
 
-async def delete(session: Session, table: sa.Table, *key: str) -> None:
+async def delete(session: Session, what: What, *key: str) -> None:
     """Remove a row."""
+    table = _TABLES[what]
     await session.execute(sa.delete(table).where(*_keys(table, key)))
 
 
-async def page(
-    session: Session, table: sa.Table, conditions: Sequence[Condition], after: str, limit: int
-) -> Sequence[Row]:
-    """Give rows in order of name, after a name."""
+async def page(session: Session, what: What, shown: Condition, after: str, limit: int, **within: str) -> Sequence[Row]:
+    """Give rows that may be shown in order of name, after a name; `within` names their tenant, their center."""
+    table = _TABLES[what]
+    equal = [table.c[column] == value for column, value in within.items()]
     return await session.all(
-        sa.select(table).where(*conditions, table.c.name > after).order_by(table.c.name).limit(limit)
+        sa.select(table).where(shown, *equal, table.c.name > after).order_by(table.c.name).limit(limit)
     )
+
+
+async def tenant_names(session: Session, after: str, limit: int) -> list[str]:
+    """Give the names of all tenants, after a name."""
+    t = tables.tenants.c.name
+    return [row.name for row in await session.all(sa.select(t).where(t > after).order_by(t).limit(limit))]
 
 
 async def has_applications(session: Session, tenant: str, center: str) -> bool:
@@ -64,7 +90,7 @@ async def bury(session: Session, place: Target, at: int) -> None:
 
 async def unbury(session: Session, place: Target) -> None:
     """Take a tombstone away: the name is in use again."""
-    await delete(session, tables.gone, *place)
+    await session.execute(sa.delete(tables.gone).where(*_keys(tables.gone, place)))
 
 
 async def is_buried(session: Session, place: Target) -> bool:

@@ -8,12 +8,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from qiantang_server.identity.store import tables
-from qiantang_server.kernel.access import PLATFORM, Target
+from qiantang_server.kernel.access import PLATFORM, Columns, Target
 from qiantang_server.kernel.storage import Session
 
 Row = sa.Row[Any]
 Condition = sa.ColumnElement[bool]
 users, roles, grants = tables.users, tables.roles, tables.grants
+
+# an account of the platform has no tenant: it stands where the grants say `*`
+USER_COLUMNS = Columns(sa.case((users.c.tenant == "", "*"), else_=users.c.tenant))
+GRANT_COLUMNS = Columns(grants.c.tenant, grants.c.environment, grants.c.center, grants.c.application)
+"""Where rows say what they belong to, for `access.visible`."""
 
 
 async def any_user(session: Session) -> bool:
@@ -54,8 +59,9 @@ async def delete_user(session: Session, user: str) -> None:
     await session.execute(sa.delete(users).where(users.c.id == user))
 
 
-async def page_users(session: Session, conditions: Sequence[Condition], after: str, limit: int) -> Sequence[Row]:
-    """Give accounts in order of id, which is the order they were made in."""
+async def page_users(session: Session, shown: Condition, tenant: str | None, after: str, limit: int) -> Sequence[Row]:
+    """Give accounts that may be shown, of one tenant or of all, in order of id: the order they were made in."""
+    conditions = [shown] if tenant is None else [shown, users.c.tenant == tenant]
     return await session.all(sa.select(users).where(*conditions, users.c.id > after).order_by(users.c.id).limit(limit))
 
 
@@ -130,8 +136,9 @@ async def delete_grants_in(session: Session, place: Target) -> None:
     await session.execute(sa.delete(grants).where(*named))
 
 
-async def page_grants(session: Session, conditions: Sequence[Condition], after: str, limit: int) -> Sequence[Row]:
-    """Give grants with the names of their users, in order of id."""
+async def page_grants(session: Session, shown: Condition, tenant: str | None, after: str, limit: int) -> Sequence[Row]:
+    """Give grants that may be shown, in one tenant or in all, with the names of their users, in order of id."""
+    conditions = [shown] if tenant is None else [shown, grants.c.tenant == tenant]
     return await session.all(
         sa.select(grants, sa.func.coalesce(users.c.name, "").label("user_name"))
         .select_from(grants.outerjoin(users, users.c.id == grants.c.user_id))

@@ -25,8 +25,16 @@ def _at(place: Target) -> list[sa.ColumnElement[bool]]:
 
 
 async def find_credential(session: Session, credential: str) -> Row | None:
-    """Give a credential."""
-    return await session.first(sa.select(credentials).where(credentials.c.id == credential))
+    """Give a credential, with `tenant_disabled` and `buried`: whether its application or environment was deleted."""
+    gone, tenants = tables.gone, tables.tenants
+    here = [sa.or_(gone.c[part] == credentials.c[part], gone.c[part] == "*") for part in Target._fields]
+    buried = sa.exists().where(*here).correlate(credentials)
+    disabled = sa.func.coalesce(tenants.c.disabled, sa.true())
+    return await session.first(
+        sa.select(credentials, disabled.label("tenant_disabled"), buried.label("buried"))
+        .select_from(credentials.outerjoin(tenants, tenants.c.name == credentials.c.tenant))
+        .where(credentials.c.id == credential)
+    )
 
 
 async def list_credentials(session: Session, place: Target) -> Sequence[Row]:
@@ -61,8 +69,17 @@ async def revoke_credentials(session: Session, place: Target, now: int) -> int:
     )
 
 
-async def touch(session: Session, table: sa.Table, used: Mapping[str, int]) -> None:
-    """Note when credentials or access tokens were used last, by their id."""
+async def touch_credentials(session: Session, used: Mapping[str, int]) -> None:
+    """Note when credentials were used last, by their id."""
+    await _touch(session, credentials, used)
+
+
+async def touch_tokens(session: Session, used: Mapping[str, int]) -> None:
+    """Note when access tokens were used last, by their id."""
+    await _touch(session, tokens, used)
+
+
+async def _touch(session: Session, table: sa.Table, used: Mapping[str, int]) -> None:
     if used:
         statement = (
             sa.update(table).where(table.c.id == sa.bindparam("key")).values(last_used_at=sa.bindparam("moment"))

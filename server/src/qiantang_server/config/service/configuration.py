@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qiantang_server.config.service.effective import EffectiveSettings
+from qiantang_server.config.service.exchange import Exchange
 from qiantang_server.config.service.search import Search
 from qiantang_server.config.settings import ConfigSettings
 from qiantang_server.kernel.resources import Resources
@@ -16,3 +17,4 @@ class Configuration:
         self.settings = settings
         self.effective = EffectiveSettings(watch, resources.parts.database)
         self.search = Search(resources)
+        self.exchange = Exchange(resources, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from qiantang.kernel import errors, release, resource, wire
@@ -10,7 +11,8 @@ from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.kinds import ResourceKind
 from qiantang_server.kernel.resources.service import ground
-from qiantang_server.kernel.resources.service.ground import Ground, Head
+from qiantang_server.kernel.resources.service.ground import Ground
+from qiantang_server.kernel.resources.state import Key
 
 ANY_VERSION = "*"
 
@@ -19,6 +21,14 @@ class StaleDraftError(errors.StaleRevisionError):
     """Someone else edited the resource since the caller read it."""
 
     code = "resource.stale_draft"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A body as it is stored, and the version that an edit of it states."""
+
+    version: str
+    body: bytes
 
 
 class Drafts:
@@ -206,6 +216,23 @@ class Drafts:
         items = [_summary(kind_name, name, rows.get(name), published.get(name)) for name in names[:limit]]
         return release.Page(items=items, next=names[limit - 1] if len(names) > limit else "")
 
+    async def stored(self, bundle: resource.Bundle, *, drafted: bool) -> dict[Key, Stored]:
+        """Give every body of a bundle as it is stored, secrets sealed: as published, or with `drafted` as it is edited now."""
+        async with self._parts.database.reading() as session:
+            current = await ground.head(session, bundle)
+            rows = {(row.kind, row.name): row for row in await store.list_drafts(session, current.key)}
+            contents = await store.read_contents(session, current.key, current.manifest.values())
+        found = {
+            key: Stored(_version(rows.get(key), digest), contents[digest]) for key, digest in current.manifest.items()
+        }
+        if drafted:
+            for key, row in rows.items():
+                if row.removes:
+                    found.pop(key, None)
+                else:
+                    found[key] = Stored(_version(row, None), bytes(row.body))
+        return found
+
     async def pending(self, bundle: resource.Bundle) -> release.Difference:
         """Give every draft of a bundle with what it would change; secrets masked."""
         bodies = self._parts.bodies(bundle)
@@ -304,6 +331,3 @@ def _require_size(kind: ResourceKind, name: str, stored: bytes) -> None:
         raise errors.TooLargeError(
             f"{kind.name} {name!r} is {len(stored):,} bytes; the limit for one {kind.name} is {limit:,}"
         )
-
-
-__all__ = ["Drafts", "Head", "StaleDraftError"]

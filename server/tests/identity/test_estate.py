@@ -129,3 +129,15 @@ async def test_grants_end_with_what_they_are_for(estate: Estate) -> None:
     assert [one.pattern for one in left.items] == ["acme/prod/*/*"]
     ann = await estate.sign_in("ann")
     assert ann.grants.patterns("config.namespace:read") == (access.Target("acme", "prod"),)
+
+
+async def test_text_that_a_database_cannot_hold_is_never_the_servers_fault(any_estate: Estate) -> None:
+    for call in (
+        any_estate.identity.estate.change_tenant(ROOT, "acme", model.TenantChange(title="a\0b")),
+        any_estate.identity.people.read_user("acme", "x\0"),
+        any_estate.cookie("ann\0"),
+    ):
+        try:
+            await call
+        except errors.QiantangError as error:
+            assert error.status < 500, error

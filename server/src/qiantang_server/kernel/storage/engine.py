@@ -33,6 +33,7 @@ _DRIVERS = {
 }
 _RETRIED = {"40001", "40P01", "1213", "1205"}
 _ATTEMPTS = 6
+_UNTRANSLATABLE = "22021"  # PostgreSQL stores no NUL in a text
 
 
 class Session:
@@ -186,6 +187,8 @@ class Database:
     def _translated(self, error: exc.SQLAlchemyError) -> errors.QiantangError:
         if isinstance(error, exc.IntegrityError):
             return errors.ConflictError("the database refused a row that contradicts another one")
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == _UNTRANSLATABLE:
+            return errors.InvalidRequestError("a text holds a NUL character, which no row can hold")
         reason = str(getattr(error, "orig", error)).splitlines()[0][:300] if str(error) else type(error).__name__
         if _is_fault(error):
             log.error("statement failed", extra={"reason": reason}, exc_info=error)

@@ -45,7 +45,7 @@ class Instances:
 
     def arrive(self, place: scope.Scope, instance: scope.Instance, held: list[protocol.Held]) -> str:
         """Note an instance that opened its stream; give the key to leave with."""
-        key = store.instance_id(place, instance.name)
+        key = store.instance_id(place, instance)
         at = self._clock()
         self._connected[key] = self._connected.get(key, 0) + 1
         self._waiting.left.discard(key)
@@ -80,7 +80,7 @@ class Instances:
 
     def acknowledge(self, place: scope.Scope, instance: scope.Instance, held: list[protocol.Held]) -> None:
         """Note what an instance holds now."""
-        key = store.instance_id(place, instance.name)
+        key = store.instance_id(place, instance)
         at = self._clock()
         for one in held:
             bundle = store.bundle_id(one.bundle)
@@ -110,6 +110,7 @@ class Instances:
 
         async def work(session: storage.Session) -> None:
             await store.save_instances(session, list(waiting.instances.values()))
+            await store.succeed(session, list(waiting.instances.values()))
             await store.save_held(session, list(waiting.held.values()))
             await store.leave(session, sorted(waiting.left), self._node, at)
             if touch:
@@ -134,7 +135,7 @@ class Instances:
             rows = await store.list_instances(session, bundle, after=after, limit=limit + 1)
         at = self._clock()
         items = [_status(row, current, at) for row in rows[:limit]]
-        return release.Page(items=items, next=rows[limit - 1].name if len(rows) > limit else "")
+        return release.Page(items=items, next=store.cursor(rows[limit - 1]) if len(rows) > limit else "")
 
     async def forget(self, before: int) -> int:
         """Delete instances not seen since a moment."""

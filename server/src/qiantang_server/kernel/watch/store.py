@@ -11,6 +11,9 @@ import sqlalchemy as sa
 from qiantang.kernel import resource, scope
 from qiantang_server.kernel import storage
 
+KEY_LENGTH = 32
+PLACE = ("tenant", "environment", "center", "application")
+
 instances = sa.Table(
     "instance",
     storage.metadata,
@@ -51,9 +54,10 @@ held = sa.Table(
 )
 
 
-def instance_id(place: scope.Scope, name: str) -> str:
-    """Give the key of an instance's row."""
-    return hashlib.sha256(f"{place}\0{name}".encode()).hexdigest()[:32]
+def instance_id(place: scope.Scope, instance: scope.Instance) -> str:
+    """Give the key of an instance's row: processes of one program that share a name (forked workers) have rows of their own."""
+    told = f"{place}\0{instance.name}\0{instance.host}\0{instance.process}"
+    return hashlib.sha256(told.encode()).hexdigest()[:KEY_LENGTH]
 
 
 def bundle_id(bundle: resource.Bundle) -> str:
@@ -74,6 +78,24 @@ async def save_held(session: storage.Session, rows: Sequence[Mapping[str, Any]])
     """Write what instances hold over what they held."""
     columns = ["epoch", "revision", "digest", "gray", "status", "error", "took_ms", "applied_at"]
     await session.upsert(held, rows, columns)
+
+
+async def succeed(session: storage.Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Forget processes that have gone and whose name a new process has taken over on the same host."""
+    for row in rows:
+        older = [
+            gone.id
+            for gone in await session.all(
+                sa.select(instances.c.id).where(
+                    *(instances.c[part] == row[part] for part in (*PLACE, "name", "host")),
+                    instances.c.connected.is_(False),
+                    instances.c.id != row["id"],
+                )
+            )
+        ]
+        if older:
+            await session.execute(sa.delete(held).where(held.c.instance.in_(older)))
+            await session.execute(sa.delete(instances).where(instances.c.id.in_(older)))
 
 
 async def touch(session: storage.Session, keys: Sequence[str], node: str, at: int) -> None:
@@ -99,7 +121,7 @@ async def leave(session: storage.Session, keys: Sequence[str], node: str, at: in
 async def list_instances(
     session: storage.Session, bundle: resource.Bundle, *, after: str, limit: int
 ) -> Sequence[sa.Row[Any]]:
-    """Give instances of the bundle's application with what they hold of it, in order of name."""
+    """Give instances of the bundle's application with what they hold of it, in order of name; `after` is what `cursor` gave."""
     place = bundle.scope
     joined = sa.outerjoin(
         instances, held, sa.and_(held.c.instance == instances.c.id, held.c.bundle_id == bundle_id(bundle))
@@ -113,12 +135,17 @@ async def list_instances(
             instances.c.environment == place.environment,
             instances.c.center == place.center,
             instances.c.application == place.application,
-            instances.c.name > after,
+            sa.tuple_(instances.c.name, instances.c.id) > sa.tuple_(after[KEY_LENGTH:], after[:KEY_LENGTH]),
         )
-        .order_by(instances.c.name)
+        .order_by(instances.c.name, instances.c.id)
         .limit(limit)
     )
     return await session.all(statement)
+
+
+def cursor(row: sa.Row[Any]) -> str:
+    """Give where a page that ends with this row goes on."""
+    return f"{row.id}{row.name}"
 
 
 async def forget(session: storage.Session, before: int, limit: int = 5000) -> int:

@@ -1,0 +1,108 @@
+"""Instances: who is there and what each holds, on every database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qiantang.kernel import protocol, resource, scope
+from qiantang_server.kernel import storage
+from qiantang_server.kernel.watch.instances import ALIVE_MS, MAX_WAITING, TOUCH_MS, Instances
+from server.tests.kernel.resources.notes import BUNDLE
+
+NOW = resource.Position(epoch=1, revision=4)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def instance(name: str, process: int = 1) -> scope.Instance:
+    return scope.Instance(name=name, host="h", process=process, labels={"zone": "a"})
+
+
+def holds(revision: int, **more: Any) -> list[protocol.Held]:
+    return [protocol.Held(bundle=BUNDLE, position=resource.Position(epoch=1, revision=revision), **more)]
+
+
+async def listed(instances: Instances, limit: int = 100) -> list[Any]:
+    found: list[Any] = []
+    after = ""
+    while True:
+        page = await instances.list_instances(BUNDLE, NOW, after=after, limit=limit)
+        found += page.items
+        if not page.next:
+            return found
+        after = page.next
+
+
+async def test_what_each_holds_is_told_with_its_age_and_error(any_database: storage.Database) -> None:
+    clock = Clock()
+    instances = Instances(any_database, "n1", clock)
+    instances.arrive(BUNDLE.scope, instance("a"), holds(4))
+    instances.arrive(BUNDLE.scope, instance("b"), holds(3, status="failed", error="callback f: boom"))
+    instances.arrive(BUNDLE.scope, instance("c"), [])
+    await instances.flush()
+    clock.now += 5_000
+    shown = await listed(instances)
+    assert [(one.instance.name, one.current, one.status, one.error, one.age_ms) for one in shown] == [
+        ("a", True, "applied", "", 5_000),
+        ("b", False, "failed", "callback f: boom", 5_000),
+        ("c", False, "unknown", "", 0),
+    ]
+    assert all(one.alive for one in shown)
+    instances.acknowledge(BUNDLE.scope, instance("b"), holds(4))
+    await instances.flush()
+    assert [one.current for one in await listed(instances)] == [True, True, False]
+
+
+async def test_processes_that_share_a_name_have_rows_of_their_own_and_pages_lose_none(
+    any_database: storage.Database,
+) -> None:
+    instances = Instances(any_database, "n1", Clock())
+    for process in range(1, 8):
+        instances.arrive(BUNDLE.scope, instance("worker", process), holds(process % 5))
+    await instances.flush()
+    shown = await listed(instances, limit=2)
+    assert sorted(one.instance.process for one in shown) == list(range(1, 8))
+
+
+async def test_a_process_that_went_makes_room_for_the_next_of_its_name(any_database: storage.Database) -> None:
+    instances = Instances(any_database, "n1", Clock())
+    key = instances.arrive(BUNDLE.scope, instance("a", 1), holds(4))
+    await instances.flush()
+    instances.leave(key)
+    await instances.flush()
+    assert [one.alive for one in await listed(instances)] == [False]
+    instances.arrive(BUNDLE.scope, instance("a", 2), holds(4))
+    await instances.flush()
+    assert [(one.instance.process, one.alive) for one in await listed(instances)] == [(2, True)]
+
+
+async def test_the_dead_are_told_from_the_living_and_forgotten_in_the_end(any_database: storage.Database) -> None:
+    clock = Clock()
+    instances = Instances(any_database, "n1", clock)
+    instances.arrive(BUNDLE.scope, instance("lives"), holds(4))
+    other = Instances(any_database, "n2", clock)
+    other.arrive(BUNDLE.scope, instance("its server was killed"), holds(4))
+    await instances.flush()
+    await other.flush()
+    for _round in range(ALIVE_MS // TOUCH_MS + 1):
+        clock.now += TOUCH_MS
+        await instances.flush()
+    assert {one.instance.name: one.alive for one in await listed(instances)} == {
+        "lives": True,
+        "its server was killed": False,
+    }
+    assert await instances.forget(clock.now - ALIVE_MS) == 1
+    assert [one.instance.name for one in await listed(instances)] == ["lives"]
+
+
+async def test_what_waits_to_be_written_is_bounded(any_database: storage.Database) -> None:
+    instances = Instances(any_database, "n1", Clock())
+    instances._waiting.held = {(str(number), "b"): {} for number in range(MAX_WAITING)}
+    instances.acknowledge(BUNDLE.scope, instance("a"), holds(4))
+    assert len(instances._waiting.held) == MAX_WAITING

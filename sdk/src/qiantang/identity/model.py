@@ -223,7 +223,7 @@ class NewGrant(wire.Command, frozen=True):
 
 
 class AccessQuestion(wire.Command, frozen=True):
-    """Ask why the asker, or a user of his tenant, may do something or may not."""
+    """Ask why somebody may do something, or may not."""
 
     permission: PermissionLine
     pattern: Pattern

@@ -54,6 +54,21 @@ def test_a_dry_run_writes_nothing(signed_in: Run, center: Center, file: Path) ->
     assert list(center.resources) == ["application"]
 
 
+def test_secrets_in_files_show_as_words(signed_in: Run, center: Center, tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(DOCUMENT.replace('"8080"', "{$secret: {value: hunter2}}"))
+    center.put("application", {"port": "1"})
+    center.resources["application"].published["items"]["port"]["value"] = {"$secret": {"value": "old"}}
+    result = signed_in("apply", "-f", str(file), "--dry-run")
+    assert "~ items.port.value: (secret m3) → (secret as in the file)" in result.stderr
+    signed_in("apply", "-f", str(file))
+    assert center.resources["application"].draft["items"]["port"] == {"value": {"$secret": {"value": "hunter2"}}}
+    center.resources["application"].published = center.resources["application"].draft
+    center.resources["application"].drafted = False
+    assert signed_in("apply", "-f", str(file)).stdout.count("keep") == 1
+    assert "hunter2" not in result.output
+
+
 def test_apply_publishes_only_what_the_files_name(signed_in: Run, center: Center, file: Path) -> None:
     signed_in("config", "set", "third", "a=1")
     signed_in("apply", "-f", str(file), "--publish")

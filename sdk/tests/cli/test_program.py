@@ -183,8 +183,9 @@ def test_an_error_says_what_where_and_what_to_do(signed_in, center) -> None:
     assert result.stderr.splitlines() == [
         "error: the draft is wrong\\x1b[2J",
         "  items.port (line 3, column 7): must be a number",
-        "  -> the server's log has it under request req-1",
     ]
+    center.refuse = errors.InternalError("a statement failed")
+    assert "-> the server's log has it under request req-1" in signed_in("config", "list", code=1).stderr
     center.refuse = errors.ExhaustedError("too many", retry_after=3)
     assert "-> try again in 3 s" in signed_in("config", "list", code=6).stderr
 

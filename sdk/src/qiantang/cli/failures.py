@@ -52,6 +52,8 @@ _ADVICE: tuple[tuple[type[errors.QiantangError], str], ...] = (
     (errors.DeadlineError, "see what is wrong: qiantang doctor"),
 )
 
+_SAID_ENOUGH = {"identity.bad_sign_in", "identity.bad_first_start"}
+
 
 def exit_code(error: errors.QiantangError) -> int:
     """Give the stable code of an error."""
@@ -66,9 +68,9 @@ def explain(error: errors.QiantangError) -> None:
     if error.retry_after:
         talk.advise(f"try again in {error.retry_after:g} s")
     advice = next((text for kind, text in _ADVICE if isinstance(error, kind)), "")
-    if advice:
+    if advice and error.code not in _SAID_ENOUGH:
         talk.advise(advice)
-    if error.request_id:
+    if error.request_id and error.status >= 500:
         talk.advise(f"the server's log has it under request {talk.printable(error.request_id)}")
     trace(error)
 

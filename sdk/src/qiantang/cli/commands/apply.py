@@ -83,9 +83,9 @@ def _apply(room: Room, document: Document, *, dry_run: bool) -> Applied:
     place = str(room.bundle.scope)
     if found is not None and before == document.body:
         return Applied(document.kind, place, document.name, "keep")
-    action: Literal["add", "change"] = "add" if before is None else "change"
+    action: Literal["add", "change", "keep"] = "add" if before is None else "change"
     if dry_run:
-        found_changes = resource.differences(before, secret.mask(document.body))
+        found_changes = resource.differences(_named(before), _named(document.body))
         changes.tell(
             [
                 release.PendingChange(
@@ -101,8 +101,17 @@ def _apply(room: Room, document: Document, *, dry_run: bool) -> Applied:
         )
     else:
         version = release.NO_VERSION if found is None else found.version
-        room.save(document.plural, document.name, document.body, version)
+        saved = room.save(document.plural, document.name, document.body, version)
+        if before is not None and saved.state == "published":
+            action = "keep"  # its secrets are what they were, which only the server can tell
     return Applied(document.kind, place, document.name, action)
+
+
+def _named(body: Any) -> Any:
+    """Put words in the place of secrets, so that each is compared as one value."""
+    return secret.replace_secrets(
+        body, lambda _path, inside: f"(secret {inside['mask']})" if inside.get("mask") else "(secret as in the file)"
+    )
 
 
 def _conclude(

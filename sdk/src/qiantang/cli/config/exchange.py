@@ -111,7 +111,7 @@ def import_file(
     if refused:
         talk.problem(f"refused: {talk.names(refused)}")
         context.exit(failures.CONFLICT)
-    if not dry_run:
+    if not dry_run and any(one.action != "keep" for one in result.lines):
         talk.advise("they are drafts: qiantang config diff, then qiantang config publish")
 
 

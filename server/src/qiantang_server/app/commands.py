@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from qiantang.kernel import errors, settings
+from qiantang_server.app.sealed import run_sealed
 from qiantang_server.app.sections import OF_OTHERS, sections
 from qiantang_server.app.start import Start, run
 
@@ -80,3 +81,28 @@ def server(*, file: Path | None, more: tuple[str, ...], **given: Any) -> None:
     """
     loaded = load(file, more, given)
     sys.exit(run(Start(loaded=loaded, friendly=False)))
+
+
+@click.group()
+def keys() -> None:
+    """Look after the keys that secrets are sealed with; works on the database, with or without servers running."""
+
+
+@keys.command()
+@_options
+def rewrap(*, file: Path | None, more: tuple[str, ...], **given: Any) -> None:
+    """Put every data key under the current master key.
+
+    Add the new master key in front of `sealing.keys` (or to keyring.json) of every server first, then run this, then take the old one away.
+    """
+    moved = run_sealed(load(file, more, given), lambda sealing: sealing.rewrap())
+    click.echo(f"{moved} data keys are under the current master key now", err=True)
+
+
+@keys.command()
+@click.argument("tenant")
+@_options
+def rotate(*, tenant: str, file: Path | None, more: tuple[str, ...], **given: Any) -> None:
+    """Give a tenant a new data key, for what is sealed from now on; what was sealed before still opens."""
+    key = run_sealed(load(file, more, given), lambda sealing: sealing.rotate_data_key(tenant))
+    click.echo(key)

@@ -124,10 +124,8 @@ class ControlPlane:
         checked = health.Health(
             version=metadata.version("qiantang-server"),
             node=node,
-            checks={
-                "database": health.database_check(database),
-                "coordination": _condition_check(agreed),
-            },
+            checks={"database": health.database_check(database)},
+            spared={"coordination": _condition_check(agreed)},
         )
         built = self._application(kernel, rooms, checked)
         checked.opened = True

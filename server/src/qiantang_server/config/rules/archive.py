@@ -116,7 +116,8 @@ def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
     info = zipfile.ZipInfo(name, date_time=_EPOCH)
     info.compress_type = zipfile.ZIP_DEFLATED
     info.external_attr = 0o600 << 16
-    archive.writestr(info, text.encode())
+    # Reading drops a byte order mark, which editors add; a text that begins with one gets another.
+    archive.writestr(info, text.encode("utf-8-sig" if text.startswith("\ufeff") else "utf-8"))
 
 
 def _file(name: str, kind: model.Format) -> str:

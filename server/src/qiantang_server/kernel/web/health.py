@@ -30,7 +30,7 @@ CHECK_WITHIN = 2.0
 
 
 class Readiness(wire.Wire, frozen=True):
-    """Whether the server can serve, part by part: "ok", or what is wrong."""
+    """Whether the server can serve, part by part: "ok", or what is wrong. Not every part is needed for serving."""
 
     ready: bool
     parts: dict[str, str]
@@ -47,21 +47,29 @@ class Live(wire.Wire, frozen=True):
 
 @dataclass(slots=True)
 class Health:
-    """Checks of the parts that serving needs. `opened` turns true once every room is open, false when closing begins."""
+    """Checks of the parts. `opened` turns true once every room is open, false when closing begins.
+
+    `checks` are of what serving needs; `spared` of what the server goes on without, only slower: a balancer that took away
+    every server because a part failed that all of them share would make of a nuisance an outage.
+    """
 
     version: str
     node: str
     checks: Mapping[str, Callable[[], Awaitable[None]]]
+    spared: Mapping[str, Callable[[], Awaitable[None]]] = field(
+        default_factory=dict[str, Callable[[], Awaitable[None]]]
+    )
     opened: bool = False
     started: float = field(default_factory=time.monotonic)
 
     async def readiness(self) -> Readiness:
         """Ask every part, each within two seconds."""
-        names = list(self.checks)
-        found = await asyncio.gather(*(self._ask(self.checks[name]) for name in names))
-        parts = dict(zip(names, found, strict=True))
+        asked = {**self.checks, **self.spared}
+        found = await asyncio.gather(*(self._ask(check) for check in asked.values()))
+        parts = dict(zip(asked, found, strict=True))
         parts["process"] = "ok" if self.opened else "opening or closing"
-        return Readiness(ready=all(state == "ok" for state in parts.values()), parts=parts)
+        ready = all(state == "ok" for name, state in parts.items() if name not in self.spared)
+        return Readiness(ready=ready, parts=parts)
 
     async def _ask(self, check: Callable[[], Awaitable[None]]) -> str:
         try:

@@ -3,27 +3,30 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 run=${RUN:-.venv/bin}
+alone="redis or zookeeper or postgresql or mariadb or process or slow"
 step() { printf '== %s\n' "$1"; }
 
-step "ruff"
-"$run/ruff" check --quiet .
-"$run/ruff" format --quiet --check .
-step "import contracts"
-"$run/lint-imports" --no-cache 2>&1 | tail -n 12
-step "pyright (in the background)"
+step "types (meanwhile)"
 types=$(mktemp)
 trap 'rm -f "$types"' EXIT
 "$run/pyright" --warnings >"$types" 2>&1 &
 pyright=$!
-finish_types() { wait "$pyright" || { cat "$types"; exit 1; }; tail -n 1 "$types"; }
+
+step "lint"
+"$run/ruff" check --quiet .
+"$run/ruff" format --quiet --check .
+step "import contracts"
+"$run/lint-imports" --no-cache >"$types.contracts" 2>&1 || { cat "$types.contracts"; rm -f "$types.contracts"; exit 1; }
+tail -n 2 "$types.contracts"; rm -f "$types.contracts"
+step "tests without servers"
+"$run/python" -m pytest -q -n 2 --dist loadfile -m "not ($alone)"
+step "types"
+wait "$pyright" || { cat "$types"; exit 1; }
+tail -n 1 "$types"
+
 if [ "${1:-}" = "--all" ]; then
-  finish_types
   step "lock file"
   tools/lock.sh --check
-  step "every test, real servers included"
-  QIANTANG_TEST_SERVERS=required "$run/python" -m pytest
-else
-  step "tests without servers"
-  "$run/python" -m pytest -q -m "not redis and not zookeeper and not postgresql and not mariadb and not process and not slow"
-  finish_types
+  step "tests with real servers and processes"
+  QIANTANG_TEST_SERVERS=required "$run/python" -m pytest -q -m "$alone"
 fi

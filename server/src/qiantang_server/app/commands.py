@@ -93,7 +93,8 @@ def keys() -> None:
 def rewrap(*, file: Path | None, more: tuple[str, ...], **given: Any) -> None:
     """Put every data key under the current master key.
 
-    Add the new master key in front of `sealing.keys` (or to keyring.json) of every server first, then run this, then take the old one away.
+    Add the new master key in front of `sealing.keys` (or to keyring.json) of every server first, then run this, then take the
+    old one away.
     """
     moved = run_sealed(load(file, more, given), lambda sealing: sealing.rewrap())
     click.echo(f"{moved} data keys are under the current master key now", err=True)

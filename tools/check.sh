@@ -18,6 +18,7 @@ step "lint"
 step "import contracts"
 "$run/lint-imports" --no-cache >"$types.contracts" 2>&1 || { cat "$types.contracts"; rm -f "$types.contracts"; exit 1; }
 tail -n 2 "$types.contracts"; rm -f "$types.contracts"
+if [ "${1:-}" = "--all" ]; then export QIANTANG_TEST_EXAMPLES=100; fi
 step "tests without servers"
 "$run/python" -m pytest -q -n 2 --dist loadfile -m "not ($alone)"
 step "types"

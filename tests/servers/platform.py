@@ -25,9 +25,7 @@ class Platform(Process):
 
     name: ClassVar[str] = "qiantang"
 
-    def __init__(
-        self, *options: str, share: Platform | None = None, variables: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, *options: str, share: Platform | None = None, variables: dict[str, str] | None = None) -> None:
         super().__init__()
         self.port = ports.take()
         self.data = share.data if share is not None else self.folder / "data"

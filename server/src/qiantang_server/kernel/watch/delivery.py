@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections import OrderedDict
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
-from qiantang.kernel import protocol, resource, scope, wire
+from qiantang.kernel import errors, protocol, resource, scope, wire
 from qiantang_server.kernel.resources import state as states
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.service.gray import GrayReleases
@@ -17,6 +19,12 @@ from qiantang_server.kernel.resources.service.ground import Ground
 from qiantang_server.kernel.watch.heads import Heads, Known
 
 GZIP_FROM = 1024
+
+
+class MissingContentError(errors.UnavailableError):
+    """A release names a content that the database has not."""
+
+    code = "watch.missing_content"
 
 
 class _Sized(Protocol):
@@ -93,6 +101,26 @@ class SizedCache:
             self._size -= dropped.size
 
 
+class Shared:
+    """Makes each answer once for all that ask for it at the same time: a release makes all its instances ask at once."""
+
+    def __init__(self) -> None:
+        self._making: dict[tuple[Any, ...], asyncio.Task[Answer]] = {}
+
+    async def get(self, key: tuple[Any, ...], make: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        """Give what is being made under the key, or have it made. Whoever stops waiting does not stop the others."""
+        task = self._making.get(key)
+        if task is None:
+            task = self._making[key] = asyncio.create_task(make())
+            task.add_done_callback(lambda done: self._made(key, done))
+        return await asyncio.shield(task)
+
+    def _made(self, key: tuple[Any, ...], task: asyncio.Task[Answer]) -> None:
+        del self._making[key]
+        if not task.cancelled():
+            task.exception()  # seen by those who wait, if any still does
+
+
 class Deliveries:
     """Answers fetches: the same bytes for every instance that gets the same content at the same position."""
 
@@ -101,19 +129,26 @@ class Deliveries:
         self._heads = heads
         self._gray = gray
         self._cache = SizedCache(cache_bytes)
+        self._shared = Shared()
 
     async def fetch(self, request: protocol.FetchRequest, *, public_only: bool) -> Answer:
         """Give the bundle as `request.instance` gets it, not older than asked; a delta where that is smaller.
 
         Raises:
             UnavailableError: the database is needed and away.
+            MissingContentError: what is known of the bundle is not in the database, which was set back; asked again, it is
+                at a new position.
         """
         known = await self._heads.get(request.bundle, request.at_least)
         grayed = await self._takes_gray(known, request.instance)
         variant = (known.key, known.position, grayed, public_only)
         answer = self._cache.get(("answer", *variant, request.have))
         if answer is None:
-            snapshot = await self._snapshot(request.bundle, known, grayed=grayed, public_only=public_only)
+            try:
+                snapshot = await self._snapshot(request.bundle, known, grayed=grayed, public_only=public_only)
+            except MissingContentError:
+                await self._heads.prove(request.bundle)
+                raise
             answer = self._answer(snapshot, request.have, known.key)
             self._cache.put(("answer", *variant, request.have), answer)
         return answer
@@ -172,6 +207,8 @@ class Deliveries:
             async with self._parts.database.reading() as session:
                 contents = await store.read_contents(session, key, missing.values())
             for place, digest in missing.items():
+                if digest not in contents:
+                    raise MissingContentError(f"the database lacks the content of {'/'.join(place)} in {bundle}")
                 kind = self._parts.kinds.get(bundle.capability, place[0])
                 opened = bodies.opened(*place, contents[digest])
                 content = wire.encode(kind.deliver(opened))

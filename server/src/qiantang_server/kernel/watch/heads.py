@@ -82,15 +82,23 @@ class Heads:
         return found
 
     async def reconcile(self, bundles: Iterable[resource.Bundle]) -> list[tuple[resource.Bundle, resource.Position]]:
-        """Compare bundles with the database; give those that moved without this server hearing of it."""
+        """Compare bundles with the database; give those that moved without this server hearing of it.
+
+        One that is behind what is known here proves that the database was set back while this server ran, or while the
+        release cache kept what it had: that is repaired.
+        """
         wanted = {known.key: bundle for bundle in bundles if (known := self._known.get(bundle)) and known.key}
         async with self._parts.database.reading() as session:
             rows = await store.positions(session, list(wanted))
+        there = {wanted[row.id]: resource.Position(epoch=row.epoch, revision=row.revision) for row in rows}
         moved: list[tuple[resource.Bundle, resource.Position]] = []
-        for row in rows:
-            position = resource.Position(epoch=row.epoch, revision=row.revision)
-            if self.hint(wanted[row.id], position):
-                moved.append((wanted[row.id], position))
+        for bundle in wanted.values():
+            position = there.get(bundle, resource.NOWHERE)
+            known = self._known.get(bundle)
+            if known is not None and position < known.position:
+                moved += await self._if_set_back(bundle, known)
+            elif self.hint(bundle, position):
+                moved.append((bundle, position))
         unknown = [bundle for bundle in bundles if (known := self._known.get(bundle)) is not None and not known.key]
         for bundle in unknown:
             found = await self._from_database(bundle)
@@ -98,6 +106,20 @@ class Heads:
                 self._keep(bundle, found)
                 moved.append((bundle, found.position))
         return moved
+
+    async def prove(self, bundle: resource.Bundle) -> None:
+        """Compare one bundle with the database: something that is known of it here is not there."""
+        known = self._known.get(bundle)
+        if known is not None:
+            await self._if_set_back(bundle, known)
+
+    async def _if_set_back(
+        self, bundle: resource.Bundle, known: Known
+    ) -> list[tuple[resource.Bundle, resource.Position]]:
+        """Repair a bundle that the database holds at an older position; another server's publish may have been faster."""
+        found = await self._restored(bundle, known.position)
+        self._keep(bundle, found)
+        return [(bundle, found.position)] if found.position != known.position else []
 
     def encoded(self, known: Known) -> bytes:
         """Write what the release cache keeps of a revision: its state, under the key of its bundle."""
@@ -127,27 +149,28 @@ class Heads:
         if seen.epoch > 1 << 40 or seen.revision > 1 << 50:
             raise errors.InvalidRequestError(f"no server of this platform ever gave the position {seen}")
 
-        async def work(session: storage.Session) -> None:
+        async def work(session: storage.Session) -> bool:
             row = await store.lock_bundle(session, bundle, self._parts.clock())
             head = await ground.head_of(session, row)
             position = states.restored(head.position, seen)
             if position is None:
-                return
+                return False
             raised = ground.Head(head.key, position, head.state)
             step = Step(
                 action="restore",
                 principal=self._principal,
-                message=f"the database was set back: a receiver had seen {seen}, it held {head.position}",
+                message=f"the database was set back: {seen} had been seen, it held {head.position}",
                 state=head.state,
                 changed=[],
             )
             await append(session, self._parts, bundle, raised, step)
+            return True
 
-        log.error(
-            "the database was set back to an older copy; receivers take over what it holds now",
-            extra={"bundle": str(bundle), "seen": str(seen)},
-        )
-        await self._parts.database.write(work)
+        if await self._parts.database.write(work):
+            log.error(
+                "the database was set back to an older copy; receivers take over what it holds now",
+                extra={"bundle": str(bundle), "seen": str(seen)},
+            )
         return await self._from_database(bundle)
 
     def _keep(self, bundle: resource.Bundle, known: Known) -> None:

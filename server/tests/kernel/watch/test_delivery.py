@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiantang.kernel import release, resource, scope
+from qiantang.kernel import errors, release, resource, scope
 from qiantang_server.kernel.resources import state as states
 from qiantang_server.kernel.resources.state import Gray
-from qiantang_server.kernel.watch.delivery import SizedCache, delta_between
+from qiantang_server.kernel.watch.delivery import Answer, Shared, SizedCache, delta_between
 
 BUNDLE = resource.Bundle(scope=scope.Scope.parse("acme/dev/trade/order"), capability="test")
 NAMES = st.sampled_from("abcdefgh")
@@ -104,3 +105,45 @@ def test_a_restored_database_raises_the_epoch_above_all_that_was_seen(
         assert found is not None
         assert found > there
         assert found.revision == here.revision
+
+
+class Making:
+    """Makes answers when let, and counts."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.count = 0
+        self.let = asyncio.Event()
+        self._error = error
+
+    async def __call__(self) -> Answer:
+        self.count += 1
+        await self.let.wait()
+        if self._error is not None:
+            raise self._error
+        return Answer(b"made", None)
+
+
+async def test_what_many_ask_for_at_once_is_made_once() -> None:
+    shared, making = Shared(), Making()
+    asking = [asyncio.create_task(shared.get(("one",), making)) for _ in range(50)]
+    other = asyncio.create_task(shared.get(("other",), making))
+    await asyncio.sleep(0)
+    asking[0].cancel()  # whose request it was that had it made goes away
+    await asyncio.sleep(0)
+    making.let.set()
+    answers = await asyncio.gather(*asking[1:], other)
+    assert making.count == 2
+    assert all(answer is answers[0] for answer in answers[:-1])
+    assert await shared.get(("one",), making) is not answers[0]
+
+
+async def test_a_failure_reaches_all_who_wait_and_is_not_kept() -> None:
+    shared, failing = Shared(), Making(errors.UnavailableError("away"))
+    asking = [asyncio.create_task(shared.get(("one",), failing)) for _ in range(3)]
+    await asyncio.sleep(0)
+    failing.let.set()
+    found = await asyncio.gather(*asking, return_exceptions=True)
+    assert all(isinstance(one, errors.UnavailableError) for one in found)
+    making = Making()
+    making.let.set()
+    assert (await shared.get(("one",), making)).body == b"made"

@@ -37,6 +37,14 @@ async def test_a_fetch_gives_all_then_nothing_new_then_the_difference(running: R
     assert merged.position == resource.Position(epoch=1, revision=2)
 
 
+async def test_applications_without_a_release_are_not_taken_for_each_other(running: Running) -> None:
+    for name in ("order", "stock", "order"):
+        bundle = wire.builtins(BUNDLE)
+        bundle["scope"]["application"] = name
+        found = (await fetch(running, bundle=bundle)).json()
+        assert (found["shape"], found["bundle"], found["position"]) == ("snapshot", bundle, [0, 0])
+
+
 async def test_who_may_not_watch_gets_nothing(running: Running) -> None:
     assert (await fetch(running, who="reader")).status_code == 403
     assert (await fetch(running, who="stranger")).status_code == 404

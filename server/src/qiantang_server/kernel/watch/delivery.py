@@ -141,16 +141,22 @@ class Deliveries:
         """
         known = await self._heads.get(request.bundle, request.at_least)
         grayed = await self._takes_gray(known, request.instance)
-        variant = (known.key, known.position, grayed, public_only)
-        answer = self._cache.get(("answer", *variant, request.have))
+        # the bundle too: those that nothing was ever drafted in have no key of their own
+        key = ("answer", request.bundle, known.key, known.position, grayed, public_only, request.have)
+        answer: Answer | None = self._cache.get(key)
         if answer is None:
-            try:
+
+            async def make() -> Answer:
                 snapshot = await self._snapshot(request.bundle, known, grayed=grayed, public_only=public_only)
+                made = self._answer(snapshot, request.have, known.key)
+                self._cache.put(key, made)
+                return made
+
+            try:
+                answer = await self._shared.get(key, make)
             except MissingContentError:
                 await self._heads.prove(request.bundle)
                 raise
-            answer = self._answer(snapshot, request.have, known.key)
-            self._cache.put(("answer", *variant, request.have), answer)
         return answer
 
     async def snapshot(

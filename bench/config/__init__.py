@@ -1,0 +1,1 @@
+"""Benchmark of configuration: `make bench BENCH=config`."""

@@ -1,0 +1,174 @@
+"""Publishing: from the call of a publish until the callback ran, in 1,000 connected instances, and kazoo's the same way."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kazoo.client import KazooClient
+
+from bench.children import Child
+from bench.config import stage
+from bench.config.stage import Application
+from bench.figures import Value, quantile, rounded
+from tests.servers.platform import Api, Platform
+
+APPLICATIONS = 50
+PROCESSES = 2
+EACH = 10
+"""Instances of an application in a process: 50 applications of 20 instances each."""
+ALL = APPLICATIONS * PROCESSES * EACH
+PASSES = 4
+ONE_APPLICATION_ROUNDS = 20
+OPEN_SECONDS = 180.0
+ROUND_SECONDS = 60.0
+QUIET_SECONDS = 0.1
+ONE_APPLICATION_QUIET_SECONDS = 2.0
+
+Samples = list[float]
+
+
+def measure() -> dict[str, Value]:
+    """Publish with SQLite and embedded parts."""
+    with stage.platform() as (platform, api):
+        many, one, calls = _both(platform, api)
+    return {
+        "publish_p50_ms": _ms(many, 0.5),
+        "publish_p99_ms": _ms(many, 0.99),
+        "publish_call_p50_ms": _ms(calls, 0.5),
+        "publish_one_app_p50_ms": _ms(one, 0.5),
+        "publish_one_app_p99_ms": _ms(one, 0.99),
+    }
+
+
+def measure_real() -> dict[str, Value]:
+    """Publish with PostgreSQL, Redis and ZooKeeper, and change nodes of the same ZooKeeper under kazoo's DataWatch."""
+    with stage.servers() as servers:
+        with stage.platform(*servers.flags()) as (platform, api):
+            many, one, calls = _both(platform, api)
+        kazoo = _kazoo(servers.zookeeper.hosts)
+        with stage.platform() as (platform, api):
+            embedded, _ = _spread(platform, api, stage.make(api, APPLICATIONS))
+    return {
+        "publish_real_p50_ms": _ms(many, 0.5),
+        "publish_real_p99_ms": _ms(many, 0.99),
+        "publish_real_call_p50_ms": _ms(calls, 0.5),
+        "publish_real_one_app_p50_ms": _ms(one, 0.5),
+        "publish_real_one_app_p99_ms": _ms(one, 0.99),
+        "vs_zookeeper_p50": rounded(quantile(many, 0.5) / quantile(kazoo, 0.5)),
+        "vs_zookeeper_p99": rounded(quantile(many, 0.99) / quantile(kazoo, 0.99)),
+        "vs_zookeeper_embedded_p50": rounded(quantile(embedded, 0.5) / quantile(kazoo, 0.5)),
+        "vs_zookeeper_embedded_p99": rounded(quantile(embedded, 0.99) / quantile(kazoo, 0.99)),
+        "zookeeper_p50_ms": _ms(kazoo, 0.5),
+        "zookeeper_p99_ms": _ms(kazoo, 0.99),
+    }
+
+
+def _ms(samples: Samples, share: float) -> float:
+    return rounded(quantile(samples, share))
+
+
+def _both(platform: Platform, api: Api) -> tuple[Samples, Samples, Samples]:
+    """Give the milliseconds of both definitions, and of the publish calls alone."""
+    applications = stage.make(api, APPLICATIONS)
+    many, calls = _spread(platform, api, applications)
+    with _instances(platform, applications[:1], ALL // PROCESSES) as children:
+        one, _ = _rounds(
+            api, children, applications[:1], rounds=ONE_APPLICATION_ROUNDS, quiet=ONE_APPLICATION_QUIET_SECONDS
+        )
+    return many, one, calls
+
+
+def _spread(platform: Platform, api: Api, applications: list[Application]) -> tuple[Samples, Samples]:
+    with _instances(platform, applications, EACH) as children:
+        return _rounds(api, children, applications, rounds=PASSES, quiet=QUIET_SECONDS)
+
+
+@contextlib.contextmanager
+def _instances(platform: Platform, applications: list[Application], each: int) -> Iterator[list[Child]]:
+    with _children("bench.config.instances") as children:
+        for index, child in enumerate(children):
+            options = [application.options() for application in applications]
+            order = {"servers": [platform.address], "applications": options, "each": each, "prefix": f"process-{index}"}
+            child.order(order)
+        _await_open(children, len(applications) * each * PROCESSES)
+        yield children
+
+
+@contextlib.contextmanager
+def _children(module: str) -> Iterator[list[Child]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(Child(module)) for _ in range(PROCESSES)]
+
+
+def _await_open(children: list[Child], wanted: int) -> None:
+    opened = sum(child.answer(OPEN_SECONDS)["open"] for child in children)
+    if opened != wanted:
+        raise RuntimeError(f"{opened} of {wanted} are open")
+    time.sleep(2)  # what opening set off is written
+
+
+def _rounds(
+    api: Api, children: list[Child], applications: list[Application], *, rounds: int, quiet: float
+) -> tuple[Samples, Samples]:
+    """Publish one application at a time; the first pass over them warms up and does not count."""
+    taken: Samples = []
+    calls: Samples = []
+    for number in range(1, rounds + 2):
+        for application in applications:
+            stage.draft(api, application, number)
+            time.sleep(quiet)
+
+            def publish(application: Application = application) -> None:
+                stage.publish(api, application)
+
+            found, call = _change(publish, children, {"application": application.name, "number": number})
+            if number > 1:
+                taken += found
+                calls.append(call)
+    return taken, calls
+
+
+def _change(change: Callable[[], None], children: list[Child], expected: dict[str, Any]) -> tuple[Samples, float]:
+    """Do something; give the milliseconds until each callback of it ran, and until the call came back."""
+    began = time.monotonic_ns()
+    change()
+    call = (time.monotonic_ns() - began) / 1e6
+    taken: Samples = []
+    for child in children:
+        heard = child.answer(ROUND_SECONDS)
+        if {key: heard[key] for key in expected} != expected:
+            raise RuntimeError(f"expected {expected}, heard of {heard}")
+        taken += [(at - began) / 1e6 for at in heard["at"]]
+    return taken, call
+
+
+def _kazoo(hosts: str) -> Samples:
+    """Change nodes one at a time under as many watchers: in each process ten sessions watch all fifty nodes."""
+    paths = [f"/bench/app-{index:03d}" for index in range(APPLICATIONS)]
+    client = KazooClient(hosts=hosts, timeout=20)
+    client.start(60)
+    try:
+        for path in paths:
+            client.create(path, b"0", makepath=True)
+        with _children("bench.config.watchers") as children:
+            for child in children:
+                child.order({"hosts": hosts, "paths": paths, "sessions": EACH})
+            _await_open(children, ALL)
+            taken: Samples = []
+            for number in range(1, PASSES + 2):
+                for path in paths:
+                    time.sleep(QUIET_SECONDS)
+
+                    def change(path: str = path, number: int = number) -> None:
+                        client.set(path, str(number).encode())
+
+                    found, _ = _change(change, children, {"path": path, "number": number})
+                    if number > 1:
+                        taken += found
+            return taken
+    finally:
+        client.stop()
+        client.close()

@@ -35,7 +35,11 @@ _DIALECTS: Final = {
 
 
 class _TooCostlyError(Exception):
-    """The check has used up its steps."""
+    """The check has used up its steps, or goes too deep."""
+
+
+MAX_DEPTH: Final = 200
+"""Keywords inside keywords: three for each level of the deepest document. Each takes up to four frames of the 1,000 there are."""
 
 
 @dataclass(slots=True)
@@ -43,11 +47,18 @@ class _Steps:
     """What a check may still spend, and the patterns that it has paid for."""
 
     left: int
+    depth: int = 0
     patterns: dict[str, patterns.Pattern] = field(default_factory=dict[str, patterns.Pattern])
 
     def spend(self, count: int) -> None:
         self.left -= count
         if self.left < 0:
+            raise _TooCostlyError
+
+    def enter(self) -> None:
+        """Go one keyword deeper. The stack must not run out: inside the library's native parts that is no exception."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
             raise _TooCostlyError
 
     def finds(self, pattern: str, text: str) -> bool:
@@ -85,10 +96,14 @@ def _paid(keyword: str, original: _Keyword) -> _Keyword:
     def run(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
         steps = _steps.get()
         steps.spend(1 + _breadth(instance) + (_size(value) if keyword in _COMPARING else _breadth(value)))
-        for error in original(validator, value, instance, schema) or ():
-            if not isinstance(error.validator, str):  # new here, not handed up from below
-                steps.spend(_size(instance))
-            yield error
+        steps.enter()
+        try:
+            for error in original(validator, value, instance, schema) or ():
+                if not isinstance(error.validator, str):  # new here, not handed up from below
+                    steps.spend(_size(instance))
+                yield error
+        finally:
+            steps.depth -= 1
 
     return run
 

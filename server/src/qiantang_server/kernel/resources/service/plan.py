@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,10 +115,12 @@ async def prepare(
     prepared = Prepared(Plan(lines=lines, gray=gray), current.position)
     bodies = parts.bodies(bundle)
     await bodies.ready()
-    for row in rows:
-        if not row.removes:
-            _check(parts.kinds, bundle, bodies.opened(row.kind, row.name, bytes(row.body)), row, prepared)
-            prepared.bodies[row.digest] = bytes(row.body)
+    opened = {
+        (row.kind, row.name): bodies.opened(row.kind, row.name, bytes(row.body)) for row in rows if not row.removes
+    }
+    # rules are pure and may take long on a large body: they must not hold up the loop
+    await asyncio.to_thread(_check_all, parts.kinds, bundle, opened, prepared)
+    prepared.bodies = {row.digest: bytes(row.body) for row in rows if not row.removes}
     return prepared
 
 
@@ -128,17 +131,18 @@ def _require_all(bundle: resource.Bundle, only: Sequence[Key], rows: Iterable[st
         raise errors.NotFoundError(f"{bundle} has no draft of {names}: nothing was published")
 
 
-def _check(kinds: Kinds, bundle: resource.Bundle, body: Any, row: store.Row, prepared: Prepared) -> None:
-    kind = kinds.get(bundle.capability, row.kind)
-    found = kind.checked(row.name, body)
-    prepared.problems += [
-        release.LocatedProblem(
-            kind=row.kind, name=row.name, message=one.message, path=one.path, line=one.line, column=one.column
-        )
-        for one in found
-    ]
-    if not found:
-        prepared.texts += [(row.kind, row.name, path, text) for path, text in kind.texts(body)]
+def _check_all(kinds: Kinds, bundle: resource.Bundle, opened: Mapping[Key, Any], prepared: Prepared) -> None:
+    for (kind_name, name), body in opened.items():
+        kind = kinds.get(bundle.capability, kind_name)
+        found = kind.checked(name, body)
+        prepared.problems += [
+            release.LocatedProblem(
+                kind=kind_name, name=name, message=one.message, path=one.path, line=one.line, column=one.column
+            )
+            for one in found
+        ]
+        if not found:
+            prepared.texts += [(kind_name, name, path, text) for path, text in kind.texts(body)]
 
 
 def require_unchanged(bundle: resource.Bundle, plan: Plan, rows: Iterable[store.Row], manifest: Manifest) -> None:

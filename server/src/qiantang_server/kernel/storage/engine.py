@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 from sqlalchemy.dialects import mysql, postgresql, sqlite
@@ -20,6 +23,7 @@ from qiantang.kernel import errors
 from qiantang_server.kernel.storage import sqlite as sqlite_connection
 from qiantang_server.kernel.storage.schema import now
 from qiantang_server.kernel.storage.settings import StorageSettings
+from qiantang_server.kernel.storage.values import require_holdable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -33,7 +37,8 @@ _DRIVERS = {
 }
 _RETRIED = {"40001", "40P01", "1213", "1205"}
 _ATTEMPTS = 6
-_UNTRANSLATABLE = "22021"  # PostgreSQL stores no NUL in a text
+PATIENCE = timedelta(minutes=10)
+"""How long a migration waits for its turn and for locks."""
 
 
 class Session:
@@ -71,12 +76,16 @@ class Session:
             raise errors.InternalError(f"{table.name} gave no key for a new row")
         return int(key[0])
 
-    async def insert_new(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Insert the rows whose key is not there yet and pass over the others; give the count inserted."""
+    async def insert_new(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert the rows whose key is not there yet and pass over the others."""
         if self.dialect == "mysql":
-            return await self.execute(mysql.insert(table).prefix_with("IGNORE"), rows)
+            # not INSERT IGNORE, which makes every other error a warning too: a text that is too long would be cut
+            key = next(iter(table.primary_key.columns)).name
+            statement = mysql.insert(table)
+            await self.execute(statement.on_duplicate_key_update({key: sa.text(f"`{table.name}`.`{key}`")}), rows)
+            return
         builder = postgresql.insert(table) if self.dialect == "postgresql" else sqlite.insert(table)
-        return await self.execute(builder.on_conflict_do_nothing(), rows)
+        await self.execute(builder.on_conflict_do_nothing(), rows)
 
     async def upsert(self, table: sa.Table, rows: Sequence[Mapping[str, Any]], update: Sequence[str]) -> int:
         """Insert rows; where the primary key is there already, set the `update` columns instead."""
@@ -147,8 +156,26 @@ class Database:
 
     @property
     def engine(self) -> AsyncEngine:
-        """The engine that writes, for migrations."""
+        """The engine that writes."""
         return self._writer
+
+    @asynccontextmanager
+    async def patient(self) -> AsyncGenerator[AsyncConnection, None]:
+        """Give a connection of its own for migrations: it waits long, since a table may be large and others may be first.
+
+        Raises:
+            UnavailableError: the database is away.
+        """
+        settings = msgspec.structs.replace(self.settings, statement_timeout=PATIENCE, pool_size=1)
+        writer, reader = _engines(self.url, self.dialect, settings)
+        try:
+            async with writer.connect() as connection:
+                yield connection
+        except exc.SQLAlchemyError as error:
+            raise self.translated(error) from error
+        finally:
+            await writer.dispose()
+            await reader.dispose()
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Session, None]:
@@ -157,7 +184,7 @@ class Database:
             async with self._reader.connect() as connection:
                 yield Session(connection, self.dialect)
         except exc.SQLAlchemyError as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
     async def write(self, work: Callable[[Session], Awaitable[T]]) -> T:
         """Run `work` in one transaction and commit it; run it again where the database rolled it back for another's sake.
@@ -176,19 +203,18 @@ class Database:
                 session.committed()
             except exc.DBAPIError as error:
                 if not _is_retried(error) or attempt == _ATTEMPTS:
-                    raise self._translated(error) from error
+                    raise self.translated(error) from error
                 await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311  # jitter, not a secret
             except exc.SQLAlchemyError as error:
-                raise self._translated(error) from error
+                raise self.translated(error) from error
             else:
                 return result
         raise errors.InternalError("unreachable")
 
-    def _translated(self, error: exc.SQLAlchemyError) -> errors.QiantangError:
+    def translated(self, error: exc.SQLAlchemyError) -> errors.QiantangError:
+        """Give the error of the tree for one of the driver's."""
         if isinstance(error, exc.IntegrityError):
             return errors.ConflictError("the database refused a row that contradicts another one")
-        if getattr(getattr(error, "orig", None), "sqlstate", None) == _UNTRANSLATABLE:
-            return errors.InvalidRequestError("a text holds a NUL character, which no row can hold")
         reason = str(getattr(error, "orig", error)).splitlines()[0][:300] if str(error) else type(error).__name__
         if _is_fault(error):
             log.error("statement failed", extra={"reason": reason}, exc_info=error)
@@ -238,12 +264,14 @@ def _engines(url: sa.URL, dialect: str, settings: StorageSettings) -> tuple[Asyn
             "server_settings": {"lock_timeout": str(int(seconds * 1000)), "application_name": "qiantang"},
         }
     else:
+        logging.getLogger("asyncmy").setLevel(logging.ERROR)  # it logs each note of the server as a warning
         options["connect_args"] = {
             "connect_timeout": int(seconds),
             "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {max(1, int(seconds))}",
         }
     engine = create_async_engine(url, **options)
     event.listen(engine.sync_engine, "do_connect", _connect)
+    event.listen(engine.sync_engine, "before_cursor_execute", require_holdable)
     return engine, engine
 
 
@@ -267,6 +295,7 @@ def _sqlite_engine(url: sa.URL, seconds: float, *, writer: bool, pool_size: int)
         poolclass=sa.AsyncAdaptedQueuePool,
         connect_args={"timeout": seconds, "isolation_level": None, "async_creator_fn": sqlite_connection.connect},
     )
+    event.listen(engine.sync_engine, "before_cursor_execute", require_holdable)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -295,6 +324,8 @@ def _is_fault(error: exc.SQLAlchemyError) -> bool:
         return isinstance(error, exc.StatementError)
     if isinstance(error, exc.ProgrammingError | exc.DataError | exc.NotSupportedError):
         return True
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return True  # no such table, or no SQL at all: for what is busy, full or broken there are other codes
     state = str(getattr(error.orig, "sqlstate", None) or "")
     return state.startswith(("22", "42"))  # asyncpg has no class for these: data and syntax
 

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import expression
 
 metadata = sa.MetaData(
@@ -28,8 +29,15 @@ BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def name_column(column: str, length: int = 64, **options: Any) -> sa.Column[str]:
-    """Give a column for a name; compared by code point on every database (the MySQL tables are utf8mb4_bin)."""
+    """Give a column for a name; compared by code point on every database, but blind to spaces at its end on MySQL."""
     return sa.Column(column, sa.String(length), nullable=options.pop("nullable", False), **options)
+
+
+@compiles(CreateTable, "mysql")
+@compiles(CreateTable, "mariadb")
+def _create_table_mysql(element: CreateTable, compiler: Any, **options: Any) -> str:
+    """Say the character set, which is otherwise that of the database: latin1 on some, and blind to case on most."""
+    return f"{compiler.visit_create_table(element, **options).rstrip()} CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
 
 
 class now(expression.FunctionElement[int]):  # noqa: N801

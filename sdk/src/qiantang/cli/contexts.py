@@ -6,13 +6,12 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
-from qiantang.cli import talk
+from qiantang.cli import files, talk
 from qiantang.cli.session import Session
 from qiantang.kernel import errors
 from qiantang.kernel.settings import tomltext
@@ -111,22 +110,12 @@ def save(file: Path, contexts: Contexts) -> None:
     Raises:
         MisconfiguredError: it cannot be written.
     """
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-                opened.write(_text(contexts))
-                opened.flush()
-                os.fsync(opened.fileno())
-            fresh.replace(file)
-        except BaseException:
-            with suppress(OSError):
-                fresh.unlink()
-            raise
     except OSError as error:
-        raise errors.MisconfiguredError(f"{file} cannot be written: {error.strerror}") from error
+        raise errors.MisconfiguredError(f"{file.parent} cannot be made: {error.strerror}") from error
+    with files.whole(file) as opened:
+        opened.write(_text(contexts).encode())
 
 
 def in_use(session: Session) -> Context:

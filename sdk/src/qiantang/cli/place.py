@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from qiantang.cli import contexts
 from qiantang.cli.connection import Connection, bundle_path, connect
@@ -19,7 +20,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 T = TypeVar("T")
 
 PARTS = ("tenant", "environment", "center", "application")
-LETTERS = "teca"
+LETTERS = dict(zip(PARTS, "teca", strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,19 @@ class Place:
     center: str = ""
     application: str = ""
 
+    def names(self, context: contexts.Context, parts: Sequence[str] = PARTS) -> list[str]:
+        """Give the name of each part.
+
+        Raises:
+            UsageError: a part is given neither by option nor by the context.
+            InvalidRequestError: a part is not a name.
+        """
+        found = {part: getattr(self, part) or getattr(context, part) for part in parts}
+        missing = [f"--{part}" for part, value in found.items() if not value]
+        if missing:
+            raise click.UsageError(f"which {parts[-1]}? give {' '.join(missing)}, or keep them: qiantang context set")
+        return [scope.check_name(value, part) for part, value in found.items()]
+
     def scope(self, context: contexts.Context) -> scope.Scope:
         """Give the scope that is meant.
 
@@ -38,29 +52,51 @@ class Place:
             UsageError: a part is given neither by option nor by the context.
             InvalidRequestError: a part is not a name.
         """
-        found = {part: getattr(self, part) or getattr(context, part) for part in PARTS}
-        missing = [f"--{part}" for part, value in found.items() if not value]
-        if missing:
-            raise click.UsageError(f"which application? give {' '.join(missing)}, or keep them: qiantang context set")
-        return scope.Scope.parse("/".join(found.values()))
+        return scope.Scope.parse("/".join(self.names(context)))
+
+
+def part_options(*parts: str, argument: bool = False) -> Callable[[C], C]:
+    """Give a command the options of these parts; it is called with a `place`.
+
+    With `argument` it also takes the names as one text, such as center/application, whose end is the last part's name.
+    """
+
+    def decorate(command: C) -> C:
+        def called(*args: Any, **options: Any) -> Any:
+            given = {part: options.pop(part) or "" for part in parts}
+            written = options.pop("written", "")
+            place = Place(**(_with_written(given, written) if written else given))
+            return command(*args, place=place, **options)
+
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        called.__click_params__ = list(getattr(command, "__click_params__", []))  # type: ignore[attr-defined]
+        wrapped: Any = called
+        for part in reversed(parts):
+            variable = f"QIANTANG_CLI_{part.upper()}"
+            wrapped = click.option(
+                f"-{LETTERS[part]}", f"--{part}", envvar=variable, default="", help=f"{part} (else the context's)"
+            )(wrapped)
+        return click.argument("written", default="", metavar=f"[{'/'.join(parts)}]")(wrapped) if argument else wrapped
+
+    return decorate
 
 
 def place_options(command: C) -> C:
     """Give a command -t -e -c -a; it is called with a `place`."""
+    return part_options(*PARTS)(command)
 
-    def called(*args: Any, **options: Any) -> Any:
-        place = Place(**{part: options.pop(part) or "" for part in PARTS})
-        return command(*args, place=place, **options)
 
-    called.__name__, called.__doc__ = command.__name__, command.__doc__
-    called.__click_params__ = list(getattr(command, "__click_params__", []))  # type: ignore[attr-defined]
-    wrapped: Any = called
-    for part, letter in zip(reversed(PARTS), reversed(LETTERS), strict=True):
-        variable = f"QIANTANG_CLI_{part.upper()}"
-        wrapped = click.option(
-            f"-{letter}", f"--{part}", envvar=variable, default="", help=f"{part} (else the context's)"
-        )(wrapped)
-    return wrapped
+def _with_written(given: dict[str, str], written: str) -> dict[str, str]:
+    names = written.split("/")
+    if len(names) > len(given):
+        raise click.UsageError(f"{written!r} has more than {'/'.join(given)}")
+    context = click.get_current_context()
+    for part, name in zip(reversed(given), reversed(names), strict=False):
+        # what the environment says gives way to what is written, an option that says otherwise is a mistake
+        if context.get_parameter_source(part) is ParameterSource.COMMANDLINE and given[part] != name:
+            raise click.UsageError(f"{written!r} and --{part} {given[part]} do not go together")
+        given[part] = scope.check_name(name, part)
+    return given
 
 
 @dataclass(frozen=True)

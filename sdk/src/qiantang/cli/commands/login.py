@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
 import msgspec
 
-from qiantang.cli import contexts, talk
-from qiantang.cli.connection import connect, path, trust
+from qiantang.cli import contexts, signing_in, talk
+from qiantang.cli.connection import connect, path
 from qiantang.cli.contexts import Context
 from qiantang.cli.direct import Direct
 from qiantang.cli.session import Session
@@ -20,7 +19,6 @@ from qiantang.identity import model
 from qiantang.kernel import errors
 
 TOKEN_FORM = "qt_pat_"  # noqa: S105  # how tokens begin
-MAX_LINE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +58,8 @@ def login(session: Session, server: str, **given: Any) -> None:
     known = contexts.load(file)
     name = wanted.name or session.context_name or _name_of(known, server)
     context = _context(session, known.contexts.get(name, Context()), server, wanted.ca_file)
-    line = Direct(context.servers[0], trust(context), session.timeout)
-    if not line.private and not wanted.insecure:
-        raise errors.MisconfiguredError(f"{line.address} is another machine without TLS: use https, or --insecure")
-    token = _line_of_stdin("token") if wanted.token_stdin else _sign_in(session, line, wanted)
+    line = signing_in.private_line(session, context, insecure=wanted.insecure)
+    token = signing_in.line_of_stdin("token") if wanted.token_stdin else _sign_in(session, line, wanted)
     context = msgspec.structs.replace(context, token=token)
     with connect(session, context) as connection:
         me = connection.get(path("identity", "me"), model.Me)
@@ -101,17 +97,14 @@ def _sign_in(session: Session, line: Direct, wanted: _Wanted) -> str:
     user = wanted.user or talk.ask(
         "user", allowed=session.asks, instead="--user", default="admin" if wanted.first else None
     )
-    password = _password(session, stdin=wanted.password_stdin, new=bool(wanted.first))
+    password = signing_in.read_password(session, stdin=wanted.password_stdin, new=bool(wanted.first))
     if wanted.first:
-        begin = model.FirstStart(token=wanted.first, name=user, password=password)
-        line.post(path("identity", "first-start"), begin, msgspec.Raw)
+        target, proof = "first-start", model.FirstStart(token=wanted.first, name=user, password=password)
     else:
-        who = model.SignIn(name=user, password=password, tenant=wanted.tenant)
-        line.post(path("identity", "login"), who, msgspec.Raw)
+        target, proof = "login", model.SignIn(name=user, password=password, tenant=wanted.tenant)
     order = model.NewAccessToken(name=f"command line on {socket.gethostname()}"[:64], lifetime_days=wanted.days)
-    issued = line.post(path("identity", "tokens"), order, model.IssuedAccessToken)
-    line.post(path("identity", "logout"), None, msgspec.Raw)
-    return issued.token
+    with signing_in.opened(line, target, proof):
+        return line.post(path("identity", "tokens"), order, model.IssuedAccessToken).token
 
 
 def _context(session: Session, before: Context, server: str, ca_file: str) -> Context:
@@ -126,18 +119,3 @@ def _name_of(known: contexts.Contexts, server: str) -> str:
         return known.current or "default"
     same = (name for name, one in sorted(known.contexts.items()) if server in one.servers)
     return next(same, "default" if not known.contexts else server.partition("//")[2])
-
-
-def _password(session: Session, *, stdin: bool, new: bool) -> str:
-    if stdin:
-        return _line_of_stdin("password")
-    if new:
-        return talk.ask_new_password(allowed=session.asks, instead="--password-stdin")
-    return talk.ask("password", allowed=session.asks, instead="--password-stdin", hidden=True)
-
-
-def _line_of_stdin(what: str) -> str:
-    line = sys.stdin.readline(MAX_LINE).rstrip("\r\n")
-    if not line:
-        raise click.UsageError(f"stdin holds no {what}")
-    return line

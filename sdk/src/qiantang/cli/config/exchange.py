@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
-from qiantang.cli import failures, output, talk
+from qiantang.cli import failures, files, output, talk
 from qiantang.cli.output import Column, Table
 from qiantang.cli.place import Place, open_room, place_options
 from qiantang.cli.session import Session, output_option
@@ -66,7 +65,8 @@ def export(
     if target == "-":
         sys.stdout.buffer.write(data)
     else:
-        _write(Path(target), data, force=force)
+        with files.whole(Path(target), force=force) as opened:
+            opened.write(data)
         talk.say(f"{len(data)} bytes written to {target}")
 
 
@@ -113,23 +113,6 @@ def import_file(
         context.exit(failures.CONFLICT)
     if not dry_run and any(one.action != "keep" for one in result.lines):
         talk.advise("they are drafts: qiantang config diff, then qiantang config publish")
-
-
-def _write(file: Path, data: bytes, *, force: bool) -> None:
-    """Write a file for its owner alone: it may hold secrets.
-
-    Raises:
-        ConflictError: it is there already.
-        MisconfiguredError: it cannot be written.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
-    try:
-        with os.fdopen(os.open(file, flags, 0o600), "wb") as opened:
-            opened.write(data)
-    except FileExistsError as error:
-        raise errors.ConflictError(f"{file} is there already: give --force to write over it") from error
-    except OSError as error:
-        raise errors.MisconfiguredError(f"{file} cannot be written: {error.strerror}") from error
 
 
 def _read(source: str) -> bytes:

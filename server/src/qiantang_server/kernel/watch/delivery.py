@@ -14,6 +14,7 @@ import msgspec
 from qiantang.kernel import errors, protocol, resource, scope, wire
 from qiantang_server.kernel.resources import state as states
 from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources.service import ground
 from qiantang_server.kernel.resources.service.gray import GrayReleases
 from qiantang_server.kernel.resources.service.ground import Ground
 from qiantang_server.kernel.watch.heads import Heads, Known
@@ -217,7 +218,7 @@ class Deliveries:
                     raise MissingContentError(f"the database lacks the content of {'/'.join(place)} in {bundle}")
                 kind = self._parts.kinds.get(bundle.capability, place[0])
                 opened = bodies.opened(*place, contents[digest])
-                content = wire.encode(kind.deliver(opened))
+                content = wire.encode(await ground.aside(len(contents[digest]), kind.deliver, opened))
                 entry = resource.Entry(
                     kind=place[0],
                     name=place[1],

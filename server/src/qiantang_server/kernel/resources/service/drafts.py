@@ -73,7 +73,9 @@ class Drafts:
             stored = bodies.seal(kind_name, name, body, drafted, before)
             _require_size(kind, name, stored)
             await self._write(session, principal, row, kind=kind, name=name, stored=stored, published=published)
-            changes = kind.differences(bodies.masked(drafted or before), bodies.masked(stored))
+            changes = await ground.aside(
+                len(stored), kind.differences, bodies.masked(drafted or before), bodies.masked(stored)
+            )
             await audit.record(
                 session,
                 ground.event(
@@ -241,20 +243,20 @@ class Drafts:
             rows = await store.list_drafts(session, current.key)
             digests = [current.manifest.get((row.kind, row.name), "") for row in rows]
             before = await store.read_contents(session, current.key, filter(None, digests))
-        found = [
-            release.PendingChange(
+        found: list[release.PendingChange] = []
+        for row, digest in zip(rows, digests, strict=True):
+            kind = self._parts.kinds.get(bundle.capability, row.kind)
+            old, new = bodies.masked(before.get(digest)), None if row.removes else bodies.masked(bytes(row.body))
+            change = release.PendingChange(
                 kind=row.kind,
                 name=row.name,
                 action="remove" if row.removes else ("change" if digest else "add"),
                 version=_version(row, digest or None),
                 author=row.author,
                 edited_at=row.edited_at,
-                changes=self._parts.kinds.get(bundle.capability, row.kind).differences(
-                    bodies.masked(before.get(digest)), None if row.removes else bodies.masked(bytes(row.body))
-                ),
+                changes=await ground.aside(len(row.body), kind.differences, old, new),
             )
-            for row, digest in zip(rows, digests, strict=True)
-        ]
+            found.append(change)
         return release.Difference(revision=current.position.revision, pending=found)
 
     async def _write(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from qiantang.kernel import errors, release, resource, wire
 from qiantang_server.kernel import audit, storage
@@ -17,6 +18,8 @@ from qiantang_server.kernel.resources.kinds import Kinds
 from qiantang_server.kernel.resources.state import Manifest, State
 
 EMPTY = State()
+ASIDE_FROM = 32 << 10
+T = TypeVar("T")
 
 
 def wall_clock() -> int:
@@ -67,6 +70,11 @@ class Head:
     def manifest(self) -> Manifest:
         """Digests of what everyone receives."""
         return self.state.manifest()
+
+
+async def aside(size: int, call: Callable[..., T], *arguments: Any) -> T:
+    """Call a pure function of a kind; on a thread of its own where its input is so large that it would hold up the loop."""
+    return await asyncio.to_thread(call, *arguments) if size > ASIDE_FROM else call(*arguments)
 
 
 async def head(session: storage.Session, bundle: resource.Bundle) -> Head:

@@ -80,21 +80,23 @@ class History:
             changed = states.changed(old, new)
             digests = [found for kind, name, _ in changed for found in (old.get((kind, name)), new.get((kind, name)))]
             contents = await store.read_contents(session, head.key, filter(None, digests))
-        return [
-            release.PendingChange(
-                kind=kind,
+        found: list[release.PendingChange] = []
+        for kind_name, name, action in changed:
+            kind = self._parts.kinds.get(bundle.capability, kind_name)
+            sides = [contents.get(side.get((kind_name, name), "")) for side in (old, new)]
+            size = max(len(side or b"") for side in sides)
+            before_body, after_body = (bodies.masked(side) for side in sides)
+            change = release.PendingChange(
+                kind=kind_name,
                 name=name,
                 action=action,  # pyright: ignore[reportArgumentType]
                 version="",
                 author="",
                 edited_at=0,
-                changes=self._parts.kinds.get(bundle.capability, kind).differences(
-                    bodies.masked(contents.get(old.get((kind, name), ""))),
-                    bodies.masked(contents.get(new.get((kind, name), ""))),
-                ),
+                changes=await ground.aside(size, kind.differences, before_body, after_body),
             )
-            for kind, name, action in changed
-        ]
+            found.append(change)
+        return found
 
     async def status(self, bundle: resource.Bundle) -> release.BundleStatus:
         """Say where a bundle stands."""

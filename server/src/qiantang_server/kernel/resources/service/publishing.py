@@ -13,6 +13,7 @@ from qiantang_server.kernel import audit, storage
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.resources import state as states
 from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources.kinds import ResourceKind
 from qiantang_server.kernel.resources.service import ground, plan
 from qiantang_server.kernel.resources.service.ground import Ground, Head, Published
 from qiantang_server.kernel.resources.service.plan import Plan, Prepared
@@ -220,7 +221,8 @@ class Publishing:
             if digest is not None:
                 kind = self._parts.kinds.get(bundle.capability, kind_name)
                 opened = bodies.opened(kind_name, name, contents[digest])
-                rows += [(kind_name, name, path, text) for path, text in kind.texts(opened)]
+                texts = await ground.aside(len(contents[digest]), _texts, kind, opened)
+                rows += [(kind_name, name, path, text) for path, text in texts]
         await store.index_texts(session, key, keys, rows)
 
     async def _released(self, session: storage.Session, bundle: resource.Bundle, head: Head, wanted: Plan) -> State:
@@ -327,3 +329,7 @@ class Publishing:
 
     async def _outcome(self, session: storage.Session, published: Published) -> release.PublishOutcome:
         return release.PublishOutcome(release=await self._release(session, published))
+
+
+def _texts(kind: ResourceKind, body: Any) -> list[tuple[str, str]]:
+    return list(kind.texts(body))

@@ -64,6 +64,12 @@ async def test_lists_page_in_order_and_show_what_may_be_seen(any_estate: Estate)
         assert empty.items == []
 
 
+@pytest.mark.parametrize("name", ["servers", "search"])
+async def test_a_name_that_means_something_else_is_no_tenants(estate: Estate, name: str) -> None:
+    with pytest.raises(errors.InvalidRequestError, match="cannot be a tenant"):
+        await estate.identity.estate.create_tenant(ROOT, model.NewTenant(name=name))
+
+
 async def test_people_and_grants_of_another_tenant_are_not_seen(any_estate: Estate) -> None:
     estate = any_estate
     await estate.user("boss", ("tenant-admin", "acme"))

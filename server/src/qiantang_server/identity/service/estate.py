@@ -13,6 +13,10 @@ from qiantang_server.identity.store import estate, people, proof
 from qiantang_server.identity.store.estate import Row, What
 from qiantang_server.kernel import audit, storage
 from qiantang_server.kernel.access import Principal, Target, visible
+from qiantang_server.kernel.coordination.port import RESERVED_TENANTS
+
+RESERVED = RESERVED_TENANTS | {"search"}
+"""Names that mean something else where tenants are named: in ZooKeeper, and in paths such as /config/search/{tenant}."""
 
 
 def shown_tenant(row: Row) -> model.Tenant:
@@ -90,7 +94,10 @@ class Estate:
 
         Raises:
             ExistsError: the name is taken.
+            InvalidRequestError: the name means something else where tenants are named.
         """
+        if command.name in RESERVED:
+            raise errors.InvalidRequestError(f"{command.name!r} cannot be a tenant's name: choose another")
         row = {"name": command.name, "title": command.title, "disabled": False}
         return await self._create(principal, _Subject("tenant", (command.name,), Target(command.name)), row)
 

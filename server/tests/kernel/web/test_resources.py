@@ -66,6 +66,7 @@ async def test_a_cookie_needs_proof_of_the_same_site(running: Running) -> None:
 
 async def test_probes_and_figures_need_nobody(running: Running) -> None:
     assert (await running.client.get("/healthz")).json()["alive"] is True
+    assert (await running.client.get("/")).text.startswith("qiantang 1, server n1")
     ready = await running.client.get("/readyz")
     assert (ready.status_code, ready.json()["parts"]["database"]) == (200, "ok")
     figures = (await running.client.get("/metrics")).text

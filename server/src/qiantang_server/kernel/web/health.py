@@ -137,6 +137,18 @@ async def readyz(health: NamedDependency[Health]) -> Response[Readiness]:
     return Response(readiness, status_code=200 if readiness.ready else 503)
 
 
+@get("/", opt={"public": "says what this is to somebody who opens it in a browser"}, media_type=MediaType.TEXT)
+async def welcome(health: NamedDependency[Health]) -> str:
+    """Say what this is and where to go on."""
+    return (
+        f"qiantang {health.version}, server {health.node}\n\n"
+        "  qiantang login ADDRESS          sign in from the command line\n"
+        "  /api/v1/openapi/openapi.json    what can be called\n"
+        "  /readyz                         whether it can serve, part by part\n"
+        "  /metrics                        its figures for Prometheus\n"
+    )
+
+
 @get("/metrics", opt={"public": "figures without names of tenants or applications"}, media_type=MediaType.TEXT)
 async def metrics(figures: NamedDependency[Figures]) -> Response[bytes]:
     """Give the server's figures in Prometheus' text format."""
@@ -147,7 +159,7 @@ def router(health: Health, figures: Figures) -> Router:
     """Make the probes."""
     return Router(
         path="/",
-        route_handlers=[healthz, readyz, metrics],
+        route_handlers=[welcome, healthz, readyz, metrics],
         dependencies={
             "health": Provide(lambda: health, sync_to_thread=False),
             "figures": Provide(lambda: figures, sync_to_thread=False),

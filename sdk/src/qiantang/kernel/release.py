@@ -15,6 +15,16 @@ Message = Annotated[str, msgspec.Meta(max_length=2000)]
 Label = Annotated[str, msgspec.Meta(max_length=128)]
 
 
+class KindInfo(wire.Wire, frozen=True):
+    """A kind of governed thing: where its resources are, and the JSON Schema of their bodies."""
+
+    capability: str
+    name: str
+    plural: str
+    title: str
+    schema: dict[str, Any] = {}
+
+
 class ResourceSummary(wire.Wire, frozen=True):
     """A resource in a list: what is published of it and whether a draft waits."""
 
@@ -41,7 +51,6 @@ class ResourceDetail(wire.Wire, frozen=True):
     draft: Any = None
     edited_by: str = ""
     edited_at: int = 0
-    schema: dict[str, Any] = {}
 
 
 class DraftCommand(wire.Command, frozen=True):

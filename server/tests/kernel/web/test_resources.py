@@ -76,3 +76,9 @@ async def test_probes_and_figures_need_nobody(running: Running) -> None:
 async def test_the_openapi_document_lists_the_routes(running: Running) -> None:
     document = (await running.client.get("/api/v1/openapi/openapi.json")).json()
     assert "/api/v1/test/{tenant}/{environment}/{center}/{application}/notes/{name}" in document["paths"]
+
+
+async def test_every_kind_tells_its_schema(running: Running) -> None:
+    kinds = (await running.call("reader", "GET", "/api/v1/kinds")).json()
+    assert [(one["capability"], one["name"], one["plural"]) for one in kinds] == [("test", "note", "notes")]
+    assert kinds[0]["schema"]["$defs"]["Note"]["required"] == ["text"]

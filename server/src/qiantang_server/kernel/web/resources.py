@@ -310,14 +310,26 @@ class BundleController(Controller):
         return await watch.instances.list_instances(bundle, known.position, after=after, limit=limit)
 
 
-def schema_of(kind: ResourceKind) -> dict[str, Any]:
-    """Give the JSON Schema of a kind's body: what a generic editor is made from."""
-    return wire.schema(kind.model)
+@get("/api/v1/kinds", opt={"authenticated": "says what can be governed, not what is"}, tags=["resources"])
+async def list_kinds(resources: NamedDependency[Resources]) -> list[release.KindInfo]:
+    """List every kind of governed thing with the schema of its bodies: what a generic editor is made from."""
+    kinds = resources.parts.kinds
+    return [_info(kind) for capability in kinds.capabilities() for kind in kinds.of(capability)]
 
 
-def routers(kinds: Kinds) -> list[Router]:
+def _info(kind: ResourceKind) -> release.KindInfo:
+    return release.KindInfo(
+        capability=kind.capability,
+        name=kind.name,
+        plural=kind.plural,
+        title=kind.title,
+        schema=wire.schema(kind.model),
+    )
+
+
+def routers(kinds: Kinds) -> list[Any]:
     """Make the routes of every capability that has kinds."""
-    made: list[Router] = []
+    made: list[Any] = [list_kinds]
     for capability in kinds.capabilities():
         own = kinds.of(capability)
         path = f"/api/v1/{capability}{PLACE}"

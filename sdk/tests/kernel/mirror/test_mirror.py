@@ -67,7 +67,7 @@ class Recorder:
         self.error: Exception | None = None
 
     async def __call__(self, before: MirrorView, after: MirrorView) -> Outcome:
-        while not self.hold.is_set():  # noqa: ASYNC110  # set from another thread
+        while not self.hold.is_set():  # set from another thread
             await asyncio.sleep(0.005)
         self.heard.append((content(before, self.plane), content(after, self.plane)))
         if self.error is not None:

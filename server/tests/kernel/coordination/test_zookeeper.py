@@ -92,7 +92,7 @@ async def test_the_journal_is_cut_and_a_cut_is_survived(open_one: OpenOne, monke
     for number in range(20):
         await here.announce(fresh_key(), Position(epoch=1, revision=number))
     async with asyncio.timeout(20):
-        while len(await line.children("/qiantang/_changes")) > 12:  # noqa: ASYNC110  # the server sets no event
+        while len(await line.children("/qiantang/_changes")) > 12:  # the server sets no event
             await asyncio.sleep(0.05)
 
 

@@ -60,7 +60,7 @@ class Server:
         task = asyncio.create_task(self.relay.run())
         try:
             async with asyncio.timeout(3):
-                while not task.done() and not self.subscriber._pending:  # noqa: ASYNC110
+                while not task.done() and not self.subscriber._pending:
                     await asyncio.sleep(0.01)
             await asyncio.sleep(0.05)
         finally:

@@ -160,13 +160,13 @@ async def test_revoking_ends_tokens_on_every_server(estate: Estate, database: st
         presented = access.Presented(bearer=bearer)
         await second.authenticate(presented)
         await estate.identity.credentials.revoke_credential(ROOT, ORDERS, issued.id)
-        with pytest.raises(identity_errors.CredentialEndedError):
+        with pytest.raises(identity_errors.CredentialRevokedError):
             await estate.who(bearer)
         await second.authenticate(presented)
         moment[0] += 2.1
-        with pytest.raises(identity_errors.CredentialEndedError):
+        with pytest.raises(identity_errors.CredentialRevokedError):
             await second.authenticate(presented)
-    with pytest.raises(identity_errors.CredentialEndedError):
+    with pytest.raises(identity_errors.CredentialRevokedError):
         await estate.identity.credentials.exchange(estate.request(issued), "")
 
 
@@ -184,7 +184,7 @@ async def test_what_was_deleted_is_gone_for_its_holders(any_estate: Estate) -> N
     await estate.who(other)
     await estate.identity.estate.create_application(ROOT, "acme", "sales", model.NewApplication(name="orders"))
     assert not await estate.identity.is_gone(ORDERS)
-    with pytest.raises(identity_errors.CredentialEndedError):
+    with pytest.raises(identity_errors.CredentialRevokedError):
         await estate.who(bearer)
     await estate.identity.estate.delete_environment(ROOT, "acme", "dev")
     with pytest.raises(errors.GoneError):

@@ -30,9 +30,15 @@ class BadCredentialError(errors.UnauthenticatedError):
 
 
 class CredentialEndedError(errors.UnauthenticatedError):
-    """The application credential was revoked or has expired."""
+    """The application credential has expired, or its tenant is disabled."""
 
     code = "identity.credential_ended"
+
+
+class CredentialRevokedError(errors.GoneError):
+    """Somebody revoked the application credential: what was received with it must not be used any more."""
+
+    code = "identity.credential_revoked"
 
 
 class ClockSkewError(errors.UnauthenticatedError):

@@ -7,7 +7,12 @@ import hmac
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from qiantang.identity.errors import ApplicationGoneError, CredentialEndedError, TokenEndedError
+from qiantang.identity.errors import (
+    ApplicationGoneError,
+    CredentialEndedError,
+    CredentialRevokedError,
+    TokenEndedError,
+)
 from qiantang.kernel import errors, scope
 from qiantang_server.identity.rules import granting, roles, tokens
 from qiantang_server.identity.service.ground import Ground
@@ -196,11 +201,14 @@ def require_credential(row: Row, now: int) -> None:
 
     Raises:
         ApplicationGoneError: its application or environment was deleted.
-        CredentialEndedError: it was revoked, has expired, or its tenant is disabled.
+        CredentialRevokedError: it was revoked.
+        CredentialEndedError: it has expired, or its tenant is disabled.
     """
     if row.buried:
         raise ApplicationGoneError(f"{place_of(row)} was deleted: do not use what was received for it")
-    if row.revoked_at or (row.expires_at and now >= row.expires_at):
-        raise CredentialEndedError(f"credential {row.id} was revoked or has expired: give the application another one")
+    if row.revoked_at:
+        raise CredentialRevokedError(f"credential {row.id} was revoked: give the application another one")
+    if row.expires_at and now >= row.expires_at:
+        raise CredentialEndedError(f"credential {row.id} has expired: give the application another one")
     if row.tenant_disabled:
         raise CredentialEndedError(f"tenant {row.tenant} is disabled")

@@ -122,7 +122,8 @@ class Credentials:
         Raises:
             BadCredentialError: unknown, or not signed with its secret; which of the two is not said.
             ApplicationGoneError: the application was deleted.
-            CredentialEndedError: revoked or expired.
+            CredentialRevokedError: it was revoked.
+            CredentialEndedError: it has expired, or its tenant is disabled.
             ClockSkewError: the caller's clock is too far off.
             ReplayedError: the nonce was used before.
         """

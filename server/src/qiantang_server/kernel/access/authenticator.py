@@ -27,7 +27,7 @@ class Authenticator(Protocol):
 
         Raises:
             UnauthenticatedError: nothing was presented, or it is unknown, expired or revoked.
-            GoneError: the application that the proof speaks for was removed.
+            GoneError: the application that the proof speaks for was removed, or the proof itself taken back.
             UnavailableError: the database that could tell is away.
         """
         ...

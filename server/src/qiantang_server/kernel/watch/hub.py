@@ -113,7 +113,7 @@ class Hub:
 
     async def recheck(self) -> None:
         """Ask of every stream whether it would still be admitted, and end those that would not: the application was removed,
-        the credential revoked, or the token has ended and the receiver must show a new one.
+        the credential revoked, or the token has ended and the receiver must show a new one. While nobody can say, all stay.
         """
         for subscriber in list(self._all):
             if subscriber.admitted is None or subscriber.closed:
@@ -124,6 +124,8 @@ class Hub:
                 subscriber.say("gone", protocol.Gone(reason=error.detail), last=True)
             except (errors.UnauthenticatedError, errors.ForbiddenError, errors.NotFoundError):
                 subscriber.close()
+            except errors.UnavailableError:
+                return
 
     def say_all(self, event: str, data: object) -> None:
         """Send an event to every stream."""

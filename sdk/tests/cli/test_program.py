@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,7 @@ def walk(group: click.Group, context: click.Context) -> list[tuple[str, click.Co
 
 
 def test_every_command_loads_has_help_and_help_on_every_option() -> None:
-    for path, command in walk(config, click.Context(config, info_name="config")):
+    for path, command in walk(program, click.Context(program, info_name="qiantang")):
         assert command.help, path
         for parameter in command.params:
             if isinstance(parameter, click.Option):
@@ -108,7 +109,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_commands_of_processes_are_listed_unimported_and_run(site, run) -> None:
     text = run("--help").stdout
-    assert "stir        Stir the pot\n" in text
+    assert re.search(r"  stir +Stir the pot\n", text)
     assert "probe_cli.deep.place" not in sys.modules
     assert run("stir").stdout == "stirred\n"
     assert "offered by probe-cli 1.0, cannot be loaded" in run("broken", code=2).stderr

@@ -19,8 +19,8 @@ from qiantang.kernel import errors, release, resource, scope, wire
 C = TypeVar("C", bound=Callable[..., Any])
 T = TypeVar("T")
 
-PARTS = ("tenant", "environment", "center", "application")
-LETTERS = dict(zip(PARTS, "teca", strict=True))
+PARTS: tuple[str, ...] = ("tenant", "environment", "center", "application")
+LETTERS: dict[str, str] = dict(zip(PARTS, "teca", strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +55,11 @@ class Place:
         return scope.Scope.parse("/".join(self.names(context)))
 
 
-def part_options(*parts: str, argument: bool = False) -> Callable[[C], C]:
+def part_options(*parts: str, argument: bool = False, own: str = "") -> Callable[[C], C]:
     """Give a command the options of these parts; it is called with a `place`.
 
     With `argument` it also takes the names as one text, such as center/application, whose end is the last part's name.
+    `own` is the part that the command is about, which is never the context's.
     """
 
     def decorate(command: C) -> C:
@@ -72,10 +73,10 @@ def part_options(*parts: str, argument: bool = False) -> Callable[[C], C]:
         called.__click_params__ = list(getattr(command, "__click_params__", []))  # type: ignore[attr-defined]
         wrapped: Any = called
         for part in reversed(parts):
-            variable = f"QIANTANG_CLI_{part.upper()}"
-            wrapped = click.option(
-                f"-{LETTERS[part]}", f"--{part}", envvar=variable, default="", help=f"{part} (else the context's)"
-            )(wrapped)
+            variable = "" if part == own else f"QIANTANG_CLI_{part.upper()}"
+            text = f"name of the {part}" if part == own else f"{part} (else the context's)"
+            option = click.option(f"-{LETTERS[part]}", f"--{part}", envvar=variable or None, default="", help=text)
+            wrapped = option(wrapped)
         return click.argument("written", default="", metavar=f"[{'/'.join(parts)}]")(wrapped) if argument else wrapped
 
     return decorate

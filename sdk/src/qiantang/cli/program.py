@@ -11,25 +11,44 @@ from qiantang.cli.frame import GROUP, Lazy, LazyGroup, load
 from qiantang.cli.session import Session
 
 COMMANDS = {
+    "application": Lazy(
+        "qiantang.cli.identity.estate:application",
+        "Applications of a center; each exists in every environment of its tenant",
+    ),
     "apply": Lazy(
         "qiantang.cli.commands.apply:apply", "Save resources from YAML files as drafts, and show what they change"
     ),
     "audit": Lazy(
         "qiantang.cli.commands.audit:audit", "Who did what: read the audit log, and prove it was not altered"
     ),
+    "center": Lazy("qiantang.cli.identity.estate:center", "Business centers of a tenant, which applications belong to"),
     "completion": Lazy("qiantang.cli.commands.completion:completion", "Print the completion script of a shell"),
     "config": Lazy("qiantang.cli.config:config", "Settings of applications: edit, publish, watch, roll back"),
     "context": Lazy(
         "qiantang.cli.commands.context:context", "The control planes that you work with, and your scope in each"
     ),
+    "credential": Lazy(
+        "qiantang.cli.identity.credentials:credential",
+        "What applications prove themselves with; two may be active, to change them without a gap",
+    ),
     "doctor": Lazy(
         "qiantang.cli.commands.doctor:doctor", "Look for what is wrong with this machine, the servers and your token"
     ),
+    "environment": Lazy("qiantang.cli.identity.estate:environment", "Stages of a tenant, such as dev and prod"),
+    "grant": Lazy("qiantang.cli.identity.rights:grant", "Who holds which role where, and until when"),
     "login": Lazy("qiantang.cli.commands.login:login", "Sign in to a control plane and keep a token for it"),
     "logout": Lazy("qiantang.cli.commands.login:logout", "Revoke the token of the context and forget it"),
+    "password": Lazy(
+        "qiantang.cli.identity.own:password", "Change your own password; your sessions end, your tokens stay"
+    ),
+    "role": Lazy("qiantang.cli.identity.rights:role", "Named sets of permissions, built in or of a tenant"),
+    "session": Lazy("qiantang.cli.identity.own:browser_session", "Your own sessions in browsers"),
     "settings": Lazy(
         "qiantang.cli.commands.settings:settings", "Settings of the platform's processes: values, sources, meanings"
     ),
+    "tenant": Lazy("qiantang.cli.identity.estate:tenant", "Customers or companies: nothing of one is seen by another"),
+    "token": Lazy("qiantang.cli.identity.own:token", "Your own tokens for programs: they may never more than you"),
+    "user": Lazy("qiantang.cli.identity.users:user", "Accounts of people, of a tenant or of the platform itself"),
 }
 
 

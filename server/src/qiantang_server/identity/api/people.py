@@ -61,6 +61,14 @@ async def delete_platform_user(
     await identity.people.delete_user(principal, "", user)
 
 
+@post("/users/{user:str}/explain", opt={"permission": "identity.user:read"}, status_code=200)
+async def explain_platform_user(
+    identity: NamedDependency[Identity], user: FromPath[str], data: JSONBody[model.AccessQuestion]
+) -> model.AccessAnswer:
+    """Say why a user of the platform may do something, or what he lacks."""
+    return await identity.people.explain("", user, data)
+
+
 @get(TENANT + "/users", opt={"permission": "identity.user:list"})
 async def list_users(
     principal: NamedDependency[Principal],
@@ -215,6 +223,7 @@ ROUTES = [
     read_platform_user,
     change_platform_user,
     delete_platform_user,
+    explain_platform_user,
     list_users,
     create_user,
     read_user,

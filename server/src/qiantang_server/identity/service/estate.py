@@ -308,7 +308,7 @@ class Estate:
             if before is not None:
                 await before(session)
             if await estate.find(session, subject.what, *subject.key) is not None:
-                raise ExistsError(f"there is a {subject.what} {subject.key[-1]!r} already")
+                raise ExistsError(f"{subject.what} {subject.key[-1]!r} exists already")
             await estate.insert(session, subject.what, {**row, "created_at": self._ground.now()})
             made = shown(await _found(session, subject.what, *subject.key))
             await self._record(session, principal, f"{subject.what}:create", subject.place, changes(None, made))

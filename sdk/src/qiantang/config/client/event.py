@@ -85,6 +85,8 @@ class Differences:
 
     def between(self, before: State, after: State, namespace: str, pattern: Pattern) -> Event | None:
         """Give what changed under a pattern, or None where nothing did."""
+        if before is after:
+            return None
         changes = self._changes(before, after, namespace)
         told = {key: changes[key] for key in pattern.among(changes)}
         if not told:

@@ -1,4 +1,4 @@
-"""Acknowledgements: tells the control plane what is held: the first at once, those that follow quickly in one call."""
+"""Acknowledgements: tells the control plane what is held, a moment after it changed, and what changed meanwhile with it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from qiantang.kernel.mirror.pace import Pace
 from qiantang.kernel.uplink import Uplink
 
 GATHER_SECONDS = 0.2
+"""How long a word waits, give or take half: when a release reaches many, all can fetch it before the first acknowledges."""
 MAX_HELD = 256
 
 
@@ -69,10 +70,10 @@ class Acknowledgements:
     async def _send(self) -> None:
         failures = 0
         while self._unsaid:
+            await asyncio.sleep(self._pace.spread(GATHER_SECONDS))
             try:
                 await self._say(deadline=5.0)
                 failures = 0
-                await asyncio.sleep(GATHER_SECONDS)
             except errors.InvalidRequestError:
                 self._unsaid.clear()  # saying it again changes nothing
             except errors.QiantangError:

@@ -28,11 +28,15 @@ class Pace:
 
     def poll(self) -> float:
         """Wait for the next poll: its period ± 50 %."""
-        return self._poll_seconds * self._chance.uniform(0.5, 1.5)
+        return self.spread(self._poll_seconds)
 
     def recheck(self) -> float:
         """Wait for the notices that follow a connection, before polling in their stead."""
-        return min(5.0, self._poll_seconds) * self._chance.uniform(0.5, 1.5)
+        return self.spread(min(5.0, self._poll_seconds))
+
+    def spread(self, seconds: float) -> float:
+        """Wait about so long: ± 50 %."""
+        return seconds * self._chance.uniform(0.5, 1.5)
 
     def retry(self, failures: int) -> float:
         """Wait after a fetch failed for the nth time: from 0.1 s, doubling up to 30 s."""

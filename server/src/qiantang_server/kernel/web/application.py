@@ -79,7 +79,7 @@ def build(
     application = Litestar(
         route_handlers=[
             health.router(process_health, figures),
-            watch.router(watching),
+            watch.router(),
             *resources.routers(life.parts.kinds),
             *routes,
         ],

@@ -9,7 +9,6 @@ import asyncio
 from typing import Any, cast
 
 from litestar import Request, Response, Router, asgi, post
-from litestar.di import NamedDependency, Provide
 from litestar.params import JSONBody
 from litestar.types import Receive, Scope, Send
 
@@ -23,6 +22,13 @@ PERMISSIONS = {"watch.bundle:read": "receive what is published for an applicatio
 READ = "watch.bundle:read"
 MAX_STREAM_REQUEST = 1 << 18
 OPEN_WITHIN = 10.0
+
+
+def _watch(request: Request[Principal, Any, Any]) -> Watch:
+    """Give the watch. It and the principal are not injected here: a release makes every instance call these routes at once,
+    and each injected name costs the request a task.
+    """
+    return cast("Watch", request.app.state["watch"])
 
 
 def _require(principal: Principal, bundle_scope: Any) -> None:
@@ -43,14 +49,10 @@ async def _may_read_whole(principal: Principal, bundle: resource.Bundle, watch: 
 
 
 @post("/fetch", opt={"authenticated": "a bundle is checked against the principal's scope and links"}, status_code=200)
-async def fetch(
-    principal: NamedDependency[Principal],
-    watch: NamedDependency[Watch],
-    data: JSONBody[protocol.FetchRequest],
-    request: Request[Principal, Any, Any],
-) -> Response[bytes]:
+async def fetch(data: JSONBody[protocol.FetchRequest], request: Request[Principal, Any, Any]) -> Response[bytes]:
     """Give a bundle as the instance gets it: in full, as a delta, or unchanged."""
-    whole = await _may_read_whole(principal, data.bundle, watch)
+    watch = _watch(request)
+    whole = await _may_read_whole(request.user, data.bundle, watch)
     answer = await watch.deliveries.fetch(data, public_only=not whole)
     if answer.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
         headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
@@ -59,12 +61,10 @@ async def fetch(
 
 
 @post("/acknowledge", opt={"authenticated": "the scope is checked against the principal's"}, status_code=204)
-async def acknowledge(
-    principal: NamedDependency[Principal], watch: NamedDependency[Watch], data: JSONBody[protocol.Acknowledgement]
-) -> None:
+async def acknowledge(data: JSONBody[protocol.Acknowledgement], request: Request[Principal, Any, Any]) -> None:
     """Take down what an instance holds now."""
-    _require(principal, data.scope)
-    watch.instances.acknowledge(data.scope, data.instance, data.held)
+    _require(request.user, data.scope)
+    _watch(request).instances.acknowledge(data.scope, data.instance, data.held)
 
 
 @asgi("/stream", opt={"authenticated": "the scope is checked against the principal's"}, copy_scope=True)
@@ -132,11 +132,6 @@ async def _pump(subscriber: Subscriber, send: Send, heartbeat: float) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def router(watch: Watch) -> Router:
+def router() -> Router:
     """Make the routes of mirrors."""
-    return Router(
-        path="/api/v1/watch",
-        route_handlers=[fetch, acknowledge, stream],
-        dependencies={"watch": Provide(lambda: watch, sync_to_thread=False)},
-        tags=["watch"],
-    )
+    return Router(path="/api/v1/watch", route_handlers=[fetch, acknowledge, stream], tags=["watch"])

@@ -151,9 +151,7 @@ class DecisionCommand(wire.Command, frozen=True):
     message: Message = ""
 
 
-ReleaseAction = Literal[
-    "publish", "rollback", "gray", "gray_change", "promote", "abort", "restore"
-]
+ReleaseAction = Literal["publish", "rollback", "gray", "gray_change", "promote", "abort", "restore"]
 
 
 class Release(wire.Wire, frozen=True):

@@ -62,9 +62,7 @@ class Bundle(wire.Wire, frozen=True, order=True):
         place, colon, capability = text.partition(":")
         if not colon:
             raise errors.InvalidRequestError(f"{text[:200]!r} is not a bundle: write scope:capability")
-        return cls(
-            scope=scope.Scope.parse(place), capability=scope.check_name(capability, "capability")
-        )
+        return cls(scope=scope.Scope.parse(place), capability=scope.check_name(capability, "capability"))
 
 
 class Entry(wire.Wire, frozen=True, array_like=True):

@@ -65,9 +65,7 @@ class Instance(wire.Wire, frozen=True):
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     cluster: Name = "default"
-    labels: dict[
-        Annotated[str, msgspec.Meta(max_length=64)], Annotated[str, msgspec.Meta(max_length=128)]
-    ] = {}
+    labels: dict[Annotated[str, msgspec.Meta(max_length=64)], Annotated[str, msgspec.Meta(max_length=128)]] = {}
     host: Annotated[str, msgspec.Meta(max_length=255)] = ""
     process: int = 0
     version: Annotated[str, msgspec.Meta(max_length=64)] = ""

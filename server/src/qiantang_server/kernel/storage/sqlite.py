@@ -7,12 +7,14 @@ transaction. Rows are fetched whole; statements carry their own limits.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import aiosqlite
+from aiosqlite import core
 
 
 class OneHopCursor:
@@ -87,9 +89,22 @@ class OneHopConnection(aiosqlite.Connection):
         return OneHopCursor(self)
 
 
+def _work(connection: OneHopConnection) -> None:
+    """Serve the connection's thread. A loop that closed before it heard an answer, as after a cancelled call, is no failure."""
+    while True:
+        try:
+            core._connection_worker_thread(connection._tx)  # pyright: ignore
+        except RuntimeError:
+            if connection._running:  # pyright: ignore[reportPrivateUsage]
+                continue
+        return
+
+
 async def connect(database: str | Path, **options: Any) -> OneHopConnection:
     """Open a connection whose thread never keeps the process alive."""
     connection = OneHopConnection(lambda: sqlite3.connect(database, **options), 64)
-    connection._thread.daemon = True  # pyright: ignore[reportPrivateUsage]  # as SQLAlchemy's own dialect does
+    connection._thread = threading.Thread(  # pyright: ignore[reportPrivateUsage]
+        target=_work, args=(connection,), name="sqlite", daemon=True
+    )
     await connection
     return connection

@@ -149,6 +149,11 @@ class Application:
         by.set(self.scope, {"number": number, **more})
         return int(by.publish(self.scope)["release"]["revision"])
 
+    def publish_later(self, seconds: float, api: Api | None = None) -> str:
+        """Have the drafts published in so many seconds by the right time, and give the request."""
+        by = api or self.api
+        return str(by.publish(self.scope, at=int((time.time() + seconds) * 1000))["request"]["id"])
+
     def position(self, api: Api | None = None) -> tuple[int, int]:
         """Where the database says that the application is."""
         epoch, revision = (api or self.api).call("GET", f"config/{self.scope}/status")["position"]

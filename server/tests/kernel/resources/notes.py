@@ -91,9 +91,13 @@ class Life:
             keeper=Keeper(),
             directory=self.directory,
             clock=lambda: self.now,
+            shared_clock=self._now,
             published=self.heard.append,
         )
         self.resources = Resources(self.parts)
+
+    async def _now(self, _session: storage.Session) -> int:
+        return self.now
 
     async def edit(self, who: access.Principal, name: str, text: str, **more: Any) -> release.ResourceDetail:
         return await self.resources.drafts.save(who, BUNDLE, "note", name, {"text": text, **more}, expected="*")

@@ -302,9 +302,12 @@ async def due_requests(session: storage.Session, at: int, limit: int) -> list[Ro
     return list(await session.all(statement.order_by(requests.c.publish_at).limit(limit)))
 
 
-async def add_notice(session: storage.Session, key: int, epoch: int, revision: int, at: int) -> int:
-    """Put the notice of a new position into the outbox, in the transaction that made it."""
-    values = {"bundle": key, "epoch": epoch, "revision": revision, "created_at": at}
+async def add_notice(session: storage.Session, key: int, epoch: int, revision: int) -> int:
+    """Put the notice of a new position into the outbox, in the transaction that made it.
+
+    Dated by the database: whoever sweeps it up tells its age, whatever the clock of the server that wrote it.
+    """
+    values = {"bundle": key, "epoch": epoch, "revision": revision, "created_at": storage.now()}
     return await session.insert_key(outbox, values)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,6 +25,11 @@ T = TypeVar("T")
 def wall_clock() -> int:
     """Give this server's clock in milliseconds: for what people read, never for leases."""
     return time.time_ns() // 1_000_000
+
+
+async def database_clock(session: storage.Session) -> int:
+    """Give the clock that all servers share, in milliseconds: for what happens at a time."""
+    return await session.now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Ground:
     keeper: SecretKeeper
     directory: ApplicationDirectory = field(default_factory=EveryApplication)
     clock: Callable[[], int] = wall_clock
+    shared_clock: Callable[[storage.Session], Awaitable[int]] = database_clock
     published: Callable[[Published], None] = _nobody
 
     def bodies(self, bundle: resource.Bundle) -> Bodies:

@@ -70,7 +70,7 @@ async def append(session: storage.Session, parts: Ground, bundle: resource.Bundl
         },
     )
     await store.move_head(session, head.key, position.epoch, position.revision)
-    notice = await store.add_notice(session, head.key, position.epoch, position.revision, at)
+    notice = await store.add_notice(session, head.key, position.epoch, position.revision)
     verb = "rollback" if step.action == "rollback" else "publish"
     await audit.record(
         session,
@@ -280,7 +280,7 @@ class Publishing:
         prepared, command = asked
         at = self._parts.clock()
         publish_at = command.at or 0
-        if publish_at and not at < publish_at < at + MAX_DELAY_MS:
+        if publish_at and not 0 < publish_at - await self._parts.shared_clock(session) < MAX_DELAY_MS:
             raise errors.InvalidRequestError("`at` must lie in the future, within a year (milliseconds since 1970 UTC)")
         values: dict[str, Any] = {
             "id": ids.ordered_id(),

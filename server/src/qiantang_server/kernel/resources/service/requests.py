@@ -102,7 +102,7 @@ class Requests:
         Safe to run on several servers and again after a crash: each request is locked and carried out once.
         """
         async with self._parts.database.reading() as session:
-            due = await store.due_requests(session, self._parts.clock(), 100)
+            due = await store.due_requests(session, await self._parts.shared_clock(session), 100)
         for row in due:
             async with self._parts.database.reading() as session:
                 head = await store.bundle_by_id(session, row.bundle)

@@ -47,7 +47,9 @@ def pair(platforms: Platforms, postgresql_url: str) -> Iterator[Any]:
 
 @pytest.mark.process
 @pytest.mark.postgresql
-def test_servers_of_different_clocks(pair: Any, applications: Callable[..., Any]) -> None:
+def test_servers_of_different_clocks(
+    pair: Any, applications: Callable[..., Any], postgresql_server: PostgreSQL, postgresql_url: str
+) -> None:
     first, second = pair
     application: Application = applications(first)
     application.publish(1)
@@ -56,6 +58,10 @@ def test_servers_of_different_clocks(pair: Any, applications: Callable[..., Any]
         application.publish(number, pair[number % 2].administrator())
         for client in clients:
             client.wait(number)
+    database = postgresql_url.rpartition("/")[2]
+    ahead = "select max(expires) - extract(epoch from clock_timestamp()) * 1000 from lease"
+    left = float(postgresql_server.execute(ahead, database))
+    assert 0 < left < HOUR / 2 * 1000, "leases end by the database's clock, whoever took them"
     # tokens that one server gave are good at the other
     second.kill()
     application.publish(8)

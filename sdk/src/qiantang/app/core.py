@@ -178,7 +178,7 @@ class Core:
         why = f" ({problem.detail})" if problem is not None else ""
         return NothingToStartFromError(
             f"{said.place} cannot start: the control plane at {where} gave no answer within"
-            f" {said.start_deadline.total_seconds():g} s{why}, and there is no copy on disk."
+            f" {said.start_deadline.total_seconds():g} s{why}, and there is no copy on disk that could be used."
             " Start it or correct QIANTANG_CLIENT_SERVERS; with start_policy=defaults the declared defaults do"
         )
 

@@ -193,3 +193,12 @@ def test_what_a_killed_writer_left_is_removed_in_time(tmp_path: Path) -> None:
     copy(tmp_path).save(view(1), now=1)
     assert not left.exists()
     assert fresh.exists()
+
+
+def test_a_copy_damaged_without_anybody_looking_is_written_anew(tmp_path: Path) -> None:
+    copy(tmp_path).save(view(1), now=0)
+    newest(tmp_path).write_bytes(b"damaged")
+    assert copy(tmp_path).save(view(1), now=0), "a start from the control plane saves what it got, unread before"
+    found = copy(tmp_path).load()
+    assert found is not None
+    assert found.snapshots[0].position.revision == 1

@@ -121,7 +121,7 @@ class LastGoodCopy:
         content = msgspec.json.encode(Copy(saved_at=now, snapshots=snapshots))
         tag = self._tag(snapshots)
         files = self._files()
-        if files and files[0].name.endswith(f"-{tag}.copy") and files[0].name not in self._refused:
+        if files and files[0].name.endswith(f"-{tag}.copy") and self._is_whole(files[0]):
             return
         number = 1 + (_number(files[0].name.removeprefix(self._prefix)) if files else 0)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -130,6 +130,16 @@ class LastGoodCopy:
         for old in self._files()[GENERATIONS:]:
             old.unlink(missing_ok=True)
         _remove_abandoned(self._folder)
+
+    def _is_whole(self, file: Path) -> bool:
+        """Say whether a copy could be started from: one that was damaged meanwhile is written anew."""
+        if file.name in self._refused:
+            return False
+        try:
+            self._open(file)
+        except (RefusedCopyError, OSError):
+            return False
+        return True
 
     def _tag(self, snapshots: list[resource.Snapshot]) -> str:
         held = "\n".join(f"{one.bundle} {one.position} {one.digest} {one.gray}" for one in snapshots)

@@ -93,7 +93,7 @@ def _work(connection: OneHopConnection) -> None:
     """Serve the connection's thread. A loop that closed before it heard an answer, as after a cancelled call, is no failure."""
     while True:
         try:
-            core._connection_worker_thread(connection._tx)  # pyright: ignore
+            core._connection_worker_thread(connection._tx)  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
         except RuntimeError:
             if connection._running:  # pyright: ignore[reportPrivateUsage]
                 continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import sys
 import time
 
 import msgspec
@@ -43,7 +44,8 @@ def main() -> None:
             }
             if json.dumps(said) != told:
                 told = json.dumps(said)
-                print(json.dumps({**said, "clock": time.time()}), flush=True)
+                sys.stdout.write(json.dumps({**said, "clock": time.time()}) + "\n")
+                sys.stdout.flush()
             time.sleep(0.02)
 
 

@@ -25,7 +25,12 @@ class Instance(Process):
 
     def __init__(self, options: dict[str, Any], variables: dict[str, str] | None = None) -> None:
         super().__init__()
-        self.variables = {"QIANTANG_TEST_INSTANCE": json.dumps(options), **(variables or {})}
+        self.variables = {
+            "QIANTANG_TEST_INSTANCE": json.dumps(options),
+            # under a limit on files, Python leaves a cut cache of a module behind and then cannot import it
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **(variables or {}),
+        }
 
     @staticmethod
     def missing() -> list[str]:

@@ -234,6 +234,22 @@ async def test_a_scheduled_publish_that_cannot_be_carried_out_says_why(life: Lif
     assert "changed after" in shown[0].error
 
 
+async def test_the_list_says_how_large_each_is_and_what_revision_brought_it(life: Life) -> None:
+    await life.edit(ADA, "a", "one")
+    await life.edit(ADA, "b", "two")
+    await life.publish(ADA, 0)
+    await life.edit(ADA, "b", "three")
+    await life.publish(ADA, 1)
+    await life.edit(ADA, "c", "four")
+    await life.resources.publishing.roll_back(ADA, BUNDLE, release.RollbackCommand(to_revision=1, expected_revision=2))
+    page = await life.resources.drafts.list_resources(BUNDLE, "note", after="", limit=10)
+    assert [(one.name, one.changed_revision, one.size > 0) for one in page.items] == [
+        ("a", 1, True),
+        ("b", 3, True),
+        ("c", 0, True),
+    ]
+
+
 async def test_history_compares_any_two_revisions(life: Life) -> None:
     for number, text in enumerate(("one", "two", "three")):
         await life.edit(ADA, "a", text)

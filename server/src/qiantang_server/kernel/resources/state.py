@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from qiantang.kernel import release, resource, scope, wire
 
@@ -15,11 +15,12 @@ PERCENT_STEPS = 10_000
 
 
 class Item(wire.Wire, frozen=True, array_like=True):
-    """One line of a manifest."""
+    """One line of a manifest; `revision` is the one that brought this content."""
 
     kind: str
     name: str
     digest: str
+    revision: int = 0
 
 
 class Gray(wire.Wire, frozen=True):
@@ -50,9 +51,13 @@ class State(wire.Wire, frozen=True):
         return found
 
 
-def items(manifest: Mapping[Key, str]) -> list[Item]:
-    """Write a manifest as lines in order of key."""
-    return [Item(kind=kind, name=name, digest=digest) for (kind, name), digest in sorted(manifest.items())]
+def items(manifest: Mapping[Key, str], before: Iterable[Item], revision: int) -> list[Item]:
+    """Write a manifest as lines in order of key; content that was there `before` keeps its revision, the rest is of this one."""
+    known = {(item.kind, item.name, item.digest): item.revision for item in before}
+    return [
+        Item(kind=kind, name=name, digest=digest, revision=known.get((kind, name, digest), revision))
+        for (kind, name), digest in sorted(manifest.items())
+    ]
 
 
 def overlay(manifest: Manifest, gray: Gray) -> Manifest:

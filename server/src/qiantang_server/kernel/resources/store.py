@@ -236,6 +236,22 @@ async def read_contents(session: storage.Session, key: int, digests: Iterable[st
     return found
 
 
+async def content_sizes(session: storage.Session, key: int, digests: Iterable[str]) -> dict[str, int]:
+    """Give the bytes of contents by digest."""
+    wanted = sorted(set(digests))
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        size = sa.func.octet_length(contents.c.body) if session.dialect != "sqlite" else sa.func.length(contents.c.body)
+        rows = await session.all(
+            sa.select(contents.c.digest, size.label("size")).where(
+                contents.c.bundle == key, contents.c.digest.in_(some)
+            )
+        )
+        found.update((row.digest, row.size) for row in rows)
+    return found
+
+
 async def add_release(session: storage.Session, values: Mapping[str, Any]) -> None:
     """Write one immutable revision."""
     await session.execute(sa.insert(releases).values(**values))

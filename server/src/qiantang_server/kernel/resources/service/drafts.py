@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.kinds import ResourceKind
 from qiantang_server.kernel.resources.service import ground
 from qiantang_server.kernel.resources.service.ground import Ground
-from qiantang_server.kernel.resources.state import Key
+from qiantang_server.kernel.resources.state import Item, Key
 
 ANY_VERSION = "*"
 
@@ -213,9 +214,12 @@ class Drafts:
         async with self._parts.database.reading() as session:
             current = await ground.head(session, bundle)
             rows = {row.name: row for row in await store.list_drafts(session, current.key) if row.kind == kind_name}
-        published = {name: digest for (kind, name), digest in current.manifest.items() if kind == kind_name}
-        names = [name for name in sorted({*rows, *published}) if name > after]
-        items = [_summary(kind_name, name, rows.get(name), published.get(name)) for name in names[:limit]]
+            published = {item.name: item for item in current.state.items if item.kind == kind_name}
+            names = [name for name in sorted({*rows, *published}) if name > after]
+            shown = names[:limit]
+            digests = [published[name].digest for name in shown if name in published]
+            sizes = await store.content_sizes(session, current.key, digests)
+        items = [_summary(kind_name, name, rows.get(name), published.get(name), sizes) for name in shown]
         return release.Page(items=items, next=names[limit - 1] if len(names) > limit else "")
 
     async def stored(self, bundle: resource.Bundle, *, drafted: bool) -> dict[Key, Stored]:
@@ -306,13 +310,19 @@ def _state(draft: store.Row | None, published: str | None) -> Any:
     return "changed" if published else "new"
 
 
-def _summary(kind: str, name: str, draft: store.Row | None, published: str | None) -> release.ResourceSummary:
+def _summary(
+    kind: str, name: str, draft: store.Row | None, published: Item | None, sizes: Mapping[str, int]
+) -> release.ResourceSummary:
+    digest = published.digest if published else None
+    size = len(draft.body) if draft is not None and not draft.removes else sizes.get(digest or "", 0)
     return release.ResourceSummary(
         kind=kind,
         name=name,
-        state=_state(draft, published),
-        version=_version(draft, published),
-        digest=published or "",
+        state=_state(draft, digest),
+        version=_version(draft, digest),
+        digest=digest or "",
+        size=size,
+        changed_revision=published.revision if published else 0,
         edited_by="" if draft is None else draft.author,
         edited_at=0 if draft is None else draft.edited_at,
     )

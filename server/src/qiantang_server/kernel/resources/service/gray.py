@@ -68,7 +68,8 @@ class GrayReleases:
             changed = states.changed(head.manifest, manifest)
             await self._publishing.reindex(session, bundle, head.key, changed, manifest)
             await store.drop_seats(session, gray.id)
-            state = State(items=states.items(manifest), links=head.state.gray_links)
+            lines = states.items(manifest, head.state.items, head.position.revision + 1)
+            state = State(items=lines, links=head.state.gray_links)
             return Step(
                 action="promote",
                 principal=principal,

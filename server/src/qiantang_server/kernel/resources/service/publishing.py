@@ -188,7 +188,8 @@ class Publishing:
             if not changed and head.state.gray is None:
                 raise errors.ConflictError(f"{bundle} already has the content of revision {command.to_revision}")
             await self.reindex(session, bundle, head.key, changed, target.manifest())
-            state = State(items=target.items, links=target.links)
+            lines = states.items(target.manifest(), head.state.items, head.position.revision + 1)
+            state = State(items=lines, links=target.links)
             step = Step(
                 action="rollback",
                 principal=principal,
@@ -233,7 +234,8 @@ class Publishing:
             else:
                 manifest.pop(line.key, None)
         links = await plan.links_of(session, self._parts, bundle, head.key, manifest)
-        return msgspec.structs.replace(head.state, items=states.items(manifest), links=links)
+        lines = states.items(manifest, head.state.items, head.position.revision + 1)
+        return msgspec.structs.replace(head.state, items=lines, links=links)
 
     async def _grayed(
         self,

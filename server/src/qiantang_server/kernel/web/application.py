@@ -29,6 +29,14 @@ from qiantang_server.kernel.web.settings import WebSettings
 OPENAPI_PATH = "/api/v1/openapi"
 
 
+class WithProblems(JsonRenderPlugin):
+    """The OpenAPI document, each operation with the problems that any request can meet."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Write the document; made at the first request, so that starting does not pay for it."""
+        return super().render(request, problems.documented(openapi_schema))
+
+
 def provide_principal(request: Request[Principal, Any, Any]) -> Principal:
     """Give who asks."""
     return request.user
@@ -99,9 +107,12 @@ def build(
             title="qiantang",
             version="1",
             openapi_router=Router(
-                path=OPENAPI_PATH, route_handlers=[], opt={"public": "says what can be called; holds no data"}
+                path=OPENAPI_PATH,
+                route_handlers=[],
+                opt={"public": "says what can be called; holds no data"},
+                include_in_schema=False,
             ),
-            render_plugins=[JsonRenderPlugin()],
+            render_plugins=[WithProblems()],
             use_handler_docstrings=True,
         ),
         request_max_body_size=settings.max_body,

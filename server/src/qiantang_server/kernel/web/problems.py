@@ -13,7 +13,7 @@ from litestar import Request, Response
 from litestar import exceptions as litestar_errors
 from litestar.types import ExceptionHandlersMap
 
-from qiantang.kernel import errors
+from qiantang.kernel import errors, wire
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -86,3 +86,36 @@ HANDLERS: ExceptionHandlersMap = {
     litestar_errors.HTTPException: _of_litestar,
     Exception: _unexpected,
 }
+
+_SAID = {
+    401: "Not signed in, or the proof has ended",
+    403: "Known, and not allowed",
+    404: "Not there, or not visible to who asks",
+    405: "The path exists, the method does not",
+    409: "The state of the thing does not allow it now",
+    410: "Removed on purpose: a copy must not be used any more",
+    412: "Someone else wrote since the version or revision that was expected",
+    413: "Over a limit",
+    422: "The request is wrong; every problem found is listed with its place",
+    429: "Too many requests; Retry-After says when to come back",
+    503: "A part that is needed is away",
+}
+_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+
+
+def documented(document: dict[str, Any]) -> dict[str, Any]:
+    """Give the OpenAPI document with the problems that every route can answer with."""
+    components = {**document.get("components", {})}
+    schemas = wire.schema(errors.ProblemDocument)["$defs"]
+    text = wire.encode({"schemas": schemas}).replace(b"#/$defs/", b"#/components/schemas/")
+    components["schemas"] = {**components.get("schemas", {}), **wire.decode(text, dict[str, Any])["schemas"]}
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+    said = {str(status): {"description": text, "content": content} for status, text in _SAID.items()}
+    paths = {
+        path: {
+            method: {**one, "responses": {**said, **one.get("responses", {})}} if method in _METHODS else one
+            for method, one in methods.items()
+        }
+        for path, methods in document.get("paths", {}).items()
+    }
+    return {**document, "components": components, "paths": paths}

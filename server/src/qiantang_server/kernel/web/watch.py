@@ -9,6 +9,7 @@ import asyncio
 from typing import Any, cast
 
 from litestar import Request, Response, Router, asgi, post
+from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 from litestar.types import Receive, Scope, Send
 
@@ -48,7 +49,14 @@ async def _may_read_whole(principal: Principal, bundle: resource.Bundle, watch: 
     return False
 
 
-@post("/fetch", opt={"authenticated": "a bundle is checked against the principal's scope and links"}, status_code=200)
+@post(
+    "/fetch",
+    opt={"authenticated": "a bundle is checked against the principal's scope and links"},
+    status_code=200,
+    responses={
+        200: ResponseSpec(dict[str, Any], generate_examples=False, description="A Snapshot, Delta or Unchanged")
+    },
+)
 async def fetch(data: JSONBody[protocol.FetchRequest], request: Request[Principal, Any, Any]) -> Response[bytes]:
     """Give a bundle as the instance gets it: in full, as a delta, or unchanged."""
     watch = _watch(request)

@@ -96,6 +96,27 @@ async def test_the_pulse_hears_of_changes_and_tells_the_time(any_database: stora
     assert pulse.stands("", *known)
 
 
+async def test_a_slow_pulse_is_read_once_for_all_who_wait_for_it(
+    database: storage.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = [10.0]
+    read = revisions.read
+    readings: list[float] = []
+
+    async def slow(session: storage.Session) -> tuple[int, int]:
+        readings.append(moment[0])
+        await asyncio.sleep(0.01)
+        moment[0] += 5  # longer than a reading counts
+        return await read(session)
+
+    monkeypatch.setattr(revisions, "read", slow)
+    pulse = Pulse(database, 2.0, steady=lambda: moment[0])
+    await asyncio.gather(*(pulse.beat() for _ in range(20)))
+    assert readings == [10.0]
+    await pulse.beat()
+    assert readings == [10.0, 15.0], "who comes later gets a later one"
+
+
 async def test_changes_at_the_same_time_each_count(any_database: storage.Database) -> None:
     async def work(session: storage.Session) -> int:
         return await revisions.bump(session, "acme", "")

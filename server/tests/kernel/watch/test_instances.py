@@ -20,8 +20,8 @@ class Clock:
         return self.now
 
 
-def instance(name: str, process: int = 1) -> scope.Instance:
-    return scope.Instance(name=name, host="h", process=process, labels={"zone": "a"})
+def instance(name: str, process: int = 1, host: str = "h") -> scope.Instance:
+    return scope.Instance(name=name, host=host, process=process, labels={"zone": "a"})
 
 
 def holds(revision: int, **more: Any) -> list[protocol.Held]:
@@ -80,6 +80,22 @@ async def test_a_process_that_went_makes_room_for_the_next_of_its_name(any_datab
     instances.arrive(BUNDLE.scope, instance("a", 2), holds(4))
     await instances.flush()
     assert [(one.instance.process, one.alive) for one in await listed(instances)] == [(2, True)]
+
+
+async def test_many_that_come_back_at_once_take_only_their_own_places(any_database: storage.Database) -> None:
+    instances = Instances(any_database, "n1", Clock())
+    names = [f"i{number:04d}" for number in range(600)]
+    keys = [instances.arrive(BUNDLE.scope, instance(name, 1, host), []) for name in names for host in ("h", "other")]
+    await instances.flush()
+    for key in keys:
+        instances.leave(key)
+    await instances.flush()
+    for name in names:
+        instances.arrive(BUNDLE.scope, instance(name, 2), [])
+    await instances.flush()
+    alive = {(one.instance.host, one.instance.process): one.alive for one in await listed(instances, 500)}
+    assert len(await listed(instances, 500)) == 2 * len(names)
+    assert alive == {("h", 2): True, ("other", 1): False}
 
 
 async def test_the_dead_are_told_from_the_living_and_forgotten_in_the_end(any_database: storage.Database) -> None:

@@ -52,10 +52,13 @@ class Pulse:
         Raises:
             UnavailableError: the database is away: then nobody can say whether a right still stands.
         """
-        if self._is_fresh():
+        # fresh as seen from the call: on a busy server a reading may take longer than it counts for those who come later,
+        # and whoever waited for it would read once more, one after the other
+        asked = self._steady()
+        if self._is_fresh(asked):
             return
         async with self._lock:
-            if not self._is_fresh():
+            if not self._is_fresh(asked):
                 await self._read()
 
     def stands(self, tenant: str, counter: int, generation: int) -> bool:
@@ -66,8 +69,8 @@ class Pulse:
         """Have the next beat read the database: rights were changed here."""
         self._read_at = None
 
-    def _is_fresh(self) -> bool:
-        return self._read_at is not None and self._steady() - self._read_at < self._interval
+    def _is_fresh(self, at: float) -> bool:
+        return self._read_at is not None and at - self._read_at < self._interval
 
     async def _read(self) -> None:
         began = self._steady()

@@ -24,17 +24,24 @@ def _at(place: Target) -> list[sa.ColumnElement[bool]]:
     return [credentials.c[part] == value for part, value in place._asdict().items() if value != "*"]
 
 
-async def find_credential(session: Session, credential: str) -> Row | None:
-    """Give a credential, with `tenant_disabled` and `buried`: whether its application or environment was deleted."""
+def _find_credential() -> sa.Select[Any]:
     gone, tenants = tables.gone, tables.tenants
     here = [sa.or_(gone.c[part] == credentials.c[part], gone.c[part] == "*") for part in Target._fields]
     buried = sa.exists().where(*here).correlate(credentials)
     disabled = sa.func.coalesce(tenants.c.disabled, sa.true())
-    return await session.first(
+    return (
         sa.select(credentials, disabled.label("tenant_disabled"), buried.label("buried"))
         .select_from(credentials.outerjoin(tenants, tenants.c.name == credentials.c.tenant))
-        .where(credentials.c.id == credential)
+        .where(credentials.c.id == sa.bindparam("credential"))
     )
+
+
+_FIND_CREDENTIAL = _find_credential()  # made once: every instance that connects asks it twice
+
+
+async def find_credential(session: Session, credential: str) -> Row | None:
+    """Give a credential, with `tenant_disabled` and `buried`: whether its application or environment was deleted."""
+    return await session.first(_FIND_CREDENTIAL.params(credential=credential))
 
 
 async def list_credentials(session: Session, place: Target) -> Sequence[Row]:

@@ -82,20 +82,30 @@ async def save_held(session: storage.Session, rows: Sequence[Mapping[str, Any]])
 
 async def succeed(session: storage.Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Forget processes that have gone and whose name a new process has taken over on the same host."""
+    arrived: dict[tuple[str, ...], set[tuple[str, str]]] = {}
     for row in rows:
-        older = [
-            gone.id
-            for gone in await session.all(
-                sa.select(instances.c.id).where(
-                    *(instances.c[part] == row[part] for part in (*PLACE, "name", "host")),
-                    instances.c.connected.is_(False),
-                    instances.c.id != row["id"],
-                )
-            )
-        ]
-        if older:
-            await session.execute(sa.delete(held).where(held.c.instance.in_(older)))
-            await session.execute(sa.delete(instances).where(instances.c.id.in_(older)))
+        place = tuple(str(row[part]) for part in PLACE)
+        arrived.setdefault(place, set()).add((row["name"], row["host"]))
+    gone: list[str] = []
+    for place, names in arrived.items():
+        gone += await _gone(session, place, names)
+    for start in range(0, len(gone), 500):
+        some = gone[start : start + 500]
+        await session.execute(sa.delete(held).where(held.c.instance.in_(some)))
+        await session.execute(sa.delete(instances).where(instances.c.id.in_(some)))
+
+
+async def _gone(session: storage.Session, place: tuple[str, ...], names: set[tuple[str, str]]) -> list[str]:
+    """Give the keys of an application's disconnected instances with these names and hosts: many arrive at once."""
+    here = [instances.c[part] == value for part, value in zip(PLACE, place, strict=True)]
+    wanted = sorted({name for name, _host in names})
+    found: list[str] = []
+    for start in range(0, len(wanted), 500):
+        statement = sa.select(instances.c.id, instances.c.name, instances.c.host).where(
+            *here, instances.c.name.in_(wanted[start : start + 500]), instances.c.connected.is_(False)
+        )
+        found += [row.id for row in await session.all(statement) if (row.name, row.host) in names]
+    return found
 
 
 async def touch(session: storage.Session, keys: Sequence[str], node: str, at: int) -> None:

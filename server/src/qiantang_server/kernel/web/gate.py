@@ -99,14 +99,13 @@ class Gate:
             reason = csrf.refused(str(scope.get("method", "GET")), headers)
             if reason:
                 raise CrossSiteError(f"refused, since the request could be another site's: {reason}")
-        permission = needed_permission(opt)
-        if permission is not None:
-            target = Target(*(str(scope["path_params"].get(part, scope_names.ANY)) for part in PLACES))
-            try:
-                access.require(principal, permission, target)
-            except errors.QiantangError as error:
-                await self._denials.record(audit.AuditEvent.refused(principal, permission, target, error.detail))
-                raise
+        target = Target(*(str(scope["path_params"].get(part, scope_names.ANY)) for part in PLACES))
+        try:
+            _require(principal, needed_permission(opt), target)
+        except errors.QiantangError as error:
+            needed = needed_permission(opt) or "tenant"
+            await self._denials.record(audit.AuditEvent.refused(principal, needed, target, error.detail))
+            raise
         return principal
 
     def _presented(self, scope: Scope, headers: Headers) -> Presented:
@@ -117,6 +116,14 @@ class Gate:
             cookie=cookies.session_cookie(_cookies(headers.get("cookie", "")), secure=self._secure),
             address=client[0] if client else "",
         )
+
+
+def _require(principal: Principal, permission: str | None, target: Target) -> None:
+    """Pass where the principal has the permission; where none is needed, still only if he may know of the tenant at all."""
+    if permission is not None:
+        access.require(principal, permission, target)
+    elif target.tenant != scope_names.ANY and not principal.knows(target.tenant):
+        raise errors.NotFoundError(f"there is no tenant {target.tenant!r}, or it is not visible to you")
 
 
 def _request_id(headers: Headers) -> str:

@@ -24,7 +24,7 @@ test: .venv/.ready ## Install the test servers if missing, then run everything
 	@RUN=$(RUN) tools/check.sh --all
 
 bench: .venv/.ready ## Measure against peers: make bench BENCH=config
-	@test -n "$(BENCH)" || { echo "which one? make bench BENCH=<name>, with a name from bench/: $$(ls bench/*.py | xargs -n1 basename -s .py | xargs)" >&2; exit 2; }
+	@test -n "$(BENCH)" || { echo "which one? make bench BENCH=<name>, with a name from bench/: $$(ls bench/*/__main__.py | xargs -n1 dirname | xargs -n1 basename | xargs)" >&2; exit 2; }
 	@$(RUN)/python -m bench.$(BENCH)
 
 .boot/bin/uv:

@@ -36,9 +36,7 @@ def measure() -> dict[str, Value]:
                 child.close()
 
 
-def _hold(
-    platform: Platform, children: list[Child], application: stage.Application, before: int
-) -> dict[str, Value]:
+def _hold(platform: Platform, children: list[Child], application: stage.Application, before: int) -> dict[str, Value]:
     for index, child in enumerate(children):
         child.order(
             {

@@ -1,6 +1,6 @@
 """Streams: a child process with thousands of light clients that speak the mirror's protocol on bare sockets.
 
-First order: {"host", "port", "source", "application": options of an App, "prefix", "count"}. Each client proves itself for a token of its
+First order: {"host", "port", "source", "application": options of an App, "prefix", "count"}. Each client gets a token of its
 own, fetches what is there, and opens its stream; then it answers {"open": n, "seconds": s}. Later orders: {"release": true}
 awaits a release, which each client hears of on its stream, fetches on a new connection and acknowledges; the answer is
 {"taken": n, "at": [nanoseconds], "acknowledged_at": ns of the last}. {"count": true} is answered {"open": n}.
@@ -36,9 +36,7 @@ class Crowd:
 
     def __init__(self, order: dict[str, Any]) -> None:
         options = order["application"]
-        self.place = scope.Scope(
-            **{part: options[part] for part in ("tenant", "environment", "center", "application")}
-        )
+        self.place = scope.Scope(**{part: options[part] for part in ("tenant", "environment", "center", "application")})
         self.bundle = resource.Bundle(scope=self.place, capability="config")
         self.credential: str = options["credential"]
         self.key = protocol.signing_key(options["secret"])

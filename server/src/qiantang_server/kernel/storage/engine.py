@@ -266,7 +266,7 @@ def _engines(url: sa.URL, dialect: str, settings: StorageSettings) -> tuple[Asyn
     else:
         logging.getLogger("asyncmy").setLevel(logging.ERROR)  # it logs each note of the server as a warning
         options["connect_args"] = {
-            "connect_timeout": int(seconds),
+            "connect_timeout": max(1, int(seconds)),
             "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {max(1, int(seconds))}",
         }
     engine = create_async_engine(url, **options)

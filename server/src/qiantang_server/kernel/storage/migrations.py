@@ -118,12 +118,15 @@ class _Run:
 
 
 def _lock(connection: sa.Connection) -> None:
-    """Take the turn; it ends with the transaction, on MySQL with the connection."""
+    """Take the turn; it ends with the transaction, on MySQL with the connection.
+
+    Leaves a transaction open in any case: Alembic would otherwise commit each step, and with it let another in between.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     elif connection.dialect.name in {"mysql", "mariadb"}:
         seconds = int(PATIENCE.total_seconds())
         if connection.scalar(sa.text(f"SELECT GET_LOCK({_MYSQL_LOCK}, :seconds)"), {"seconds": seconds}) != 1:
             raise errors.UnavailableError(f"another server has been migrating the database for {seconds} seconds")
-        connection.commit()  # what the one before wrote is seen only by a transaction that begins after its turn
-    # SQLite: the transaction began as IMMEDIATE, which is the lock
+    else:
+        connection.exec_driver_sql("SELECT 1")  # SQLite's transaction begins as IMMEDIATE, which is the lock

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, cast
@@ -209,6 +207,8 @@ def _document(file: Path) -> tuple[str, dict[str, Any]]:
         raise errors.MisconfiguredError(f"the settings file {file} cannot be read: {error.strerror}") from error
     if len(data) > MAX_FILE_BYTES:
         raise errors.MisconfiguredError(f"the settings file {file} is larger than {MAX_FILE_BYTES} bytes")
+    import tomllib  # noqa: PLC0415  # only who has a settings file pays for it
+
     try:
         text = data.decode("utf-8-sig")
         return text, tomllib.loads(text)
@@ -256,5 +256,7 @@ def _by_key(found: list[Field]) -> dict[str, tuple[Field, bool]]:
 
 
 def _nearest(name: str, known: Collection[str]) -> str:
+    import difflib  # noqa: PLC0415  # only who misspelt a key pays for it
+
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""

@@ -173,7 +173,7 @@ class Application:
 
     def instances(self, api: Api | None = None) -> dict[str, dict[str, Any]]:
         """Give the rows of who receives what, by instance."""
-        page = (api or self.api).call("GET", f"config/{self.scope}/instances")
+        page = (api or self.api).call("GET", f"config/{self.scope}/instances?limit=500")
         return {row["instance"]["name"]: row for row in page["items"]}
 
     def audit_is_whole(self, api: Api | None = None) -> bool:

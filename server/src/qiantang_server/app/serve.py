@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import uvicorn
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from qiantang.kernel import errors
 from qiantang_server.kernel.web import WebSettings
@@ -43,6 +43,10 @@ def bind(settings: WebSettings) -> socket.socket:
             listener.close()
             reason = error
         else:
+            if settings.port and port != settings.port:
+                log.warning(
+                    "the port is taken, so the next free one is used", extra={"wanted": settings.port, "used": port}
+                )
             listener.setblocking(False)
             return listener
     raise errors.MisconfiguredError(
@@ -94,10 +98,33 @@ class Listener(uvicorn.Server):
         yield
 
 
+def given_up_in_order(application: ASGIApp) -> ASGIApp:
+    """Have a request that is still under way when the time to stop is over answered with 503, not torn with a trace."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await application(scope, receive, noted)
+        except asyncio.CancelledError:
+            log.info("a request was given up, since the server stops", extra={"path": scope["path"]})
+            if not started:
+                headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
+                await send({"type": "http.response.start", "status": 503, "headers": headers})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return answer
+
+
 def listener_for(application: ASGIApp, settings: WebSettings) -> Listener:
     """Make the HTTP server for an application."""
     config = uvicorn.Config(
-        application,
+        given_up_in_order(application),
         loop="none",
         http="httptools",
         ws="none",

@@ -64,7 +64,7 @@ async def _serve(start: Start, plane: ControlPlane, began: float) -> None:
         gc.freeze()
         demo = await Demo.start(running) if start.demo else None
         try:
-            await _announce(start, running, demo, time.perf_counter() - began, web)
+            await _announce(start, running, demo, time.perf_counter() - began)
             await process.serve_until_stopped(running, listener, web)
         finally:
             if demo is not None:
@@ -72,7 +72,7 @@ async def _serve(start: Start, plane: ControlPlane, began: float) -> None:
     log.info("stopped")
 
 
-async def _announce(start: Start, running: Running, demo: Demo | None, took: float, web: WebSettings) -> None:
+async def _announce(start: Start, running: Running, demo: Demo | None, took: float) -> None:
     token = await process.identity_of(running).first_start_token()
     version = metadata.version("qiantang-server")
     if start.as_json:
@@ -95,9 +95,6 @@ async def _announce(start: Start, running: Running, demo: Demo | None, took: flo
             )
         return
     lines = [f"qiantang {version} is up in {took:.1f} s at {running.address}"]
-    wanted = web.port
-    if wanted and not running.address.endswith(f":{wanted}") and not web.address:
-        lines.append(f"  port {wanted} is taken, so the next free one is used")
     lines += [f"  data      {running.kernel.folder}", f"  database  {running.kernel.database.address}"]
     if token:
         lines.append(f"  first     qiantang login {running.address} --first {token}")

@@ -135,7 +135,7 @@ def test_within_the_own_tenant_a_role_does_what_it_may_and_is_told_what_it_lacks
             ("read", "GET", namespaces, None),
             ("reveal", "GET", f"{namespaces}/revealed", None),
             ("update", "DELETE", f"{namespaces}/draft", None),
-            ("publish", "POST", f"config/{OWN}/rollback", {"to_revision": 0, "expected_revision": 999}),
+            ("rollback", "POST", f"config/{OWN}/rollback", {"to_revision": 0, "expected_revision": 999}),
             ("approve", "POST", f"config/{OWN}/requests/{'0' * 32}/approve", {}),
         ):
             answer = person.answer(method, path, body, **{"If-Match": "*"})

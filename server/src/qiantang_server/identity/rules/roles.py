@@ -10,10 +10,14 @@ TENANT_ADMIN = "tenant-admin"
 # what a bundle delivers holds secrets in plain text, so it goes with `reveal`, not with `read`
 _NO_SECRETS = ("!*:reveal", "!watch.*:*")
 _NO_TRAIL = ("!audit.*:*",)
-_NO_PEOPLE = tuple(
-    f"!identity.{kind}:{verb}"
-    for kind in ("tenant", "environment", "center", "user", "role")
-    for verb in ("create", "update", "delete")
+_NO_PEOPLE = (
+    "!identity.tenant:create",
+    "!identity.tenant:update",
+    *(
+        f"!identity.{kind}:{verb}"
+        for kind in ("environment", "center", "user", "role")
+        for verb in ("create", "update", "delete")
+    ),
 )
 _NO_IDENTITY_WRITES = tuple(f"!identity.*:{verb}" for verb in ("create", "update", "delete", "grant", "execute"))
 _READ = ("*:read", "*:list")

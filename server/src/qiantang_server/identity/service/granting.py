@@ -208,6 +208,8 @@ class Granting:
         async with self._ground.database.reading() as session:
             pattern = place_of(await _found_grant(session, grant))
         if pattern.tenant != "*" and not principal.knows(pattern.tenant):
+            refused = audit.AuditEvent.refused(principal, "identity.grant:delete", pattern, "not visible")
+            await self._ground.denials.record(refused)
             raise missing("grant", grant)
         await self._ground.require(principal, "identity.grant:delete", pattern)
 

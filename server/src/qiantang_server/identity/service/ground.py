@@ -41,7 +41,7 @@ class Ground:
         try:
             access.require(principal, permission, target)
         except errors.QiantangError as error:
-            await self.denials.record(audit.AuditEvent.refused(principal, permission, target, error.detail))
+            await self.denials.refused(principal, error)
             raise
 
     async def change(self, work: Callable[[storage.Session], Awaitable[T]], *tenants: str) -> T:

@@ -11,7 +11,9 @@ from qiantang_server.kernel.access.explanation import explain as explain
 from qiantang_server.kernel.access.grants import CompiledGrants as CompiledGrants
 from qiantang_server.kernel.access.grants import Grant as Grant
 from qiantang_server.kernel.access.guard import NotPermittedError as NotPermittedError
+from qiantang_server.kernel.access.guard import NotVisibleError as NotVisibleError
 from qiantang_server.kernel.access.guard import require as require
+from qiantang_server.kernel.access.guard import require_known as require_known
 from qiantang_server.kernel.access.permissions import VERBS as VERBS
 from qiantang_server.kernel.access.permissions import Permissions as Permissions
 from qiantang_server.kernel.access.predicate import Columns as Columns

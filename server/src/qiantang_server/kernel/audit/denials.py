@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from qiantang.kernel import errors
 from qiantang_server.kernel import storage
+from qiantang_server.kernel.access import NotPermittedError, NotVisibleError, Principal
 from qiantang_server.kernel.audit.addresses import network
 from qiantang_server.kernel.audit.coalescer import Coalescer
 from qiantang_server.kernel.audit.event import AuditEvent
@@ -39,6 +40,18 @@ class Denials:
         self._coalescer = coalescer or Coalescer()
         self._clock = clock
         self._logged_at: int | None = None
+
+    async def refused(self, principal: Principal, error: BaseException) -> None:
+        """Record what the guard refused, once however often it is told; pass over every other error."""
+        if (
+            not isinstance(error, NotPermittedError | NotVisibleError)
+            or error.refused is None
+            or error.refused.recorded
+        ):
+            return
+        error.refused.recorded = True
+        event = AuditEvent.refused(principal, error.refused.permission, error.refused.target, error.detail)
+        await self.record(event)
 
     async def record(self, event: AuditEvent) -> None:
         """Record a refusal, or count it with others of its principal or, where none is known, its address."""

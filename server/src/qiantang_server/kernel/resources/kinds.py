@@ -88,7 +88,8 @@ class ResourceKind:
 VERBS = {
     "read": "see {plural} with their secrets masked",
     "update": "edit drafts of {plural}",
-    "publish": "publish, gray and roll back {plural}",
+    "publish": "publish and gray {plural}",
+    "rollback": "publish an earlier revision of {plural} again",
     "approve": "approve or reject another person's request to publish {plural}",
     "reveal": "see the secrets of {plural} in plain text",
 }

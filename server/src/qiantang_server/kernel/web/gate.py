@@ -103,8 +103,7 @@ class Gate:
         try:
             _require(principal, needed_permission(opt), target)
         except errors.QiantangError as error:
-            needed = needed_permission(opt) or "tenant"
-            await self._denials.record(audit.AuditEvent.refused(principal, needed, target, error.detail))
+            await self._denials.refused(principal, error)
             raise
         return principal
 
@@ -122,8 +121,8 @@ def _require(principal: Principal, permission: str | None, target: Target) -> No
     """Pass where the principal has the permission; where none is needed, still only if he may know of the tenant at all."""
     if permission is not None:
         access.require(principal, permission, target)
-    elif target.tenant != scope_names.ANY and not principal.knows(target.tenant):
-        raise errors.NotFoundError(f"there is no tenant {target.tenant!r}, or it is not visible to you")
+    else:
+        access.require_known(principal, "tenant", target)
 
 
 def _request_id(headers: Headers) -> str:

@@ -199,7 +199,7 @@ class BundleController(Controller):
         before = max(0, revision - 1) if since is None else since
         return await resources.history.compare(bundle, before, revision)
 
-    @post("/rollback", opt={"verb": "publish"}, status_code=200)
+    @post("/rollback", opt={"verb": "rollback"}, status_code=200)
     async def roll_back(
         self,
         principal: NamedDependency[Principal],

@@ -77,7 +77,7 @@ async def append(session: storage.Session, parts: Ground, bundle: resource.Bundl
         ground.event(
             step.principal,
             bundle,
-            ground.permission(bundle, parts.kinds, "publish"),
+            ground.permission(bundle, parts.kinds, verb),
             f"revision/{position.revision}",
             reason=f"{verb}: {step.action}" + (f", approved by {step.approved_by}" if step.approved_by else ""),
             changes=[{"kind": kind, "name": name, "action": action} for kind, name, action in step.changed],

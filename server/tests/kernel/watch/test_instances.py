@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
+
 from qiantang.kernel import protocol, resource, scope
 from qiantang_server.kernel import storage
+from qiantang_server.kernel.watch import store
 from qiantang_server.kernel.watch.instances import ALIVE_MS, MAX_WAITING, TOUCH_MS, Instances
 from server.tests.kernel.resources.notes import BUNDLE
 
@@ -122,3 +125,43 @@ async def test_what_waits_to_be_written_is_bounded(any_database: storage.Databas
     instances._waiting.held = {(str(number), "b"): {} for number in range(MAX_WAITING)}
     instances.acknowledge(BUNDLE.scope, instance("a"), holds(4))
     assert len(instances._waiting.held) == MAX_WAITING
+
+
+async def test_what_no_row_can_hold_keeps_nobody_from_being_written(any_database: storage.Database) -> None:
+    clock = Clock()
+    instances = Instances(any_database, "n1", clock)
+    instances.arrive(BUNDLE.scope, instance("a"), holds(4))
+    strange = holds((1 << 64) - 1, status="failed", error="b\0om", digest="\0", gray="\0", took_ms=1e308)
+    instances.arrive(BUNDLE.scope, instance("b\0d", process=(1 << 64) - 1, host="\0"), strange)
+    await instances.flush()
+    shown = {one.instance.name: one for one in await listed(instances)}
+    assert shown["a"].current
+    assert (shown["b\ufffdd"].status, shown["b\ufffdd"].error) == ("failed", "b\ufffdom")
+
+
+async def test_a_row_that_the_database_refuses_is_dropped_and_the_others_are_written(
+    any_database: storage.Database,
+) -> None:
+    instances = Instances(any_database, "n1", Clock())
+    keys = [instances.arrive(BUNDLE.scope, instance(f"i{number}"), holds(4)) for number in range(9)]
+    instances.leave(keys[8])
+    instances._waiting.instances[keys[3]]["host"] = "\0"
+    await instances.flush()
+    assert [one.instance.name for one in await listed(instances)] == [f"i{n}" for n in range(9) if n != 3]
+    assert [one.alive for one in await listed(instances)] == [True] * 7 + [False]
+    assert len(instances._waiting) == 0
+
+
+async def test_what_was_said_without_a_stream_is_forgotten_too(any_database: storage.Database) -> None:
+    clock = Clock()
+    instances = Instances(any_database, "n1", clock)
+    instances.acknowledge(BUNDLE.scope, instance("never connected"), holds(4))
+    instances.arrive(BUNDLE.scope, instance("lives"), holds(4))
+    await instances.flush()
+    clock.now += 1000
+    instances.acknowledge(BUNDLE.scope, instance("lives"), holds(4))
+    instances.arrive(BUNDLE.scope, instance("lives"), holds(4))
+    await instances.flush()
+    await instances.forget(clock.now)
+    async with any_database.reading() as session:
+        assert await session.scalar(sa.select(sa.func.count()).select_from(store.held)) == 1

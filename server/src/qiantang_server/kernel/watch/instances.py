@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 ALIVE_MS = 90_000
 TOUCH_MS = 30_000
 MAX_WAITING = 200_000
+MAX_NUMBER = (1 << 63) - 1
+MAX_TOOK_MS = 1e12
 
 
 @dataclass(slots=True)
@@ -22,6 +24,23 @@ class _Waiting:
     instances: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     held: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict[tuple[str, str], dict[str, Any]])
     left: set[str] = field(default_factory=set[str])
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.instances) + len(self.held) + len(self.left)
+
+    def halves(self) -> list[_Waiting]:
+        """Give the same in two parts, in the order in which it must be written; nothing where it is a single row."""
+        if len(self) < 2:
+            return []
+        middle = len(self) // 2
+        instances, held, left = list(self.instances.items()), list(self.held.items()), sorted(self.left)
+        rest = max(0, middle - len(instances))
+        last = max(0, rest - len(held))
+        return [
+            _Waiting(dict(instances[:middle]), dict(held[:rest]), set(left[:last])),
+            _Waiting(dict(instances[middle:]), dict(held[rest:]), set(left[last:])),
+        ]
 
 
 class Instances:
@@ -55,12 +74,12 @@ class Instances:
             "environment": place.environment,
             "center": place.center,
             "application": place.application,
-            "name": instance.name,
+            "name": _holdable(instance.name),
             "cluster": instance.cluster,
             "labels": wire.encode(instance.labels).decode(),
-            "host": instance.host,
-            "process": instance.process,
-            "version": instance.version,
+            "host": _holdable(instance.host),
+            "process": min(instance.process, MAX_NUMBER),
+            "version": _holdable(instance.version),
             "node": self._node,
             "connected": True,
             "connected_at": at,
@@ -90,13 +109,13 @@ class Instances:
                 "instance": key,
                 "bundle_id": bundle,
                 "bundle": str(one.bundle),
-                "epoch": one.position.epoch,
-                "revision": one.position.revision,
-                "digest": one.digest[:64],
-                "gray": one.gray[:32],
+                "epoch": min(one.position.epoch, MAX_NUMBER),
+                "revision": min(one.position.revision, MAX_NUMBER),
+                "digest": _holdable(one.digest[:64]),
+                "gray": _holdable(one.gray[:32]),
                 "status": one.status,
-                "error": one.error,
-                "took_ms": one.took_ms,
+                "error": _holdable(one.error),
+                "took_ms": min(max(one.took_ms, 0.0), MAX_TOOK_MS),
                 "applied_at": at,
             }
 
@@ -108,16 +127,11 @@ class Instances:
         if not (waiting.instances or waiting.held or waiting.left or touch):
             return
 
-        async def work(session: storage.Session) -> None:
-            await store.save_instances(session, list(waiting.instances.values()))
-            await store.succeed(session, list(waiting.instances.values()))
-            await store.save_held(session, list(waiting.held.values()))
-            await store.leave(session, sorted(waiting.left), self._node, at)
-            if touch:
-                await store.touch(session, list(self._connected), self._node, at)
-
         try:
-            await self._database.write(work)
+            await self._write(waiting, at)
+            if touch:
+                keys = list(self._connected)
+                await self._database.write(lambda session: store.touch(session, keys, self._node, at))
         except errors.QiantangError:
             newer, self._waiting = self._waiting, waiting
             self._waiting.instances.update(newer.instances)
@@ -126,6 +140,33 @@ class Instances:
             raise
         if touch:
             self._touched = at
+
+    async def _write(self, waiting: _Waiting, at: int) -> None:
+        """Write rows in one transaction. One that no database takes must not keep the others from being written: it is
+        looked for by halves and dropped.
+
+        Raises:
+            QiantangError: the database is away.
+        """
+
+        async def work(session: storage.Session) -> None:
+            await store.save_instances(session, list(waiting.instances.values()))
+            await store.succeed(session, list(waiting.instances.values()))
+            await store.save_held(session, list(waiting.held.values()))
+            await store.leave(session, sorted(waiting.left), self._node, at)
+
+        if not len(waiting):
+            return
+        try:
+            await self._database.write(work)
+        except errors.QiantangError as error:
+            if error.retryable:
+                raise
+            halves = waiting.halves()
+            if not halves:
+                log.warning("what an instance said cannot be kept and is dropped", extra={"reason": error.detail})
+            for half in halves:
+                await self._write(half, at)
 
     async def list_instances(
         self, bundle: resource.Bundle, current: resource.Position, *, after: str, limit: int
@@ -140,6 +181,11 @@ class Instances:
     async def forget(self, before: int) -> int:
         """Delete instances not seen since a moment."""
         return await self._database.write(lambda session: store.forget(session, before))
+
+
+def _holdable(text: str) -> str:
+    """Give a text without the one character that no row can hold: callbacks put anything into their errors."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _status(row: Any, current: resource.Position, at: int) -> release.InstanceStatus:

@@ -159,7 +159,12 @@ def cursor(row: sa.Row[Any]) -> str:
 
 
 async def forget(session: storage.Session, before: int, limit: int = 5000) -> int:
-    """Delete instances that were last seen before a moment, and what they held; give how many."""
+    """Delete instances that were last seen before a moment, and what they held; give how many.
+
+    What was held by an instance that never opened a stream goes as well.
+    """
+    known = sa.select(instances.c.id)
+    await session.execute(sa.delete(held).where(held.c.applied_at < before, held.c.instance.not_in(known)))
     gone = [
         row.id for row in await session.all(sa.select(instances.c.id).where(instances.c.seen_at < before).limit(limit))
     ]

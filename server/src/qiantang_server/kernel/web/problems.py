@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any, cast
 
 import msgspec
@@ -62,6 +63,14 @@ def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[b
     return respond(hidden, request_id(request))
 
 
+def _too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Response[bytes]:
+    """Tell a body that is nested too deep, which the decoder gives up on, from a fault of ours."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _line in traceback.walk_tb(error.__traceback__)]
+    if frames and str(frames[-1]).startswith("litestar.serialization"):
+        return respond(errors.InvalidRequestError("the request is not valid: nested too deep"), request_id(request))
+    return _unexpected(request, error)
+
+
 class MethodNotAllowedError(errors.InvalidRequestError):
     """The path exists, the method does not."""
 
@@ -84,6 +93,7 @@ _CODES = {
 HANDLERS: ExceptionHandlersMap = {
     errors.QiantangError: _known,
     litestar_errors.HTTPException: _of_litestar,
+    RecursionError: _too_deep,
     Exception: _unexpected,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qiantang.kernel import resource
+from qiantang.kernel import errors, resource
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.cache.adapters.memory import MemoryReleaseCache
 from qiantang_server.kernel.cache.settings import CacheSettings
@@ -71,3 +71,46 @@ async def test_the_bundle_is_gone_from_the_database(any_database: storage.Databa
     heads = Heads(life.parts, MemoryReleaseCache(CacheSettings()), ADA)
     heads._keep(BUNDLE, Known(77, at(1, 3), states.State()))
     assert await heads.reconcile([BUNDLE]) == [(BUNDLE, at(2, 1))]
+
+
+async def test_a_receiver_that_lies_moves_the_epoch_by_little_and_seldom(life: Life) -> None:
+    heads = Heads(life.parts, MemoryReleaseCache(CacheSettings()), ADA)
+    with pytest.raises(errors.InvalidRequestError, match="ever gave"):
+        await heads.get(BUNDLE, at(5000, 1))
+    with pytest.raises(errors.InvalidRequestError, match="ever gave"):
+        await heads.get(BUNDLE, at(1, 1 << 60))
+    assert (await heads.get(BUNDLE, at(1, 9))).position == at(2, 2)
+    with pytest.raises(errors.UnavailableError, match="a moment ago"):
+        await heads.get(BUNDLE, at(3, 9))
+    life.now += 61_000
+    assert (await heads.get(BUNDLE, at(3, 9))).position == at(4, 3)
+
+
+async def test_what_is_found_late_does_not_replace_what_is_newer(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = Heads(life.parts, MemoryReleaseCache(CacheSettings()), ADA)
+    slow = heads._from_database
+
+    async def overtaken(bundle: resource.Bundle) -> Known:
+        found = await slow(bundle)
+        heads._keep(BUNDLE, Known(found.key, at(1, 2), found.state))
+        return found
+
+    monkeypatch.setattr(heads, "_from_database", overtaken)
+    assert (await heads.get(BUNDLE)).position == at(1, 2)
+
+
+async def test_a_watched_bundle_that_was_dropped_from_memory_is_looked_up_again(life: Life) -> None:
+    heads = Heads(life.parts, MemoryReleaseCache(CacheSettings()), ADA)
+    await heads.get(BUNDLE)
+    assert heads.hint(BUNDLE, at(1, 2)), "announced, and nobody fetched it since"
+    await life.edit(ADA, "a", "two")
+    await life.publish(ADA, 1)
+    assert await heads.reconcile([BUNDLE]) == [(BUNDLE, at(1, 2))]
+
+
+async def test_what_a_server_of_another_version_put_into_the_cache_is_passed_over(life: Life) -> None:
+    cache = MemoryReleaseCache(CacheSettings())
+    await cache.put_release(str(BUNDLE), at(1, 1), b'{"key": "of another shape"}')
+    await cache.set_head(str(BUNDLE), at(1, 1))
+    heads = Heads(life.parts, cache, ADA)
+    assert len((await heads.get(BUNDLE, at(1, 1))).state.items) == 1

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
+import sqlalchemy as sa
 
 from qiantang.kernel import errors, resource
 from qiantang_server.kernel import storage
@@ -154,3 +156,55 @@ async def test_a_server_that_missed_an_announcement_finds_it_out(any_database: s
     assert await heads.reconcile([BUNDLE]) == [(BUNDLE, resource.Position(epoch=1, revision=1))]
     assert (await heads.get(BUNDLE)).position.revision == 1
     assert await heads.reconcile([BUNDLE]) == []
+
+
+async def test_an_old_notice_that_comes_late_does_not_hide_a_newer_one_that_waits() -> None:
+    hub = Hub()
+    subscriber = Subscriber([BUNDLE])
+    hub.add(subscriber)
+    for revision in (5, 6, 5):
+        hub.notice(BUNDLE, resource.Position(epoch=1, revision=revision))
+    assert b"[1,6]" in await subscriber.take(0)
+
+
+async def test_a_stream_that_opens_while_all_are_sent_away_is_sent_away_too() -> None:
+    hub = Hub()
+    hub.close()
+    late = Subscriber([BUNDLE])
+    hub.add(late)
+    assert b"event: goodbye" in await late.take(0)
+    assert late.closed
+
+
+async def test_only_the_applications_own_streams_hear_of_what_it_links_to() -> None:
+    hub = Hub()
+    other = msgspec.structs.replace(BUNDLE.scope, application="stock")
+    own, reader = Subscriber([BUNDLE], place=BUNDLE.scope), Subscriber([BUNDLE], place=other)
+    hub.add(own)
+    hub.add(reader)
+    link = resource.Bundle(scope=msgspec.structs.replace(BUNDLE.scope, application="common"), capability="test")
+    hub.watch_links(BUNDLE, [link])
+    assert hub.notice(link, resource.Position(epoch=1, revision=1)) == 1
+    assert link in own.bundles
+    assert link not in reader.bundles
+    hub.remove(own)
+    assert hub.watched() == [BUNDLE]
+
+
+async def test_a_notice_that_cannot_be_relayed_does_not_hold_up_those_behind_it(
+    any_database: storage.Database, coordination: DatabaseCoordination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = Life(any_database)
+    await life.edit(ADA, "a", "one")
+    await life.publish(ADA, 0)
+    server = Server(life, MemoryReleaseCache(CacheSettings()), coordination)
+    broken = resource.Bundle(scope=msgspec.structs.replace(BUNDLE.scope, application="broken"), capability="test")
+    async with any_database.engine.begin() as connection:
+        session = storage.Session(connection, any_database.dialect)
+        row = await store.lock_bundle(session, broken, 1)
+        await store.move_head(session, row.id, 1, 7)  # a head without a release
+        await session.execute(sa.update(store.outbox).values(id=store.outbox.c.id + 1000))
+        await session.execute(sa.insert(store.outbox).values(id=1, bundle=row.id, epoch=1, revision=7, created_at=0))
+    monkeypatch.setattr(relays, "GRACE_MS", -3_600_000)
+    assert await server.relay.sweep() == 1
+    assert b'"position":[1,1]' in await server.subscriber.take(0)

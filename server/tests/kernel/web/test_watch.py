@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from qiantang.kernel import resource, wire
+import msgspec
+import sqlalchemy as sa
+
+from qiantang.kernel import protocol, resource, scope, wire
+from qiantang_server.kernel.resources import store as resource_store
+from qiantang_server.kernel.watch.hub import Subscriber
 from server.tests.kernel.resources.notes import BUNDLE
 from server.tests.kernel.web.conftest import PEOPLE, Running
 
@@ -103,6 +108,63 @@ async def test_the_relay_empties_the_outbox_and_survives_what_is_away(running: R
                 return
         await asyncio.sleep(0.05)
     raise AssertionError("the outbox was not emptied")
+
+
+async def test_a_capability_that_nobody_declares_is_not_found_and_leaves_nothing_behind(running: Running) -> None:
+    made_up = {**wire.builtins(BUNDLE), "capability": "made-up"}
+    answer = await fetch(running, bundle=made_up, at_least=[1, 9])
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    said = {
+        "scope": wire.builtins(BUNDLE.scope),
+        "instance": INSTANCE,
+        "capabilities": ["made-up"],
+        "held": [{"bundle": made_up, "position": [1, 9]}],
+    }
+    opened = await running.call("owner", "POST", "/api/v1/watch/stream", json=said)
+    assert (opened.status_code, opened.json()["code"]) == (404, "not_found")
+    async with running.life.parts.database.reading() as session:
+        assert await session.first(sa.select(resource_store.bundles)) is None
+
+
+async def test_an_instance_can_hold_only_what_it_can_receive(running: Running) -> None:
+    await running.life.edit(ADA, "a", "one", cites="trade/common")
+    await running.life.publish(ADA, 0)
+    place = BUNDLE.scope
+
+    def held(application: str, capability: str = "test") -> protocol.Held:
+        there = msgspec.structs.replace(place, application=application)
+        return protocol.Held(
+            bundle=resource.Bundle(scope=there, capability=capability), position=resource.Position(epoch=1, revision=1)
+        )
+
+    said = [held("order"), held("common"), held("stock"), held("order", "made-up")]
+    assert await running.watch.received(place, said) == said[:2]
+
+
+async def test_links_of_a_release_are_watched_whoever_brought_it(running: Running) -> None:
+    await running.life.edit(ADA, "a", "one")
+    await running.life.publish(ADA, 0)
+    running.life.parts.published = lambda _published: None  # as if another server published
+    subscriber = Subscriber([BUNDLE], place=BUNDLE.scope)
+    running.watch.hub.add(subscriber)
+    await running.life.edit(ADA, "a", "two", cites="trade/common")
+    await running.life.publish(ADA, 1)
+    await fetch(running, at_least=[1, 2])  # a client that heard of it elsewhere
+    await running.watch._moved(BUNDLE, resource.Position(epoch=1, revision=2))
+    assert {one.scope.application for one in subscriber.bundles} == {"order", "common"}
+
+
+async def test_a_publish_while_a_stream_opens_is_told_with_its_links(running: Running) -> None:
+    said = protocol.StreamRequest(
+        scope=BUNDLE.scope, instance=scope.Instance(name="i1"), capabilities=[BUNDLE.capability]
+    )
+    subscriber = Subscriber(await running.watch.bundles(said), place=BUNDLE.scope)
+    await running.life.edit(ADA, "a", "one", cites="trade/common")
+    await running.life.publish(ADA, 0)
+    running.watch.hub.add(subscriber)
+    await running.watch.greet(subscriber)
+    assert {one.scope.application for one in subscriber.bundles} == {"order", "common"}
+    assert b'"position":[1,1]' in await subscriber.take(0)
 
 
 def _instance() -> Any:

@@ -105,6 +105,7 @@ class Kinds:
             if key in self._kinds:
                 raise errors.MisconfiguredError(f"the kind {kind.capability}.{kind.name} is declared twice")
             self._kinds[key] = kind
+        self._capabilities = tuple(sorted({capability for capability, _ in self._kinds}))
 
     def get(self, capability: str, name: str) -> ResourceKind:
         """Find a kind.
@@ -121,9 +122,18 @@ class Kinds:
         """Give the kinds of a capability, in order of name."""
         return [kind for key, kind in sorted(self._kinds.items()) if key[0] == capability]
 
-    def capabilities(self) -> list[str]:
+    def capabilities(self) -> tuple[str, ...]:
         """Name the capabilities that have kinds."""
-        return sorted({capability for capability, _ in self._kinds})
+        return self._capabilities
+
+    def require(self, capability: str) -> None:
+        """Pass where a capability has kinds.
+
+        Raises:
+            NotFoundError: it has none, or there is no such capability.
+        """
+        if capability not in self._capabilities:
+            raise errors.NotFoundError(f"there is no capability {capability[:64]!r} on this server")
 
     def permissions(self) -> dict[str, str]:
         """Give every permission of every kind with its meaning."""

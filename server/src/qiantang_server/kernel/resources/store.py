@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from qiantang.kernel import resource, scope
@@ -388,4 +389,21 @@ async def positions(session: storage.Session, keys: Sequence[int]) -> list[Row]:
         some = keys[start : start + 500]
         statement = sa.select(bundles.c.id, bundles.c.epoch, bundles.c.revision).where(bundles.c.id.in_(some))
         found += await session.all(statement)
+    return found
+
+
+async def begun(session: storage.Session, wanted: Sequence[resource.Bundle]) -> list[resource.Bundle]:
+    """Give those of the bundles in which something was drafted or published."""
+    columns = (
+        bundles.c.tenant,
+        bundles.c.environment,
+        bundles.c.center,
+        bundles.c.application,
+        bundles.c.capability,
+    )
+    found: list[resource.Bundle] = []
+    for start in range(0, len(wanted), 100):
+        places = [(*msgspec.structs.astuple(one.scope), one.capability) for one in wanted[start : start + 100]]
+        rows = await session.all(sa.select(*columns).where(sa.tuple_(*columns).in_(places)))
+        found += [address(row) for row in rows]
     return found

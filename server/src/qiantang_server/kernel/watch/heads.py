@@ -20,6 +20,11 @@ from qiantang_server.kernel.resources.state import State
 
 log = logging.getLogger(__name__)
 MAX_HEADS = 50_000
+MAX_EPOCHS_AHEAD = 1000
+MAX_REVISION = 1 << 50
+CLAIM_EVERY_MS = 60_000
+CLAIMS_AMONG = 50
+"""How many of the newest releases are looked through for an earlier claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,8 @@ class Heads:
         if found is None:
             found = await self._from_database(bundle)
             if found.position < at_least:
-                found = await self._restored(bundle, at_least)
-        self._keep(bundle, found)
-        return found
+                found = await self._restored(bundle, at_least, claimed=True)
+        return self._keep(bundle, found)
 
     async def reconcile(self, bundles: Iterable[resource.Bundle]) -> list[tuple[resource.Bundle, resource.Position]]:
         """Compare bundles with the database; give those that moved without this server hearing of it.
@@ -87,7 +91,9 @@ class Heads:
         One that is behind what is known here proves that the database was set back while this server ran, or while the
         release cache kept what it had: that is repaired.
         """
-        wanted = {known.key: bundle for bundle in bundles if (known := self._known.get(bundle)) and known.key}
+        watched = list(bundles)
+        wanted = {known.key: bundle for bundle in watched if (known := self._known.get(bundle)) and known.key}
+        unknown = [bundle for bundle in watched if (known := self._known.get(bundle)) is None or not known.key]
         async with self._parts.database.reading() as session:
             rows = await store.positions(session, list(wanted))
         there = {wanted[row.id]: resource.Position(epoch=row.epoch, revision=row.revision) for row in rows}
@@ -99,12 +105,11 @@ class Heads:
                 moved += await self._if_set_back(bundle, known)
             elif self.hint(bundle, position):
                 moved.append((bundle, position))
-        unknown = [bundle for bundle in bundles if (known := self._known.get(bundle)) is not None and not known.key]
-        for bundle in unknown:
-            found = await self._from_database(bundle)
-            if found.key:
-                self._keep(bundle, found)
-                moved.append((bundle, found.position))
+        async with self._parts.database.reading() as session:
+            begun = await store.begun(session, unknown)
+        for bundle in begun:
+            found = self._keep(bundle, await self._from_database(bundle))
+            moved.append((bundle, found.position))
         return moved
 
     async def prove(self, bundle: resource.Bundle) -> None:
@@ -137,7 +142,10 @@ class Heads:
             return None
         if blob is None:
             return None
-        held = wire.decode(blob, _Cached)
+        try:
+            held = wire.decode(blob, _Cached)
+        except errors.InvalidRequestError:  # put there by a server of another version, while they are being replaced
+            return None
         return Known(held.key, position, held.state)
 
     async def _from_database(self, bundle: resource.Bundle) -> Known:
@@ -145,16 +153,27 @@ class Heads:
             head = await ground.head(session, bundle)
         return Known(head.key, head.position, head.state)
 
-    async def _restored(self, bundle: resource.Bundle, seen: resource.Position) -> Known:
-        if seen.epoch > 1 << 40 or seen.revision > 1 << 50:
-            raise errors.InvalidRequestError(f"no server of this platform ever gave the position {seen}")
+    async def _restored(self, bundle: resource.Bundle, seen: resource.Position, *, claimed: bool = False) -> Known:
+        """Move a bundle above a position that the database has not.
+
+        A receiver may only claim to have seen it. What a liar can do with that is bounded: the epoch rises by little, and
+        not again for a while.
+
+        Raises:
+            InvalidRequestError: no server can have given that position.
+            UnavailableError: it was raised a moment ago upon another claim.
+        """
 
         async def work(session: storage.Session) -> bool:
+            if claimed and await store.find_bundle(session, bundle) is None:
+                await self._parts.directory.require_application(session, bundle.scope)
             row = await store.lock_bundle(session, bundle, self._parts.clock())
             head = await ground.head_of(session, row)
             position = states.restored(head.position, seen)
             if position is None:
                 return False
+            if claimed:
+                await self._require_credible(session, bundle, head, seen)
             raised = ground.Head(head.key, position, head.state)
             step = Step(
                 action="restore",
@@ -173,14 +192,29 @@ class Heads:
             )
         return await self._from_database(bundle)
 
-    def _keep(self, bundle: resource.Bundle, known: Known) -> None:
+    async def _require_credible(
+        self, session: storage.Session, bundle: resource.Bundle, head: ground.Head, seen: resource.Position
+    ) -> None:
+        if seen.epoch > max(head.position.epoch, 1) + MAX_EPOCHS_AHEAD or seen.revision > MAX_REVISION:
+            raise errors.InvalidRequestError(f"no server of this platform ever gave the position {seen} of {bundle}")
+        last = await store.list_releases(session, head.key, head.position.revision + 1, CLAIMS_AMONG)
+        since = self._parts.clock() - CLAIM_EVERY_MS
+        if any(row.action == "restore" and row.created_at > since for row in last):
+            raise errors.UnavailableError(
+                f"{bundle} was raised above what had been seen a moment ago: {seen} is looked at again in a minute",
+                retry_after=CLAIM_EVERY_MS / 1000,
+            )
+
+    def _keep(self, bundle: resource.Bundle, known: Known) -> Known:
+        """Keep what was found, unless something newer was heard of while it was looked for; give what is kept."""
         held = self._known.get(bundle)
         if held is not None and held.position > known.position:
-            return
+            return held
         self._known[bundle] = known
         self._known.move_to_end(bundle)
         while len(self._known) > MAX_HEADS:
             self._known.popitem(last=False)
+        return known
 
 
 class _Cached(wire.Wire, frozen=True):

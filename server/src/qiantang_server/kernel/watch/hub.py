@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from qiantang.kernel import errors, protocol, resource, wire
+from qiantang.kernel import errors, protocol, resource, scope, wire
 
 
 def frame(event: str, data: object) -> bytes:
@@ -19,22 +19,28 @@ HEARTBEAT = b": beat\n\n"
 class Subscriber:
     """One stream. Notices of one bundle replace each other while they wait, so what waits is bounded by its bundles."""
 
-    __slots__ = ("_frames", "_pending", "_wake", "admitted", "bundles", "closed")
+    __slots__ = ("_frames", "_pending", "_wake", "admitted", "bundles", "closed", "place")
 
     def __init__(
-        self, bundles: Iterable[resource.Bundle], admitted: Callable[[], Awaitable[object]] | None = None
+        self,
+        bundles: Iterable[resource.Bundle],
+        admitted: Callable[[], Awaitable[object]] | None = None,
+        place: scope.Scope | None = None,
     ) -> None:
         self.bundles = set(bundles)
         self.admitted = admitted
+        self.place = place
         self.closed = False
-        self._pending: dict[resource.Bundle, bytes] = {}
+        self._pending: dict[resource.Bundle, tuple[resource.Position, bytes]] = {}
         self._frames: list[bytes] = []
         self._wake = asyncio.Event()
 
-    def notify(self, bundle: resource.Bundle, notice: bytes) -> None:
-        """Have a notice, already framed, sent as soon as the stream can take it."""
-        self._pending[bundle] = notice
-        self._wake.set()
+    def notify(self, bundle: resource.Bundle, position: resource.Position, notice: bytes) -> None:
+        """Have a notice, already framed, sent as soon as the stream can take it. A newer one that waits is kept."""
+        waiting = self._pending.get(bundle)
+        if waiting is None or waiting[0] <= position:
+            self._pending[bundle] = (position, notice)
+            self._wake.set()
 
     def say(self, event: str, data: object, *, last: bool = False) -> None:
         """Have another event sent; `last` ends the stream after it."""
@@ -57,7 +63,7 @@ class Subscriber:
             except TimeoutError:
                 return HEARTBEAT
         self._wake.clear()
-        chunk = b"".join((*self._pending.values(), *self._frames))
+        chunk = b"".join((*(notice for _position, notice in self._pending.values()), *self._frames))
         self._pending.clear()
         self._frames.clear()
         return chunk
@@ -69,16 +75,19 @@ class Hub:
     def __init__(self) -> None:
         self._watching: dict[resource.Bundle, set[Subscriber]] = {}
         self._all: set[Subscriber] = set()
+        self._closed = False
 
     def __len__(self) -> int:
         """Count the open streams."""
         return len(self._all)
 
     def add(self, subscriber: Subscriber) -> None:
-        """Open a stream."""
+        """Open a stream. One that comes while all are being sent away is sent away too."""
         self._all.add(subscriber)
         for bundle in subscriber.bundles:
             self._watching.setdefault(bundle, set()).add(subscriber)
+        if self._closed:
+            _send_away(subscriber)
 
     def remove(self, subscriber: Subscriber) -> None:
         """Forget a stream."""
@@ -86,12 +95,17 @@ class Hub:
         for bundle in subscriber.bundles:
             self._unwatch(bundle, subscriber)
 
-    def watch_also(self, subscriber: Subscriber, bundles: Iterable[resource.Bundle]) -> None:
-        """Have a stream hear of further bundles: links that a release brought."""
-        for bundle in bundles:
-            if bundle not in subscriber.bundles:
-                subscriber.bundles.add(bundle)
-                self._watching.setdefault(bundle, set()).add(subscriber)
+    def watch_links(self, bundle: resource.Bundle, links: Iterable[resource.Bundle]) -> None:
+        """Have the streams of the bundle's own application hear of the bundles that it links to as well.
+
+        Others that watch it hear of its public part alone, which links to nothing.
+        """
+        for subscriber in self._watching.get(bundle, ()):
+            if subscriber.place in (None, bundle.scope):
+                new = [link for link in links if link not in subscriber.bundles]
+                subscriber.bundles.update(new)
+                for link in new:
+                    self._watching.setdefault(link, set()).add(subscriber)
 
     def notice(self, bundle: resource.Bundle, position: resource.Position) -> int:
         """Tell every stream that watches the bundle; give how many."""
@@ -100,12 +114,12 @@ class Hub:
             return 0
         notice = frame("notice", protocol_notice(bundle, position))
         for subscriber in watching:
-            subscriber.notify(bundle, notice)
+            subscriber.notify(bundle, position, notice)
         return len(watching)
 
-    def watchers(self, bundle: resource.Bundle) -> list[Subscriber]:
-        """Give the streams that watch a bundle."""
-        return list(self._watching.get(bundle, ()))
+    def is_watched(self, bundle: resource.Bundle) -> bool:
+        """Say whether some stream watches a bundle."""
+        return bundle in self._watching
 
     def watched(self) -> list[resource.Bundle]:
         """Give every bundle that some stream watches."""
@@ -133,9 +147,10 @@ class Hub:
             subscriber.say(event, data)
 
     def close(self) -> None:
-        """Send every stream to another server, and end it."""
+        """Send every stream to another server, and end it; and each that is still being opened."""
+        self._closed = True
         for subscriber in self._all:
-            subscriber.say("goodbye", protocol.Goodbye(reason="shutdown"), last=True)
+            _send_away(subscriber)
 
     def _unwatch(self, bundle: resource.Bundle, subscriber: Subscriber) -> None:
         watching = self._watching.get(bundle)
@@ -143,6 +158,10 @@ class Hub:
             watching.discard(subscriber)
             if not watching:
                 del self._watching[bundle]
+
+
+def _send_away(subscriber: Subscriber) -> None:
+    subscriber.say("goodbye", protocol.Goodbye(reason="shutdown"), last=True)
 
 
 def protocol_notice(bundle: resource.Bundle, position: resource.Position) -> resource.Notice:

@@ -87,13 +87,17 @@ class Relay:
             async with self._database.reading() as session:
                 until = await session.now() - GRACE_MS
                 rows = await store.waiting_notices(session, until, BATCH)
-            for row in rows:
-                bundle = store.address(row)
-                position = resource.Position(epoch=row.at_epoch, revision=row.at_revision)
-                known = await self._heads.get(bundle, position)
-                finished += await self._relay(bundle, known, row.notice)
         except errors.QiantangError as error:
             self._complain("the outbox could not be swept", error)
+            return 0
+        for row in rows:
+            bundle = store.address(row)
+            position = resource.Position(epoch=row.at_epoch, revision=row.at_revision)
+            try:
+                known = await self._heads.get(bundle, position)
+                finished += await self._relay(bundle, known, row.notice)
+            except errors.QiantangError as error:  # one that cannot be relayed does not hold up those behind it
+                self._complain("a notice in the outbox could not be relayed", error)
         return finished
 
     async def _relay(self, bundle: resource.Bundle, known: Known, notice: int) -> bool:
@@ -110,8 +114,7 @@ class Relay:
         return done
 
     def _tell(self, bundle: resource.Bundle, known: Known) -> None:
-        for subscriber in self._hub.watchers(bundle):
-            self._hub.watch_also(subscriber, links_of(bundle, known.state))
+        self._hub.watch_links(bundle, links_of(bundle, known.state))
         self._hub.notice(bundle, known.position)
 
     async def _to_cache(self, bundle: resource.Bundle, known: Known) -> None:

@@ -8,12 +8,12 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 
-from qiantang.kernel import errors, protocol, resource
+from qiantang.kernel import errors, protocol, resource, scope
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.cache.port import ReleaseCache
 from qiantang_server.kernel.coordination.port import Coordination
 from qiantang_server.kernel.resources import Resources
-from qiantang_server.kernel.watch.delivery import Deliveries
+from qiantang_server.kernel.watch.delivery import Deliveries, links_of
 from qiantang_server.kernel.watch.heads import Heads
 from qiantang_server.kernel.watch.hub import Hub, Subscriber
 from qiantang_server.kernel.watch.instances import Instances
@@ -41,6 +41,7 @@ class Watch:
         announce_first: bool = False,
     ) -> None:
         parts = resources.parts
+        self._kinds = parts.kinds
         self.settings = settings
         self.node = node
         self.hub = Hub()
@@ -77,14 +78,39 @@ class Watch:
         """Give what a stream must hear of: the application's own bundles and those that they link to.
 
         A position that a receiver holds and the database has not proves that the database was set back, and is repaired here.
+
+        Raises:
+            NotFoundError: there is no such capability.
         """
         own = [resource.Bundle(scope=request.scope, capability=name) for name in request.capabilities]
+        for bundle in own:
+            self.require_capability(bundle.capability)
         seen = {held.bundle: held.position for held in request.held}
         found = list(own)
         for bundle in own:
             await self.heads.get(bundle, seen.get(bundle, resource.NOWHERE))
             found += await self.deliveries.links(bundle)
         return list(dict.fromkeys(found))
+
+    def require_capability(self, capability: str) -> None:
+        """Pass where a capability publishes anything.
+
+        Raises:
+            NotFoundError: it does not: nothing is kept, looked up or repaired for names that somebody made up.
+        """
+        self._kinds.require(capability)
+
+    async def received(self, place: scope.Scope, held: list[protocol.Held]) -> list[protocol.Held]:
+        """Give those of what an instance says that it holds which it can have received: of its application's own bundles, and
+        of those that they link to.
+        """
+        return [one for one in held if await self._receives(place, one.bundle)]
+
+    async def _receives(self, place: scope.Scope, bundle: resource.Bundle) -> bool:
+        if bundle.capability not in self._kinds.capabilities():
+            return False
+        own = resource.Bundle(scope=place, capability=bundle.capability)
+        return bundle == own or bundle in await self.deliveries.links(own)
 
     async def greet(self, subscriber: Subscriber) -> None:
         """Tell a new stream who answers, and where each of its bundles stands."""
@@ -99,8 +125,13 @@ class Watch:
                 server_time=self.heads.clock(),
             ),
         )
-        for bundle in list(subscriber.bundles):
+        told: set[resource.Bundle] = set()
+        while waiting := subscriber.bundles - told:
+            bundle = waiting.pop()
+            told.add(bundle)
             known = await self.heads.get(bundle)
+            if bundle.scope == subscriber.place:  # a publish since the stream asked may have brought links
+                self.hub.watch_links(bundle, links_of(bundle, known.state))
             subscriber.say("notice", resource.Notice(bundle=bundle, position=known.position))
 
     def tell_servers(self, addresses: list[str]) -> None:
@@ -120,12 +151,13 @@ class Watch:
                 await self._moved(bundle, position)
 
     async def _moved(self, bundle: resource.Bundle, position: resource.Position) -> None:
-        if self.heads.hint(bundle, position):
-            watchers = self.hub.watchers(bundle)
-            if watchers:
-                links = await self.deliveries.links(bundle)
-                for subscriber in watchers:
-                    self.hub.watch_also(subscriber, links)
+        self.heads.hint(bundle, position)
+        if self.hub.is_watched(bundle):
+            # even if it is no news here: a fetch may have brought it, which tells no stream of its links.
+            # what cannot be read now is unknown here, so that reconciling comes back to it
+            with contextlib.suppress(errors.QiantangError):
+                known = await self.heads.get(bundle, position)
+                self.hub.watch_links(bundle, links_of(bundle, known.state))
         self.hub.notice(bundle, position)
 
     async def _recheck(self) -> None:

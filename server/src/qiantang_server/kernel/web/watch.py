@@ -60,6 +60,7 @@ async def _may_read_whole(principal: Principal, bundle: resource.Bundle, watch: 
 async def fetch(data: JSONBody[protocol.FetchRequest], request: Request[Principal, Any, Any]) -> Response[bytes]:
     """Give a bundle as the instance gets it: in full, as a delta, or unchanged."""
     watch = _watch(request)
+    watch.require_capability(data.bundle.capability)
     whole = await _may_read_whole(request.user, data.bundle, watch)
     answer = await watch.deliveries.fetch(data, public_only=not whole)
     if answer.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
@@ -72,7 +73,8 @@ async def fetch(data: JSONBody[protocol.FetchRequest], request: Request[Principa
 async def acknowledge(data: JSONBody[protocol.Acknowledgement], request: Request[Principal, Any, Any]) -> None:
     """Take down what an instance holds now."""
     _require(request.user, data.scope)
-    _watch(request).instances.acknowledge(data.scope, data.instance, data.held)
+    watch = _watch(request)
+    watch.instances.acknowledge(data.scope, data.instance, await watch.received(data.scope, data.held))
 
 
 @asgi("/stream", opt={"authenticated": "the scope is checked against the principal's"}, copy_scope=True)
@@ -89,10 +91,14 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         raise errors.UnavailableError("this server holds as many streams as it may: connect to another", retry_after=5)
     presented = cast("Presented", scope.get("presented"))
     authenticator = cast("Authenticator", scope["litestar_app"].state["authenticator"])
-    bundles = await watch.bundles(request)
-    subscriber = Subscriber(bundles, lambda: authenticator.authenticate(presented))
+
+    async def admitted() -> None:
+        _require(await authenticator.authenticate(presented), request.scope)
+
+    subscriber = Subscriber(await watch.bundles(request), admitted, request.scope)
+    held = await watch.received(request.scope, request.held)
     watch.hub.add(subscriber)
-    key = watch.instances.arrive(request.scope, request.instance, request.held)
+    key = watch.instances.arrive(request.scope, request.instance, held)
     gone = asyncio.create_task(_until_disconnected(receive, subscriber))
     try:
         await watch.greet(subscriber)

@@ -22,7 +22,7 @@ MEDIA_TYPE = "application/problem+json"
 
 def respond(error: errors.QiantangError, request_id: str) -> Response[bytes]:
     """Render an error of the tree."""
-    headers: dict[str, str] = {}
+    headers = {"X-Request-Id": request_id} if request_id else {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
     if error.status == errors.UnauthenticatedError.status:

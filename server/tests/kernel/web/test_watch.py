@@ -42,6 +42,35 @@ async def test_a_fetch_gives_all_then_nothing_new_then_the_difference(running: R
     assert merged.position == resource.Position(epoch=1, revision=2)
 
 
+async def test_a_release_is_ready_before_its_instances_ask(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    running.watch.hub.add(Subscriber([BUNDLE]))
+    await running.life.edit(ADA, "a", "one")
+    await running.life.publish(ADA, 0)
+    while running.watch._warming:
+        await asyncio.sleep(0.01)
+
+    async def away(*_: Any) -> None:
+        raise errors.UnavailableError("away")
+
+    monkeypatch.setattr(store, "read_contents", away)
+    whole = (await fetch(running, at_least=[1, 1])).json()
+    assert (whole["position"], whole["entries"][0][3]) == ([1, 1], {"text": "one"})
+
+
+async def test_a_release_that_cannot_be_made_ready_is_fetched_all_the_same(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> None:
+        raise errors.UnavailableError("away")
+
+    running.watch.hub.add(Subscriber([BUNDLE]))
+    monkeypatch.setattr(running.watch.deliveries, "warm", away)
+    await running.life.edit(ADA, "a", "one")
+    await running.life.publish(ADA, 0)
+    assert (await fetch(running, at_least=[1, 1])).json()["position"] == [1, 1]
+    assert not running.watch._warming
+
+
 async def test_applications_without_a_release_are_not_taken_for_each_other(running: Running) -> None:
     for name in ("order", "stock", "order"):
         bundle = wire.builtins(BUNDLE)
@@ -98,8 +127,6 @@ async def test_a_position_that_the_database_never_had_raises_the_epoch(running: 
 
 
 async def test_the_relay_empties_the_outbox_and_survives_what_is_away(running: Running) -> None:
-    from qiantang_server.kernel.resources import store
-
     await running.life.edit(ADA, "a", "one")
     await running.life.publish(ADA, 0)
     for _attempt in range(200):

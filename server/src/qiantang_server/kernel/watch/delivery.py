@@ -160,6 +160,16 @@ class Deliveries:
                 raise
         return answer
 
+    async def warm(self, bundle: resource.Bundle, known: Known) -> None:
+        """Have the contents of a release ready before its instances ask for them: all of them wait for the first otherwise.
+
+        Raises:
+            UnavailableError: the database is away.
+        """
+        await self._ready(bundle, known.key, known.state.manifest(with_gray=False))
+        if known.state.gray is not None:
+            await self._ready(bundle, known.key, known.state.manifest(with_gray=True))
+
     async def snapshot(
         self, bundle: resource.Bundle, instance: scope.Instance, *, public_only: bool = False
     ) -> resource.Snapshot:
@@ -183,7 +193,7 @@ class Deliveries:
             return False
         if states.takes_gray(gray, instance):
             return True
-        return gray.rule.count > 0 and await self._gray.hold_seat(gray, instance.name)
+        return gray.rule.count > 0 and await self._gray.hold_seat(known.key, gray, instance.name)
 
     async def _snapshot(
         self, bundle: resource.Bundle, known: Known, *, grayed: bool, public_only: bool

@@ -35,6 +35,11 @@ class Known:
     position: resource.Position
     state: State
 
+    @classmethod
+    def of(cls, published: Published) -> Known:
+        """Give what is known of a bundle right after its release."""
+        return cls(published.key, published.position, published.state)
+
 
 EMPTY = Known(0, resource.NOWHERE, State())
 
@@ -54,7 +59,7 @@ class Heads:
 
     def learn(self, published: Published) -> None:
         """Take over what a transaction of this server just made durable."""
-        self._keep(published.bundle, Known(published.key, published.position, published.state))
+        self._keep(published.bundle, Known.of(published))
 
     def hint(self, bundle: resource.Bundle, position: resource.Position) -> bool:
         """Hear that a bundle has reached a position; say whether that is news to this server."""

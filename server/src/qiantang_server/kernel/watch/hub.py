@@ -121,6 +121,10 @@ class Hub:
         """Say whether some stream watches a bundle."""
         return bundle in self._watching
 
+    def watches(self, bundle: resource.Bundle) -> bool:
+        """Say whether any stream watches a bundle."""
+        return bundle in self._watching
+
     def watched(self) -> list[resource.Bundle]:
         """Give every bundle that some stream watches."""
         return list(self._watching)

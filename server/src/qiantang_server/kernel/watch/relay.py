@@ -74,8 +74,7 @@ class Relay:
             self._wake.clear()
             while self._fresh:
                 one = self._fresh.popleft()
-                known = Known(one.key, one.position, one.state)
-                await self._relay(one.bundle, known, one.notice)
+                await self._relay(one.bundle, Known.of(one), one.notice)
             if time.monotonic() - swept >= SWEEP_SECONDS:
                 await self.sweep()
                 swept = time.monotonic()

@@ -13,8 +13,9 @@ from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.cache.port import ReleaseCache
 from qiantang_server.kernel.coordination.port import Coordination
 from qiantang_server.kernel.resources import Resources
+from qiantang_server.kernel.resources.service.ground import Published
 from qiantang_server.kernel.watch.delivery import Deliveries, links_of
-from qiantang_server.kernel.watch.heads import Heads
+from qiantang_server.kernel.watch.heads import Heads, Known
 from qiantang_server.kernel.watch.hub import Hub, Subscriber
 from qiantang_server.kernel.watch.instances import Instances
 from qiantang_server.kernel.watch.relay import Relay
@@ -52,7 +53,8 @@ class Watch:
         self._coordination = coordination
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[str] = []
-        parts.published = self.relay.published
+        self._warming: set[asyncio.Task[None]] = set()
+        parts.published = self._published
 
     async def __aenter__(self) -> Watch:
         """Start the loops."""
@@ -68,9 +70,10 @@ class Watch:
 
     async def __aexit__(self, *_: object) -> None:
         """Stop the loops, after what instances said is written."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._warming]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(errors.QiantangError):
             await self.instances.flush()
 
@@ -139,6 +142,20 @@ class Watch:
         if addresses != self._servers:
             self._servers = addresses
             self.hub.say_all("servers", protocol.Servers(servers=addresses))
+
+    def _published(self, published: Published) -> None:
+        """Hear of a committed position; called on the loop, right after the commit."""
+        self.relay.published(published)
+        if self.hub.watches(published.bundle):
+            task = asyncio.create_task(self._warm(published.bundle, Known.of(published)), name="watch-warm")
+            self._warming.add(task)
+            task.add_done_callback(self._warming.discard)
+
+    async def _warm(self, bundle: resource.Bundle, known: Known) -> None:
+        try:
+            await self.deliveries.warm(bundle, known)
+        except errors.QiantangError as error:
+            log.debug("a release was not made ready; fetching does it", extra={"reason": error.detail})
 
     async def _hear(self) -> None:
         async for key, position in self._coordination.watch():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.servers.fixtures import private
+from tests.servers.fixtures import shared
 from tests.servers.platform import Platform
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.product import Application, Platforms, opened_platforms
@@ -16,6 +16,8 @@ from tests.servers.redis import Redis
 from tests.servers.zookeeper import ZooKeeper
 
 SESSION_SECONDS = 2
+
+started = contextlib.contextmanager(shared)
 
 
 @dataclass
@@ -56,10 +58,8 @@ def estate(postgresql_server: PostgreSQL) -> Iterator[Estate]:
     """Start it all once per module."""
     url = postgresql_server.create_database("estate")
     with contextlib.ExitStack() as stack:
-        redis = stack.enter_context(contextlib.contextmanager(private)("redis", Redis, Redis.missing()))()
-        zookeeper = stack.enter_context(
-            contextlib.contextmanager(private)("zookeeper", ZooKeeper, ZooKeeper.missing())
-        )()
+        redis = stack.enter_context(started("redis", Redis, Redis.missing()))
+        zookeeper = stack.enter_context(started("zookeeper", ZooKeeper, ZooKeeper.missing()))
         platforms = stack.enter_context(opened_platforms())
         made = Estate(postgresql_server, url, redis, zookeeper, platforms, None, None, [])  # type: ignore[arg-type]
         made.first = platforms(*made.flags())

@@ -269,7 +269,7 @@ def test_tokens_that_end_do_not_end_the_stream_of_a_client(house: House) -> None
     client.wait_well()
     started = time.monotonic()
     number = 1
-    while time.monotonic() - started < 4 * SHORT_TOKEN_SECONDS:
+    while time.monotonic() - started < 3 * SHORT_TOKEN_SECONDS:
         number += 1
         application.publish(number)
         client.wait(number)

@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 import msgspec
+import pytest
 import sqlalchemy as sa
 
-from qiantang.kernel import protocol, resource, scope, wire
+from qiantang.kernel import errors, protocol, resource, scope, wire
 from qiantang_server.kernel.resources import store as resource_store
 from qiantang_server.kernel.watch.hub import Subscriber
 from server.tests.kernel.resources.notes import BUNDLE
@@ -52,7 +53,7 @@ async def test_a_release_is_ready_before_its_instances_ask(running: Running, mon
     async def away(*_: Any) -> None:
         raise errors.UnavailableError("away")
 
-    monkeypatch.setattr(store, "read_contents", away)
+    monkeypatch.setattr(resource_store, "read_contents", away)
     whole = (await fetch(running, at_least=[1, 1])).json()
     assert (whole["position"], whole["entries"][0][3]) == ([1, 1], {"text": "one"})
 
@@ -67,8 +68,9 @@ async def test_a_release_that_cannot_be_made_ready_is_fetched_all_the_same(
     monkeypatch.setattr(running.watch.deliveries, "warm", away)
     await running.life.edit(ADA, "a", "one")
     await running.life.publish(ADA, 0)
+    while running.watch._warming:
+        await asyncio.sleep(0.01)
     assert (await fetch(running, at_least=[1, 1])).json()["position"] == [1, 1]
-    assert not running.watch._warming
 
 
 async def test_applications_without_a_release_are_not_taken_for_each_other(running: Running) -> None:
@@ -131,7 +133,7 @@ async def test_the_relay_empties_the_outbox_and_survives_what_is_away(running: R
     await running.life.publish(ADA, 0)
     for _attempt in range(200):
         async with running.life.parts.database.reading() as session:
-            if not await store.waiting_notices(session, 1 << 60, 10):
+            if not await resource_store.waiting_notices(session, 1 << 60, 10):
                 return
         await asyncio.sleep(0.05)
     raise AssertionError("the outbox was not emptied")

@@ -188,7 +188,7 @@ class ReleaseDetail(wire.Wire, frozen=True):
 
 
 class PublishRequest(wire.Wire, frozen=True):
-    """A publish that waits: for another person's approval, or for its time."""
+    """A publish that waits: for another person's approval, or for its time. `action` is what it leads to."""
 
     id: str
     state: Literal["waiting", "scheduled", "published", "rejected", "cancelled", "failed"]
@@ -203,6 +203,7 @@ class PublishRequest(wire.Wire, frozen=True):
     error: str = ""
     gray: GrayRule | None = None
     revision: int = 0
+    action: Literal["publish", "gray", "gray_change", "promote"] = "publish"
 
 
 class PublishOutcome(wire.Wire, frozen=True):

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from qiantang.kernel import errors, release
+from qiantang_server.kernel import storage
+from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources.service import ground
 from qiantang_server.kernel.resources.service.drafts import StaleDraftError
 from qiantang_server.kernel.resources.service.gray import NoGrayError
 from qiantang_server.kernel.resources.service.plan import InvalidDraftsError
+from qiantang_server.kernel.resources.service.publishing import Order
 from qiantang_server.kernel.resources.service.requests import SelfApprovalError
 from server.tests.kernel.resources.notes import BUNDLE, Life, user
 
-ADA, BOB = user("ada"), user("bob")
+ADA, BOB, CLEO = user("ada"), user("bob"), user("cleo")
 
 
 async def test_a_draft_is_seen_by_nobody_until_it_is_published(life: Life) -> None:
@@ -143,7 +149,8 @@ async def test_gray_is_an_overlay_that_is_changed_promoted_or_aborted(life: Life
     changed = await life.resources.gray.change(
         ADA, BUNDLE, release.GrayChangeCommand(rule=release.GrayRule(percent=50), expected_revision=3)
     )
-    assert changed.action == "gray_change"
+    assert changed.release is not None
+    assert changed.release.action == "gray_change"
     await life.resources.gray.promote(ADA, BUNDLE, release.GrayEndCommand(expected_revision=4))
     assert await life.texts() == {"a": "new", "b": "main goes on"}
     assert await life.resources.gray.status(BUNDLE) is None
@@ -169,14 +176,23 @@ async def test_gray_seats_are_held_by_the_living_and_refilled(life: Life) -> Non
     await life.publish(ADA, 0, gray=release.GrayRule(count=2))
     current = await life.resources.gray.status(BUNDLE)
     assert current is not None
-    from qiantang_server.kernel.resources.service import ground
-
     async with life.parts.database.reading() as session:
         head = await ground.head(session, BUNDLE)
     gray = head.state.gray
     assert gray is not None
-    taken = [await life.resources.gray.hold_seat(gray, f"i{number}") for number in (1, 2, 3, 1)]
+    taken = [await life.resources.gray.hold_seat(head.key, gray, f"i{number}") for number in (1, 2, 3, 1)]
     assert taken == [True, True, False, True]
+
+
+async def test_no_more_seats_are_taken_than_there_are_however_many_come_at_once(life: Life) -> None:
+    await life.edit(ADA, "a", "one")
+    await life.publish(ADA, 0, gray=release.GrayRule(count=2))
+    async with life.parts.database.reading() as session:
+        head = await ground.head(session, BUNDLE)
+    assert head.state.gray is not None
+    gray = head.state.gray
+    taken = await asyncio.gather(*(life.resources.gray.hold_seat(head.key, gray, f"i{number}") for number in range(8)))
+    assert sum(taken) == 2
 
 
 async def test_a_protected_environment_needs_a_second_person(life: Life) -> None:
@@ -260,6 +276,189 @@ async def test_history_compares_any_two_revisions(life: Life) -> None:
     assert [one.revision for one in page.items] == [3, 2]
     rest = await life.resources.history.list_releases(BUNDLE, before=int(page.next), limit=2)
     assert [one.revision for one in rest.items] == [1]
+
+
+async def test_links_published_beside_a_gray_release_are_kept_by_it_and_by_its_promotion(life: Life) -> None:
+    await life.edit(ADA, "a", "one")
+    await life.publish(ADA, 0)
+    await life.edit(ADA, "a", "new")
+    await life.publish(ADA, 1, gray=release.GrayRule(percent=10))
+    await life.edit(ADA, "b", "main goes on", cites="trade/common")
+    await life.publish(ADA, 2)
+    for promoted in (False, True):
+        if promoted:
+            await life.resources.gray.promote(ADA, BUNDLE, release.GrayEndCommand(expected_revision=3))
+        async with life.parts.database.reading() as session:
+            state = (await ground.head(session, BUNDLE)).state
+        assert state.links == [("trade", "common")]
+        assert state.gray_links == ([] if promoted else [("trade", "common")])
+
+
+async def test_a_roll_back_gives_the_changes_of_a_gray_release_back_as_drafts(life: Life) -> None:
+    await life.edit(ADA, "a", "one")
+    await life.publish(ADA, 0)
+    await life.edit(ADA, "a", "two")
+    await life.edit(ADA, "b", "new")
+    await life.publish(ADA, 1, gray=release.GrayRule(count=1))
+    async with life.parts.database.reading() as session:
+        head = await ground.head(session, BUNDLE)
+    assert head.state.gray is not None
+    await life.resources.gray.hold_seat(head.key, head.state.gray, "i1")
+    await life.resources.publishing.roll_back(BOB, BUNDLE, release.RollbackCommand(to_revision=1, expected_revision=2))
+    pending = await life.resources.drafts.pending(BUNDLE)
+    assert [(one.name, one.action, one.author) for one in pending.pending] == [
+        ("a", "change", "ada"),
+        ("b", "add", "ada"),
+    ]
+    async with life.parts.database.reading() as session:
+        assert await session.first(sa.select(store.gray_seats)) is None
+
+
+async def test_there_is_nothing_before_the_first_revision_to_roll_back_to(life: Life) -> None:
+    await life.edit(ADA, "a", "one")
+    await life.publish(ADA, 0)
+    for revision in (0, -1, 2):
+        command = release.RollbackCommand(to_revision=revision, expected_revision=1)
+        with pytest.raises(errors.NotFoundError):
+            await life.resources.publishing.roll_back(ADA, BUNDLE, command)
+
+
+async def test_what_a_save_answers_is_what_it_saved_and_no_later_edit(life: Life) -> None:
+    first, second = await asyncio.gather(life.edit(ADA, "a", "one"), life.edit(BOB, "a", "two"))
+    assert (first.draft["text"], second.draft["text"]) == ("one", "two")
+    assert first.version != second.version
+
+
+async def test_a_publish_at_no_time_is_none_later(life: Life) -> None:
+    await life.edit(ADA, "a", "one")
+    with pytest.raises(errors.InvalidRequestError, match="future"):
+        await life.publish(ADA, 0, at=0)
+
+
+async def _gray_in_protected(life: Life) -> release.GrayStatus:
+    """Bob's edit, asked for by Ada and approved by Cleo, to some."""
+    await life.edit(BOB, "a", "one")
+    life.directory.protected = True
+    outcome = await life.publish(ADA, 0, gray=release.GrayRule(percent=1))
+    assert outcome.request is not None
+    assert outcome.request.action == "gray"
+    await life.resources.requests.decide(CLEO, BUNDLE, outcome.request.id, "approve")
+    status = await life.resources.gray.status(BUNDLE)
+    assert status is not None
+    assert status.author == "ada", "not who approved it"
+    return status
+
+
+async def test_in_a_protected_environment_gray_goes_on_to_others_with_a_second_person_only(life: Life) -> None:
+    await _gray_in_protected(life)
+    widened = await life.resources.gray.change(
+        ADA, BUNDLE, release.GrayChangeCommand(rule=release.GrayRule(percent=100), expected_revision=1)
+    )
+    assert widened.request is not None
+    assert (widened.request.action, widened.request.state) == ("gray_change", "waiting")
+    promoted = await life.resources.gray.promote(ADA, BUNDLE, release.GrayEndCommand(expected_revision=1, message="go"))
+    assert promoted.request is not None
+    assert (promoted.request.action, promoted.request.resources) == ("promote", [("note", "a", "add")])
+    assert await life.revision() == 1
+    requests = life.resources.requests
+    for who in (ADA, BOB):  # who asked, and who wrote it
+        with pytest.raises(SelfApprovalError):
+            await requests.decide(who, BUNDLE, promoted.request.id, "approve")
+    await requests.decide(CLEO, BUNDLE, widened.request.id, "approve")
+    done = await requests.decide(CLEO, BUNDLE, promoted.request.id, "approve")
+    assert (done.state, done.revision) == ("published", 3)
+    assert await life.texts() == {"a": "one"}
+    newest = (await life.resources.history.list_releases(BUNDLE)).items[0]
+    assert (newest.action, newest.author, newest.approved_by, newest.message) == ("promote", "ada", "cleo", "go")
+
+
+async def test_a_promotion_is_of_what_was_looked_at(life: Life) -> None:
+    await _gray_in_protected(life)
+    promoted = await life.resources.gray.promote(ADA, BUNDLE, release.GrayEndCommand(expected_revision=1))
+    assert promoted.request is not None
+    life.directory.protected = False
+    await life.edit(ADA, "a", "something else")
+    await life.publish(ADA, 1, gray=release.GrayRule(percent=1))
+    with pytest.raises(errors.StaleRevisionError, match="was changed after"):
+        await life.resources.requests.decide(CLEO, BUNDLE, promoted.request.id, "approve")
+
+
+async def test_an_abort_needs_nobody_and_leaves_the_changes_with_who_wrote_them(life: Life) -> None:
+    await _gray_in_protected(life)
+    await life.resources.gray.abort(ADA, BUNDLE, release.GrayEndCommand(expected_revision=1))
+    (pending,) = (await life.resources.drafts.pending(BUNDLE)).pending
+    assert (pending.name, pending.author) == ("a", "bob")
+    again = await life.publish(ADA, 2)
+    assert again.request is not None
+    with pytest.raises(SelfApprovalError):
+        await life.resources.requests.decide(BOB, BUNDLE, again.request.id, "approve")
+
+
+async def test_a_scheduled_publish_asks_again_where_protection_came_since(life: Life) -> None:
+    await life.edit(ADA, "a", "later")
+    outcome = await life.publish(ADA, 0, at=life.now + 1000)
+    assert outcome.request is not None
+    life.directory.protected = True
+    life.now += 2000
+    await life.resources.requests.publish_due(BOB)
+    assert await life.revision() == 0
+    done = await life.resources.requests.decide(BOB, BUNDLE, outcome.request.id, "approve")
+    assert (done.state, done.revision) == ("published", 1)
+
+
+async def test_what_was_decided_while_it_fell_due_stays_decided(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    await life.edit(ADA, "a", "later")
+    outcome = await life.publish(ADA, 0, at=life.now + 1000)
+    assert outcome.request is not None
+    life.now += 2000
+    found = store.due_requests
+
+    async def then_cancelled(session: storage.Session, at: int, limit: int) -> list[store.Row]:
+        rows = await found(session, at, limit)
+        await life.resources.requests.decide(ADA, BUNDLE, rows[0].id, "cancel")
+        return rows
+
+    monkeypatch.setattr(store, "due_requests", then_cancelled)
+    await life.resources.requests.publish_due(BOB)
+    (request,) = await life.resources.requests.list_requests(BUNDLE, ["cancelled", "failed", "published"])
+    assert request.state == "cancelled"
+
+
+async def test_one_scheduled_publish_that_breaks_holds_up_no_other(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        await life.edit(ADA, name, "later")
+        await life.publish(ADA, 0, at=life.now + 1000, only=[("note", name)])
+    life.now += 2000
+    requests = life.resources.requests
+    carry_out = life.resources.publishing.carry_out
+
+    async def broken(session: storage.Session, *arguments: Any, order: Order) -> Any:
+        if order.plan.lines[0].name == "a":
+            raise errors.InternalError("a content is missing")
+        return await carry_out(session, *arguments, order=order)
+
+    monkeypatch.setattr(life.resources.publishing, "carry_out", broken)
+    await requests.publish_due(BOB)
+    assert await life.texts() == {"b": "later"}
+    (failed,) = await requests.list_requests(BUNDLE, ["failed"])
+    assert failed.error == "a content is missing"
+
+
+async def test_a_scheduled_publish_of_an_application_that_was_deleted_fails(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await life.edit(ADA, "a", "later")
+    await life.publish(ADA, 0, at=life.now + 1000)
+    life.now += 2000
+
+    async def gone(*_: Any) -> None:
+        raise errors.GoneError("it was deleted")
+
+    monkeypatch.setattr(life.directory, "require_application", gone)
+    await life.resources.requests.publish_due(BOB)
+    assert await life.revision() == 0
+    (failed,) = await life.resources.requests.list_requests(BUNDLE, ["failed"])
+    assert failed.error == "it was deleted"
 
 
 def _all():  # type: ignore[no-untyped-def]

@@ -24,7 +24,10 @@ class Item(wire.Wire, frozen=True, array_like=True):
 
 
 class Gray(wire.Wire, frozen=True):
-    """A gray release: an overlay on whatever is released to everyone, and whom it is for."""
+    """A gray release: an overlay on whatever is released to everyone, and whom it is for.
+
+    `authors` says who wrote the change of which resource (kind, name, author): he may not approve it for everyone.
+    """
 
     id: str
     rule: release.GrayRule
@@ -33,6 +36,11 @@ class Gray(wire.Wire, frozen=True):
     revision: int
     put: list[Item] = []
     remove: list[tuple[str, str]] = []
+    authors: list[tuple[str, str, str]] = []
+
+    def author_of(self, key: Key) -> str:
+        """Name who wrote the change of a resource."""
+        return next((author for kind, name, author in self.authors if (kind, name) == key), self.author)
 
 
 class State(wire.Wire, frozen=True):

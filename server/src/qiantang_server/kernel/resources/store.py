@@ -152,6 +152,11 @@ async def bundle_by_id(session: storage.Session, key: int) -> Row | None:
     return await session.first(sa.select(bundles).where(bundles.c.id == key))
 
 
+async def lock_bundle_by_id(session: storage.Session, key: int) -> None:
+    """Lock the head of a bundle that is there until the transaction ends."""
+    await session.first(sa.select(bundles.c.id).where(bundles.c.id == key).with_for_update())
+
+
 async def lock_bundle(session: storage.Session, bundle: resource.Bundle, at: int) -> Row:
     """Lock the head of a bundle until the transaction ends, making it first where it is missing."""
     place = bundle.scope
@@ -295,6 +300,11 @@ async def drop_seats(session: storage.Session, gray: str, at: int | None = None)
 async def add_request(session: storage.Session, values: Mapping[str, Any]) -> None:
     """Write a request to publish."""
     await session.execute(sa.insert(requests).values(**values))
+
+
+async def find_request(session: storage.Session, key: str) -> Row | None:
+    """Read a request."""
+    return await session.first(sa.select(requests).where(requests.c.id == key))
 
 
 async def lock_request(session: storage.Session, key: str) -> Row | None:

@@ -79,7 +79,7 @@ class KindController(Controller):
         """Read a resource with its draft; secrets masked."""
         return _detail(await resources.drafts.read(bundle, kind, name))
 
-    @put("/{name:str}", opt={"verb": "update"})
+    @put("/{name:str}", opt={"verb": "update", "large": True})
     async def save_draft(
         self,
         principal: NamedDependency[Principal],
@@ -224,7 +224,7 @@ class BundleController(Controller):
         bundle: NamedDependency[resource.Bundle],
         resources: NamedDependency[Resources],
         data: JSONBody[release.GrayChangeCommand],
-    ) -> release.Release:
+    ) -> release.PublishOutcome:
         """Change whom the running gray release is for."""
         return await resources.gray.change(principal, bundle, data)
 
@@ -235,7 +235,7 @@ class BundleController(Controller):
         bundle: NamedDependency[resource.Bundle],
         resources: NamedDependency[Resources],
         data: JSONBody[release.GrayEndCommand],
-    ) -> release.Release:
+    ) -> release.PublishOutcome:
         """Release the gray changes to everyone."""
         return await resources.gray.promote(principal, bundle, data)
 

@@ -62,7 +62,7 @@ class Drafts:
         bodies = self._parts.bodies(bundle)
         await bodies.ready()
 
-        async def work(session: storage.Session) -> None:
+        async def work(session: storage.Session) -> release.ResourceDetail:
             await self._parts.directory.require_application(session, bundle.scope)
             row = await store.lock_bundle(session, bundle, self._parts.clock())
             current = await ground.head_of(session, row)
@@ -87,9 +87,10 @@ class Drafts:
                     changes=ground.changes_view(changes),
                 ),
             )
+            # read here: after the transaction it could be another's edit, whose version the next edit would then state unseen
+            return await self._detail(session, bundle, kind_name, name)
 
-        await self._parts.database.write(work)
-        return await self.read(bundle, kind_name, name)
+        return await self._parts.database.write(work)
 
     async def remove(
         self, principal: Principal, bundle: resource.Bundle, kind_name: str, name: str, *, expected: str
@@ -160,14 +161,19 @@ class Drafts:
             NotFoundError: neither published nor drafted.
         """
         self._parts.kinds.get(bundle.capability, kind_name)
-        bodies = self._parts.bodies(bundle)
         async with self._parts.database.reading() as session:
-            current = await ground.head(session, bundle)
-            draft = await store.find_draft(session, current.key, kind_name, name)
-            published = current.manifest.get((kind_name, name))
-            if draft is None and published is None:
-                raise errors.NotFoundError(f"there is no {kind_name} {name!r} in {bundle}")
-            before = await ground.body_of(session, current.key, published)
+            return await self._detail(session, bundle, kind_name, name)
+
+    async def _detail(
+        self, session: storage.Session, bundle: resource.Bundle, kind_name: str, name: str
+    ) -> release.ResourceDetail:
+        bodies = self._parts.bodies(bundle)
+        current = await ground.head(session, bundle)
+        draft = await store.find_draft(session, current.key, kind_name, name)
+        published = current.manifest.get((kind_name, name))
+        if draft is None and published is None:
+            raise errors.NotFoundError(f"there is no {kind_name} {name!r} in {bundle}")
+        before = await ground.body_of(session, current.key, published)
         return release.ResourceDetail(
             kind=kind_name,
             name=name,

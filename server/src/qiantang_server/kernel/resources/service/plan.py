@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from qiantang.kernel import errors, release, resource, wire
 from qiantang_server.kernel import storage
@@ -14,6 +14,9 @@ from qiantang_server.kernel.resources.kinds import Kinds
 from qiantang_server.kernel.resources.service import ground
 from qiantang_server.kernel.resources.service.ground import Ground
 from qiantang_server.kernel.resources.state import Key, Manifest
+
+Text = tuple[str, str, str, str]
+"""A row for the search: kind, name, path, text."""
 
 
 class InvalidDraftsError(errors.InvalidRequestError):
@@ -46,10 +49,22 @@ class PlanLine(wire.Wire, frozen=True):
 
 
 class Plan(wire.Wire, frozen=True):
-    """Drafts to publish together, to everyone or by the gray rule."""
+    """Drafts to publish together, to everyone or by the gray rule; or what is to become of the running gray release, whose
+    content is then proven by its id and the revision that brought it.
+    """
 
     lines: list[PlanLine]
     gray: release.GrayRule | None = None
+    act: Literal["publish", "gray_change", "promote"] = "publish"
+    gray_id: str = ""
+    gray_revision: int = 0
+
+    @property
+    def action(self) -> Literal["publish", "gray", "gray_change", "promote"]:
+        """Say what carrying it out leads to."""
+        if self.act == "publish" and self.gray is not None:
+            return "gray"
+        return self.act
 
     def changed(self) -> list[tuple[str, str, str]]:
         """List (kind, name, action)."""
@@ -64,7 +79,7 @@ class Prepared:
     position: resource.Position
     bodies: dict[str, bytes] = field(default_factory=dict[str, bytes])
     problems: list[release.LocatedProblem] = field(default_factory=list[release.LocatedProblem])
-    texts: list[tuple[str, str, str, str]] = field(default_factory=list[tuple[str, str, str, str]])
+    texts: list[Text] = field(default_factory=list[Text])
 
     def require_valid(self) -> None:
         """Pass where nothing is wrong.
@@ -157,6 +172,16 @@ def require_unchanged(bundle: resource.Bundle, plan: Plan, rows: Iterable[store.
             raise errors.StaleRevisionError(
                 f"the draft of {line.kind} {line.name!r} in {bundle} was changed after it was checked: look at it again"
             )
+    require_base(bundle, plan, manifest)
+
+
+def require_base(bundle: resource.Bundle, plan: Plan, manifest: Manifest) -> None:
+    """Pass where every resource of the plan still has the content that the plan was made over.
+
+    Raises:
+        StaleRevisionError: it was published by another; names which.
+    """
+    for line in plan.lines:
         if manifest.get(line.key, "") != line.base:
             raise errors.StaleRevisionError(
                 f"{line.kind} {line.name!r} in {bundle} was published by someone else meanwhile: compare, then try again"

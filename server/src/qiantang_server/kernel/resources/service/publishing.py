@@ -14,12 +14,11 @@ from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.resources import state as states
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.kinds import ResourceKind
-from qiantang_server.kernel.resources.service import ground, plan
+from qiantang_server.kernel.resources.service import ground, overlays, plan
+from qiantang_server.kernel.resources.service.asking import Asked, ask
 from qiantang_server.kernel.resources.service.ground import Ground, Head, Published
-from qiantang_server.kernel.resources.service.plan import Plan, Prepared
+from qiantang_server.kernel.resources.service.plan import Plan
 from qiantang_server.kernel.resources.state import Gray, Item, Key, Manifest, State
-
-MAX_DELAY_MS = 366 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +87,13 @@ async def append(session: storage.Session, parts: Ground, bundle: resource.Bundl
     return published
 
 
+async def read_back(session: storage.Session, published: Published) -> release.Release:
+    """Give the release that this transaction wrote."""
+    row = await store.read_release(session, published.key, published.position.revision)
+    assert row is not None, "written in this transaction"  # noqa: S101
+    return ground.release_view(row)
+
+
 class Publishing:
     """Publishes drafts, at once or on request, and rolls back."""
 
@@ -126,10 +132,11 @@ class Publishing:
             ground.require_revision(bundle, head.position, command.expected_revision)
             waits = await self._parts.directory.needs_approval(session, bundle.scope)
             if waits or command.at is not None:
-                return await self._request(session, principal, bundle, head, asked=(prepared, command), waits=waits)
+                asked = Asked(plan=prepared.plan, message=command.message, at=command.at, waits=waits)
+                return await ask(session, self._parts, principal, head, asked, bundle=bundle)
             order = Order(plan=prepared.plan, texts=prepared.texts, message=command.message)
             published = await self.carry_out(session, principal, bundle, head, order=order)
-            return await self._outcome(session, published)
+            return release.PublishOutcome(release=await read_back(session, published))
 
         return await self._parts.database.write(work)
 
@@ -154,7 +161,7 @@ class Publishing:
             texts = [text for text in order.texts if (text[0], text[1]) in set(keys)]
             await store.index_texts(session, head.key, keys, texts)
         else:
-            state = await self._grayed(session, principal, bundle, head, wanted)
+            state = await self._grayed(session, order.author or principal.name or principal.id, bundle, head, wanted)
         step = Step(
             action="publish" if wanted.gray is None else "gray",
             principal=principal,
@@ -170,8 +177,9 @@ class Publishing:
     async def roll_back(
         self, principal: Principal, bundle: resource.Bundle, command: release.RollbackCommand
     ) -> release.Release:
-        """Publish the content of an earlier revision as a new one; a running gray release ends. Needs no approval: what it
-        brings back was published before, and it is what one does at night.
+        """Publish the content of an earlier revision as a new one; a running gray release ends, and its changes become drafts
+        again where no newer draft stands. Needs no approval: what it brings back was published before, and it is what one does
+        at night.
 
         Raises:
             StaleRevisionError: someone published since `expected_revision`.
@@ -183,11 +191,15 @@ class Publishing:
             row = await store.lock_bundle(session, bundle, self._parts.clock())
             head = await ground.head_of(session, row)
             ground.require_revision(bundle, head.position, command.expected_revision)
+            if command.to_revision < 1:
+                raise errors.NotFoundError(f"there is no revision {command.to_revision}: the first is 1")
             target = await ground.state_at(session, head.key, command.to_revision)
             changed = states.changed(head.manifest, target.manifest())
             if not changed and head.state.gray is None:
                 raise errors.ConflictError(f"{bundle} already has the content of revision {command.to_revision}")
             await self.reindex(session, bundle, head.key, changed, target.manifest())
+            if head.state.gray is not None:
+                await overlays.give_back(session, self._parts, head, head.state.gray, target.manifest())
             lines = states.items(target.manifest(), head.state.items, head.position.revision + 1)
             state = State(items=lines, links=target.links)
             step = Step(
@@ -199,7 +211,7 @@ class Publishing:
                 from_revision=command.to_revision,
             )
             published = await append(session, self._parts, bundle, head, step)
-            return await self._release(session, published)
+            return await read_back(session, published)
 
         await self._parts.bodies(bundle).ready()
         return await self._parts.database.write(work)
@@ -234,13 +246,17 @@ class Publishing:
             else:
                 manifest.pop(line.key, None)
         links = await plan.links_of(session, self._parts, bundle, head.key, manifest)
+        gray_links: list[tuple[str, str]] = []
+        if head.state.gray is not None:  # lies over what is published now, links and all
+            overlaid = states.overlay(manifest, head.state.gray)
+            gray_links = await plan.links_of(session, self._parts, bundle, head.key, overlaid)
         lines = states.items(manifest, head.state.items, head.position.revision + 1)
-        return msgspec.structs.replace(head.state, items=lines, links=links)
+        return msgspec.structs.replace(head.state, items=lines, links=links, gray_links=gray_links)
 
     async def _grayed(
         self,
         session: storage.Session,
-        principal: Principal,
+        author: str,
         bundle: resource.Bundle,
         head: Head,
         wanted: Plan,
@@ -248,7 +264,9 @@ class Publishing:
         running = head.state.gray
         put = {(item.kind, item.name): item.digest for item in running.put} if running else {}
         remove = {(key[0], key[1]) for key in running.remove} if running else set[Key]()
+        authors = {(kind, name): who for kind, name, who in running.authors} if running else {}
         for line in wanted.lines:
+            authors[line.key] = line.author
             put.pop(line.key, None)
             remove.discard(line.key)
             if line.digest:
@@ -259,78 +277,16 @@ class Publishing:
         gray = Gray(
             id=running.id if running else ids.ordered_id(),
             rule=wanted.gray,
-            author=running.author if running else principal.name or principal.id,
+            author=running.author if running else author,
             started_at=running.started_at if running else self._parts.clock(),
             revision=head.position.revision + 1,
             put=[Item(kind=kind, name=name, digest=digest) for (kind, name), digest in sorted(put.items())],
             remove=sorted(remove),
+            authors=[(kind, name, who) for (kind, name), who in sorted(authors.items())],
         )
         manifest = states.overlay(head.manifest, gray)
         links = await plan.links_of(session, self._parts, bundle, head.key, manifest)
         return msgspec.structs.replace(head.state, gray=gray, gray_links=links)
-
-    async def _request(
-        self,
-        session: storage.Session,
-        principal: Principal,
-        bundle: resource.Bundle,
-        head: Head,
-        *,
-        asked: tuple[Prepared, release.PublishCommand],
-        waits: bool,
-    ) -> release.PublishOutcome:
-        prepared, command = asked
-        at = self._parts.clock()
-        publish_at = command.at or 0
-        if publish_at and not 0 < publish_at - await self._parts.shared_clock(session) < MAX_DELAY_MS:
-            raise errors.InvalidRequestError("`at` must lie in the future, within a year (milliseconds since 1970 UTC)")
-        values: dict[str, Any] = {
-            "id": ids.ordered_id(),
-            "bundle": head.key,
-            "state": "waiting" if waits else "scheduled",
-            "author": principal.name or principal.id,
-            "author_id": principal.id,
-            "reviewer": "",
-            "message": command.message,
-            "created_at": at,
-            "decided_at": 0,
-            "publish_at": publish_at,
-            "base_revision": head.position.revision,
-            "revision": 0,
-            "plan": wire.encode(prepared.plan),
-            "error": "",
-        }
-        await store.add_request(session, values)
-        await audit.record(
-            session,
-            ground.event(
-                principal,
-                bundle,
-                ground.permission(bundle, self._parts.kinds, "publish"),
-                f"request/{values['id']}",
-                reason="publish requested",
-            ),
-        )
-        request = release.PublishRequest(
-            id=values["id"],
-            state=values["state"],
-            author=values["author"],
-            message=command.message,
-            created_at=at,
-            base_revision=head.position.revision,
-            resources=prepared.plan.changed(),
-            at=publish_at,
-            gray=command.gray,
-        )
-        return release.PublishOutcome(request=request)
-
-    async def _release(self, session: storage.Session, published: Published) -> release.Release:
-        row = await store.read_release(session, published.key, published.position.revision)
-        assert row is not None, "written in this transaction"  # noqa: S101
-        return ground.release_view(row)
-
-    async def _outcome(self, session: storage.Session, published: Published) -> release.PublishOutcome:
-        return release.PublishOutcome(release=await self._release(session, published))
 
 
 def _texts(kind: ResourceKind, body: Any) -> list[tuple[str, str]]:

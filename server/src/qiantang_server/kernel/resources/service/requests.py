@@ -10,7 +10,8 @@ from qiantang.kernel import errors, release, resource, wire
 from qiantang_server.kernel import audit, storage
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.resources import store
-from qiantang_server.kernel.resources.service import ground, plan
+from qiantang_server.kernel.resources.service import asking, ground, plan
+from qiantang_server.kernel.resources.service.gray import GrayReleases
 from qiantang_server.kernel.resources.service.ground import Ground
 from qiantang_server.kernel.resources.service.plan import Plan
 from qiantang_server.kernel.resources.service.publishing import Order, Publishing
@@ -29,9 +30,10 @@ class SelfApprovalError(errors.ForbiddenError):
 class Requests:
     """Lists, decides and carries out requests to publish."""
 
-    def __init__(self, parts: Ground, publishing: Publishing) -> None:
+    def __init__(self, parts: Ground, publishing: Publishing, gray: GrayReleases) -> None:
         self._parts = parts
         self._publishing = publishing
+        self._gray = gray
 
     async def list_requests(
         self, bundle: resource.Bundle, states: Sequence[str] = OPEN, limit: int = 100
@@ -40,7 +42,7 @@ class Requests:
         async with self._parts.database.reading() as session:
             head = await ground.head(session, bundle)
             rows = await store.list_requests(session, head.key, states, limit)
-        return [_view(row) for row in rows]
+        return [asking.view(row) for row in rows]
 
     async def decide(
         self,
@@ -58,25 +60,16 @@ class Requests:
             SelfApprovalError: the approver asked for it, or edited one of its drafts.
             StaleRevisionError: a draft of it, or what it replaces, changed since; the request stays as it is.
         """
-        await self._parts.bodies(bundle).ready()
-        prepared = await plan.prepare(self._parts, bundle)
+        texts: list[plan.Text] = []
+        if decision == "approve":
+            await self._parts.bodies(bundle).ready()
+            texts = (await plan.prepare(self._parts, bundle)).texts
 
-        async def work(session: storage.Session) -> None:
+        async def work(session: storage.Session) -> release.PublishRequest:
             row = await self._locked(session, bundle, request)
-            wanted = wire.decode(bytes(row.plan), Plan)
             name = principal.name or principal.id
             if decision == "approve":
-                if row.state != "waiting":
-                    raise errors.ConflictError(f"request {request} needs no approval any more: it is {row.state}")
-                if principal.id == row.author_id or name in {line.author for line in wanted.lines}:
-                    raise SelfApprovalError(
-                        f"{name} asked for this publish or edited what it publishes: another person must approve it"
-                    )
-                if row.publish_at > self._parts.clock():
-                    change = {"state": "scheduled", "reviewer": name, "decided_at": self._parts.clock()}
-                    await store.change_request(session, request, change)
-                else:
-                    await self._publish(session, principal, bundle, row, texts=prepared.texts, reviewer=name)
+                await self._approve(session, principal, bundle, row, texts=texts)
             else:
                 state = "rejected" if decision == "reject" else "cancelled"
                 change = {
@@ -92,9 +85,11 @@ class Requests:
                 session,
                 ground.event(principal, bundle, permission, f"request/{request}", reason=f"{decision}: {message}"),
             )
+            decided = await store.find_request(session, request)
+            assert decided is not None, "locked by this transaction"  # noqa: S101
+            return asking.view(decided)
 
-        await self._parts.database.write(work)
-        return await self._read(request)
+        return await self._parts.database.write(work)
 
     async def publish_due(self, principal: Principal) -> int:
         """Carry out every scheduled request whose time has come; one that cannot be is marked failed with the reason.
@@ -111,30 +106,65 @@ class Requests:
         return len(due)
 
     async def _publish_one(self, principal: Principal, bundle: resource.Bundle, request: str) -> None:
-        async def work(session: storage.Session) -> None:
-            row = await self._locked(session, bundle, request)
-            if row.state == "scheduled":
-                await self._publish(session, principal, bundle, row, texts=prepared.texts, reviewer=row.reviewer)
-
-        async def failed(session: storage.Session, error: errors.QiantangError) -> None:
-            await store.change_request(
-                session,
-                request,
-                {"state": "failed", "error": error.detail[:2000], "decided_at": self._parts.clock()},
-            )
-
         try:
-            prepared = await plan.prepare(self._parts, bundle)
-            await self._parts.database.write(work)
-        except (
-            errors.ConflictError,
-            errors.InvalidRequestError,
-            errors.NotFoundError,
-            errors.GoneError,
-        ) as error:
+            texts = (await plan.prepare(self._parts, bundle)).texts
+            await self._parts.database.write(
+                lambda session: self._publish_scheduled(session, principal, bundle, request, texts)
+            )
+        except errors.QiantangError as error:
+            if error.retryable:  # its time has come and stays come
+                log.warning("scheduled publish is delayed", extra={"request": request, "reason": error.detail})
+                return
             log.warning("scheduled publish failed", extra={"request": request, "reason": error.detail})
-            reason = error
-            await self._parts.database.write(lambda session: failed(session, reason))
+            reason = error.detail[:2000]
+            await self._parts.database.write(lambda session: self._fail(session, request, reason))
+
+    async def _publish_scheduled(
+        self,
+        session: storage.Session,
+        principal: Principal,
+        bundle: resource.Bundle,
+        request: str,
+        texts: Sequence[plan.Text],
+    ) -> None:
+        row = await store.lock_request(session, request)
+        if row is None or row.state != "scheduled":
+            return  # another server, or a person, was faster
+        await self._parts.directory.require_application(session, bundle.scope)
+        if not row.reviewer and await self._parts.directory.needs_approval(session, bundle.scope):
+            # the environment was put under protection since
+            await store.change_request(session, request, {"state": "waiting"})
+            return
+        await self._publish(session, principal, bundle, row, texts=texts, reviewer=row.reviewer)
+
+    async def _fail(self, session: storage.Session, request: str, reason: str) -> None:
+        row = await store.lock_request(session, request)
+        if row is not None and row.state == "scheduled":
+            change = {"state": "failed", "error": reason, "decided_at": self._parts.clock()}
+            await store.change_request(session, request, change)
+
+    async def _approve(
+        self,
+        session: storage.Session,
+        principal: Principal,
+        bundle: resource.Bundle,
+        row: store.Row,
+        *,
+        texts: Sequence[plan.Text],
+    ) -> None:
+        if row.state != "waiting":
+            raise errors.ConflictError(f"request {row.id} needs no approval any more: it is {row.state}")
+        wanted = wire.decode(bytes(row.plan), Plan)
+        name = principal.name or principal.id
+        if principal.id == row.author_id or name in {line.author for line in wanted.lines}:
+            raise SelfApprovalError(
+                f"{name} asked for this publish or edited what it publishes: another person must approve it"
+            )
+        if row.publish_at > await self._parts.shared_clock(session):
+            change = {"state": "scheduled", "reviewer": name, "decided_at": self._parts.clock()}
+            await store.change_request(session, row.id, change)
+        else:
+            await self._publish(session, principal, bundle, row, texts=texts, reviewer=name)
 
     async def _publish(
         self,
@@ -143,14 +173,15 @@ class Requests:
         bundle: resource.Bundle,
         row: store.Row,
         *,
-        texts: Sequence[tuple[str, str, str, str]],
+        texts: Sequence[plan.Text],
         reviewer: str,
     ) -> None:
         head_row = await store.lock_bundle(session, bundle, self._parts.clock())
         head = await ground.head_of(session, head_row)
         wanted = wire.decode(bytes(row.plan), Plan)
         order = Order(plan=wanted, texts=texts, message=row.message, author=row.author, approved_by=reviewer)
-        published = await self._publishing.carry_out(session, principal, bundle, head, order=order)
+        does = self._publishing.carry_out if wanted.act == "publish" else self._gray.carry_out
+        published = await does(session, principal, bundle, head, order=order)
         change = {
             "state": "published",
             "reviewer": reviewer,
@@ -167,28 +198,3 @@ class Requests:
         if row.state not in OPEN:
             raise errors.ConflictError(f"request {request} was decided already: it is {row.state}")
         return row
-
-    async def _read(self, request: str) -> release.PublishRequest:
-        async with self._parts.database.reading() as session:
-            row = await store.lock_request(session, request)
-        assert row is not None, "just written"  # noqa: S101
-        return _view(row)
-
-
-def _view(row: store.Row) -> release.PublishRequest:
-    wanted = wire.decode(bytes(row.plan), Plan)
-    return release.PublishRequest(
-        id=row.id,
-        state=row.state,
-        author=row.author,
-        message=row.message,
-        created_at=row.created_at,
-        base_revision=row.base_revision,
-        resources=wanted.changed(),
-        at=row.publish_at,
-        reviewer=row.reviewer,
-        decided_at=row.decided_at,
-        error=row.error,
-        gray=wanted.gray,
-        revision=row.revision,
-    )

@@ -18,5 +18,5 @@ class Resources:
         self.drafts = Drafts(parts)
         self.publishing = Publishing(parts)
         self.gray = GrayReleases(parts, self.publishing)
-        self.requests = Requests(parts, self.publishing)
+        self.requests = Requests(parts, self.publishing, self.gray)
         self.history = History(parts)

@@ -277,7 +277,9 @@ def run_program(plane: Plane, text: str) -> str:
         capture_output=True, text=True, timeout=60, check=False, env=os.environ | environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    # -X dev tells of every slow step of a loop: on a busy machine that says nothing of the program
+    said = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert said == []
     return done.stdout
 
 

@@ -29,7 +29,7 @@ def test_another_tenant_does_not_exist() -> None:
     principal = user(DEVELOPER, access.Grant(("*:*",), access.Target("beta"), role="stray"))
     with pytest.raises(errors.NotFoundError) as caught:
         access.require(principal, "config.item:read", access.Target("beta", "dev"))
-    assert type(caught.value) is errors.NotFoundError
+    assert isinstance(caught.value, errors.NotFoundError)
 
 
 def test_the_own_tenant_says_what_is_missing_and_what_came_nearest() -> None:

@@ -286,10 +286,14 @@ class Center:
         if method == "GET":
             return 200, self.gray
         self.expect(data)
-        made = self.release(parts[-1] if len(parts) > 1 else "gray_change", data.get("message", ""))
+        action = parts[-1] if len(parts) > 1 else "gray_change"
+        if self.protected and action != "abort":
+            self.requests.append(self.request("waiting") | {"action": action})
+            return 200, {"request": self.requests[-1]}
+        made = self.release(action, data.get("message", ""))
         if len(parts) > 1:
             self.gray = None
-        return 200, made
+        return 200, made if action == "abort" else {"release": made}
 
 
 def masked(body: Any) -> Any:
@@ -325,7 +329,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815  # what http.server calls
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815  # what http.server calls
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

@@ -217,12 +217,23 @@ def test_a_gray_release_is_started_changed_and_ended(signed_in: Run, center: Cen
     rule = signed_in.json("config", "gray", "show")["rule"]
     assert rule == {"labels": [{"zone": "a", "rack": "1"}], "instances": [], "percent": 10.0, "count": 0}
     assert "rack=1 and zone=a, or 10 %" in signed_in("config", "gray", "show").stdout
-    signed_in("config", "gray", "change", "--count", "3")
-    center.gray = {**(center.gray or {}), "revision": center.revision}
+    for count in ("3", "4"):
+        signed_in("config", "gray", "change", "--count", count)
+    center.protected = True
+    assert "waits for another person" in signed_in("config", "gray", "promote").stderr
+    assert "waits for another person" in signed_in("config", "gray", "change", "--count", "5").stderr
+    assert [one["action"] for one in signed_in.json("config", "request", "list")] == ["promote", "gray_change"]
+    center.protected = False
     assert "everyone has the changes" in signed_in("config", "gray", "promote").stderr
     center.gray = {"id": "g2", "rule": rule, "revision": 3, "author": "ann", "started_at": 1}
     assert "drafts again" in signed_in("config", "gray", "abort", "-m", "bad").stderr
-    assert [one["action"] for one in center.releases] == ["gray", "gray_change", "promote", "abort"]
+    assert [one["action"] for one in center.releases] == [
+        "gray",
+        "gray_change",
+        "gray_change",
+        "promote",
+        "abort",
+    ]
 
 
 def test_instances_say_what_they_hold(signed_in: Run, center: Center) -> None:
@@ -250,13 +261,18 @@ def test_publish_waits_until_every_instance_took_it(signed_in: Run, center: Cent
     assert "one: boom" in signed_in("config", "publish", "--wait", "5", code=5).stderr
 
 
-def test_a_gray_publish_waits_for_the_chosen(signed_in: Run, center: Center, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gray_publish_waits_for_all_and_says_who_holds_it(
+    signed_in: Run, center: Center, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(publishing, "POLL_SECONDS", 0.01)
     signed_in("config", "set", "application", "a=1")
-    center.instances = [instance("one", 1, gray="g1"), instance("two", 0)]
-    publish = center.publish
-    center.publish = lambda data: (publish(data), center.gray.update(instances=["one"]))[0]  # type: ignore[union-attr]
-    assert "1 instances took it" in signed_in("config", "gray", "start", "--instance", "one", "--wait", "5").stderr
+    center.instances = [instance("one", 0), instance("two", 0)]
+    start = ("config", "gray", "start", "--instance", "one", "--wait")
+    assert "0 of 2 instances took it" in signed_in(*start, "0.01", code=6).stderr
+    center.instances = [instance("one", 2, gray="g1"), instance("two", 2)]
+    signed_in("config", "set", "application", "a=2")
+    assert "2 instances took it, 1 with the gray changes" in signed_in(*start, "5").stderr
+    assert signed_in.json("config", "gray", "show")["instances"] == ["one"]
 
 
 def test_watch_tells_of_releases_and_outlives_a_server(signed_in: Run, center: Center, monkeypatch) -> None:

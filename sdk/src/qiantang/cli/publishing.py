@@ -36,6 +36,7 @@ REQUESTS = Table[release.PublishRequest](
     name=lambda one: one.id,
     columns=[
         Column("ID", lambda one: one.id),
+        Column("ACTION", lambda one: one.action),
         Column("STATE", lambda one: one.state),
         Column("AUTHOR", lambda one: one.author),
         Column("WHEN", lambda one: moment(one.at or one.created_at)),
@@ -83,13 +84,18 @@ def publish(session: Session, room: Room, order: Order) -> None:
         at=order.at,
     )
     outcome = room.post(release.PublishOutcome, command, "releases")
-    _tell(outcome)
+    show(session, outcome)
+    if outcome.release is not None and order.wait:
+        wait(room, outcome.release, order.wait)
+
+
+def show(session: Session, outcome: release.PublishOutcome, meaning: str = "") -> None:
+    """Say and show what became of something that was to be published; `meaning` is what a release of it means."""
+    _tell(outcome, meaning)
     if outcome.request is not None:
         output.show_one(outcome.request, REQUESTS, session.form)
     if outcome.release is not None:
         output.show_one(outcome.release, RELEASES, session.form)
-        if order.wait:
-            wait(room, outcome.release, order.wait)
 
 
 def ask(session: Session, question: str, *, yes: bool) -> None:
@@ -116,7 +122,7 @@ def _require_good(room: Room, chosen: Sequence[release.PendingChange]) -> None:
         )
 
 
-def _tell(outcome: release.PublishOutcome) -> None:
+def _tell(outcome: release.PublishOutcome, meaning: str) -> None:
     if outcome.request is not None:
         request = outcome.request
         talk.say(
@@ -125,8 +131,8 @@ def _tell(outcome: release.PublishOutcome) -> None:
             else f"waits for another person: qiantang config request approve {request.id}"
         )
     if outcome.release is not None:
-        gray = f" (gray {outcome.release.gray})" if outcome.release.gray else ""
-        talk.say(f"published revision {outcome.release.revision}{gray}")
+        gray = f" (gray {outcome.release.gray})" if outcome.release.gray and not meaning else ""
+        talk.say(f"published revision {outcome.release.revision}{gray}" + (f": {meaning}" if meaning else ""))
 
 
 def wait(room: Room, published: release.Release, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -138,7 +144,7 @@ def wait(room: Room, published: release.Release, seconds: float, sleep: Callable
     """
     ends = time.monotonic() + seconds
     shown = 0
-    alive = _alive(room, published)
+    alive = _alive(room)
     with talk.progress(len(alive), "instances") as bar:
         while True:
             taken = [one for one in alive if _took(one, published)]
@@ -153,22 +159,17 @@ def wait(room: Room, published: release.Release, seconds: float, sleep: Callable
                     f"{len(taken)} of {len(alive)} instances took it in {seconds:g} s, not: {late}"
                 )
             sleep(POLL_SECONDS)
-            alive = _alive(room, published)
-    talk.say(f"{len(alive)} instances took it")
+            alive = _alive(room)
+    chosen = [one.instance.name for one in alive if one.gray == published.gray]
+    talk.say(f"{len(alive)} instances took it" + (f", {len(chosen)} with the gray changes" if published.gray else ""))
 
 
-def _alive(room: Room, published: release.Release) -> list[release.InstanceStatus]:
-    found = [one for one in room.pages(release.InstanceStatus, "instances") if one.alive]
-    if not published.gray:
-        return found
-    running = room.running_gray()
-    chosen = running.instances if running else []
-    return [one for one in found if one.instance.name in chosen]
+def _alive(room: Room) -> list[release.InstanceStatus]:
+    """Give those that are there: a gray release, too, is a revision for all, though it changes something for some only."""
+    return [one for one in room.pages(release.InstanceStatus, "instances") if one.alive]
 
 
 def _took(one: release.InstanceStatus, published: release.Release) -> bool:
-    if published.gray:
-        return one.gray == published.gray
     return (one.position.epoch, one.position.revision) >= (published.epoch, published.revision)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+import msgspec
 
 from qiantang.cli import output, publishing, talk
 from qiantang.cli.output import Column, Table
@@ -81,9 +82,12 @@ def gray() -> None:
 @output_option
 @click.pass_obj
 def show_gray(session: Session, *, place: Place) -> None:
-    """Show the running gray release."""
+    """Show the running gray release, and who holds it."""
     with open_room(session, place, CAPABILITY) as room:
-        output.show_one(_running(room), STATUS, session.form)
+        running = _running(room)
+        held = [one for one in room.pages(release.InstanceStatus, "instances") if one.alive and one.gray == running.id]
+    names = [one.instance.name for one in held]
+    output.show_one(msgspec.structs.replace(running, instances=names), STATUS, session.form)
 
 
 @gray.command()
@@ -114,11 +118,11 @@ def change(session: Session, *, place: Place, **rule: Any) -> None:
     """Change whom the running gray release is for."""
     wanted = parse_rule(**rule)
     with open_room(session, place, CAPABILITY) as room:
-        command = release.GrayChangeCommand(rule=wanted, expected_revision=_running(room).revision)
+        _running(room)
+        command = release.GrayChangeCommand(rule=wanted, expected_revision=room.status().position.revision)
         target = room.path("gray")
-        made = room.connection.call("PUT", target, command, release.Release, idempotent=False)
-    talk.say(f"the gray release is for: {describe(wanted)}")
-    output.show_one(made, publishing.RELEASES, session.form)
+        outcome = room.connection.call("PUT", target, command, release.PublishOutcome, idempotent=False)
+    publishing.show(session, outcome, f"the gray release is for: {describe(wanted)}")
 
 
 @gray.command()
@@ -148,10 +152,12 @@ def _end(session: Session, place: Place, how: str, message: str, *, yes: bool) -
         running = _running(room)
         publishing.ask(session, f"{how} the gray release of {talk.names(n for _, n, _ in running.resources)}?", yes=yes)
         command = release.GrayEndCommand(expected_revision=room.status().position.revision, message=message)
-        made = room.post(release.Release, command, "gray", how)
-    done = "everyone has the changes" if how == "promote" else "the changes are drafts again"
-    talk.say(f"published revision {made.revision}: {done}")
-    output.show_one(made, publishing.RELEASES, session.form)
+        if how == "promote":
+            outcome = room.post(release.PublishOutcome, command, "gray", how)
+            publishing.show(session, outcome, "everyone has the changes")
+        else:
+            made = room.post(release.Release, command, "gray", how)
+            publishing.show(session, release.PublishOutcome(release=made), "the changes are drafts again")
 
 
 def _running(room: Room) -> release.GrayStatus:

@@ -7,6 +7,7 @@ for each release {"application": name, "number": n, "at": [nanoseconds of the ma
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import threading
@@ -69,6 +70,8 @@ async def _run(order: dict[str, Any]) -> None:
     await asyncio.gather(*(start(options, n) for options in order["applications"] for n in range(order["each"])))
     while not all(app.status().connected for app in apps):
         await asyncio.sleep(0.05)
+    gc.collect()
+    gc.freeze()  # a process has one App, not five hundred for each collection to walk through
     answer({"open": len(apps)})
     await asyncio.to_thread(sys.stdin.read)
     await asyncio.gather(*(app.__aexit__(None, None, None) for app in apps))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from kazoo.client import KazooClient
@@ -20,12 +20,12 @@ PROCESSES = 2
 EACH = 10
 """Instances of an application in a process: 50 applications of 20 instances each."""
 ALL = APPLICATIONS * PROCESSES * EACH
-PASSES = 4
-ONE_APPLICATION_ROUNDS = 20
+PASSES = 3
+ONE_APPLICATION_ROUNDS = 15
 OPEN_SECONDS = 180.0
 ROUND_SECONDS = 60.0
 QUIET_SECONDS = 0.1
-ONE_APPLICATION_QUIET_SECONDS = 2.0
+ONE_APPLICATION_QUIET_SECONDS = 1.5
 
 Samples = list[float]
 
@@ -48,7 +48,7 @@ def measure_real() -> dict[str, Value]:
     with stage.servers() as servers:
         with stage.platform(*servers.flags()) as (platform, api):
             many, one, calls = _both(platform, api)
-        kazoo = _kazoo(servers.zookeeper.hosts)
+        watched, watched_one = _kazoo(servers.zookeeper.hosts)
         with stage.platform() as (platform, api):
             embedded, _ = _spread(platform, api, stage.make(api, APPLICATIONS))
     return {
@@ -57,12 +57,20 @@ def measure_real() -> dict[str, Value]:
         "publish_real_call_p50_ms": _ms(calls, 0.5),
         "publish_real_one_app_p50_ms": _ms(one, 0.5),
         "publish_real_one_app_p99_ms": _ms(one, 0.99),
-        "vs_zookeeper_p50": rounded(quantile(many, 0.5) / quantile(kazoo, 0.5)),
-        "vs_zookeeper_p99": rounded(quantile(many, 0.99) / quantile(kazoo, 0.99)),
-        "vs_zookeeper_embedded_p50": rounded(quantile(embedded, 0.5) / quantile(kazoo, 0.5)),
-        "vs_zookeeper_embedded_p99": rounded(quantile(embedded, 0.99) / quantile(kazoo, 0.99)),
-        "zookeeper_p50_ms": _ms(kazoo, 0.5),
-        "zookeeper_p99_ms": _ms(kazoo, 0.99),
+        "zookeeper_p50_ms": _ms(watched, 0.5),
+        "zookeeper_p99_ms": _ms(watched, 0.99),
+        "zookeeper_one_node_p50_ms": _ms(watched_one, 0.5),
+        "zookeeper_one_node_p99_ms": _ms(watched_one, 0.99),
+        **_ratios("vs_zookeeper", many, watched),
+        **_ratios("vs_zookeeper_embedded", embedded, watched),
+        **_ratios("vs_zookeeper_one_app", one, watched_one),
+    }
+
+
+def _ratios(name: str, ours: Samples, theirs: Samples) -> dict[str, Value]:
+    return {
+        f"{name}_p50": rounded(quantile(ours, 0.5) / quantile(theirs, 0.5)),
+        f"{name}_p99": rounded(quantile(ours, 0.99) / quantile(theirs, 0.99)),
     }
 
 
@@ -87,7 +95,7 @@ def _spread(platform: Platform, api: Api, applications: list[Application]) -> tu
 
 
 @contextlib.contextmanager
-def _instances(platform: Platform, applications: list[Application], each: int) -> Iterator[list[Child]]:
+def _instances(platform: Platform, applications: list[Application], each: int) -> Generator[list[Child]]:
     with _children("bench.config.instances") as children:
         for index, child in enumerate(children):
             options = [application.options() for application in applications]
@@ -98,7 +106,7 @@ def _instances(platform: Platform, applications: list[Application], each: int) -
 
 
 @contextlib.contextmanager
-def _children(module: str) -> Iterator[list[Child]]:
+def _children(module: str) -> Generator[list[Child]]:
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(Child(module)) for _ in range(PROCESSES)]
 
@@ -145,30 +153,43 @@ def _change(change: Callable[[], None], children: list[Child], expected: dict[st
     return taken, call
 
 
-def _kazoo(hosts: str) -> Samples:
-    """Change nodes one at a time under as many watchers: in each process ten sessions watch all fifty nodes."""
+def _kazoo(hosts: str) -> tuple[Samples, Samples]:
+    """Change nodes one at a time under as many watchers: fifty nodes with twenty each, then one with all thousand."""
     paths = [f"/bench/app-{index:03d}" for index in range(APPLICATIONS)]
     client = KazooClient(hosts=hosts, timeout=20)
     client.start(60)
     try:
-        for path in paths:
+        for path in [*paths, "/bench/one"]:
             client.create(path, b"0", makepath=True)
-        with _children("bench.config.watchers") as children:
-            for child in children:
-                child.order({"hosts": hosts, "paths": paths, "sessions": EACH})
-            _await_open(children, ALL)
-            taken: Samples = []
-            for number in range(1, PASSES + 2):
-                for path in paths:
-                    time.sleep(QUIET_SECONDS)
-
-                    def change(path: str = path, number: int = number) -> None:
-                        client.set(path, str(number).encode())
-
-                    found, _ = _change(change, children, {"path": path, "number": number})
-                    if number > 1:
-                        taken += found
-            return taken
+        many = _node_rounds(client, hosts, paths, EACH, rounds=PASSES, quiet=QUIET_SECONDS)
+        one = _node_rounds(
+            client,
+            hosts,
+            ["/bench/one"],
+            ALL // PROCESSES,
+            rounds=ONE_APPLICATION_ROUNDS,
+            quiet=ONE_APPLICATION_QUIET_SECONDS,
+        )
     finally:
         client.stop()
         client.close()
+    return many, one
+
+
+def _node_rounds(client: KazooClient, hosts: str, paths: list[str], each: int, *, rounds: int, quiet: float) -> Samples:
+    taken: Samples = []
+    with _children("bench.config.watchers") as children:
+        for child in children:
+            child.order({"hosts": hosts, "paths": paths, "each": each})
+        _await_open(children, len(paths) * each * PROCESSES)
+        for number in range(1, rounds + 2):
+            for path in paths:
+                time.sleep(quiet)
+
+                def change(path: str = path, number: int = number) -> None:
+                    client.set(path, str(number).encode())
+
+                found, _ = _change(change, children, {"path": path, "number": number})
+                if number > 1:
+                    taken += found
+    return taken

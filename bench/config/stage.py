@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +91,7 @@ class MissingServersError(Exception):
 
 
 @contextlib.contextmanager
-def servers() -> Iterator[Servers]:
+def servers() -> Generator[Servers]:
     """Start PostgreSQL, Redis and ZooKeeper; they end with the block.
 
     Raises:
@@ -105,7 +105,7 @@ def servers() -> Iterator[Servers]:
 
 
 @contextlib.contextmanager
-def platform(*flags: str) -> Iterator[tuple[Platform, Api]]:
+def platform(*flags: str) -> Generator[tuple[Platform, Api]]:
     """Start one server of the product; it ends with the block."""
     with Platform(*flags) as found:
         yield found, found.administrator()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from bench import machine
@@ -60,7 +60,7 @@ def _up(platform: Platform) -> float:
 
 
 @contextlib.contextmanager
-def _line(port: int) -> Iterator[http.client.HTTPConnection]:
+def _line(port: int) -> Generator[http.client.HTTPConnection]:
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         yield line

@@ -1,51 +1,71 @@
-"""Watchers: a child process with kazoo DataWatches, which says at which nanosecond each callback of a change ran.
+"""Watchers: a child process with kazoo clients, which says at which nanosecond each DataWatch's callback of a change ran.
 
-First order: {"hosts": text, "paths": [...], "sessions": n}. Every session watches every path. It answers {"open": n}, then for each
-change {"path": path, "number": n, "at": [nanoseconds of the machine's monotonic clock]}.
+First order: {"hosts": text, "paths": [...], "each": n}. Each path is watched by as many clients, each with a session of its own, as
+each instance of an application has. It answers {"open": n}, then for each change {"path": path, "number": n, "at": [ns of the
+monotonic clock]}.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kazoo.client import KazooClient
 
 from bench.children import answer
 
+STARTED_AT_A_TIME = 10
 
-def _run(order: dict[str, Any]) -> None:
-    lock = threading.Lock()
-    seen: dict[tuple[str, int], list[int]] = defaultdict(list)
-    each = order["sessions"]
 
-    def watch(client: KazooClient, path: str) -> None:
+class Watching:
+    """Collects the callbacks of each change, and answers once all watchers here ran theirs."""
+
+    def __init__(self, hosts: str, each: int) -> None:
+        self._hosts = hosts
+        self._each = each
+        self._lock = threading.Lock()
+        self._seen: dict[tuple[str, int], list[int]] = defaultdict(list)
+
+    def watch(self, path: str) -> KazooClient:
+        """Start a client that watches a path."""
+
         def changed(data: bytes | None, _stat: object) -> None:
             at = time.monotonic_ns()
-            number = int(data or b"0")
-            if not number:
+            key = (path, int(data or b"0"))
+            if not key[1]:
                 return  # the first look, at registration
-            with lock:
-                seen[(path, number)].append(at)
-                if len(seen[(path, number)]) == each:
-                    answer({"path": path, "number": number, "at": seen.pop((path, number))})
+            with self._lock:
+                self._seen[key].append(at)
+                if len(self._seen[key]) == self._each:
+                    answer({"path": path, "number": key[1], "at": self._seen.pop(key)})
 
-        client.DataWatch(path, changed)
-
-    clients = [KazooClient(hosts=order["hosts"], timeout=20) for _ in range(each)]
-    for client in clients:
+        client = KazooClient(hosts=self._hosts, timeout=40)
         client.start(60)
-        for path in order["paths"]:
-            watch(client, path)
-    answer({"open": each * len(order["paths"])})
-    sys.stdin.read()
-    for client in clients:
-        client.stop()
-        client.close()
+        client.DataWatch(path, changed)
+        return client
+
+
+def _run(order: dict[str, Any]) -> None:
+    watching = Watching(order["hosts"], order["each"])
+    paths = [path for path in order["paths"] for _ in range(order["each"])]
+    with ThreadPoolExecutor(STARTED_AT_A_TIME) as pool:
+        clients = list(pool.map(watching.watch, paths))
+        gc.collect()
+        gc.freeze()  # as where our own are measured: a process has one client, not five hundred
+        answer({"open": len(clients)})
+        sys.stdin.read()
+        list(pool.map(_end, clients))
+
+
+def _end(client: KazooClient) -> None:
+    client.stop()
+    client.close()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import msgspec
 
 from qiantang.kernel import errors, wire
 
-NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
+NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$(?!\n)"
+"""Holds wherever it is searched for: `$` alone lets a line break at the end through."""
 NAME_RULE = "1 to 64 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit"
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=64, description=NAME_RULE)]
 ANY = "*"

@@ -314,6 +314,15 @@ async def test_a_roll_back_gives_the_changes_of_a_gray_release_back_as_drafts(li
         assert await session.first(sa.select(store.gray_seats)) is None
 
 
+async def test_words_are_found_in_any_case_and_signs_stand_for_themselves(life: Life) -> None:
+    for name, text in (("a", "Hello World"), ("b", "50% off"), ("c", "5000 off"), ("d", "a_b\\c"), ("e", "axb/c")):
+        await life.edit(ADA, name, text)
+    await life.publish(ADA, 0)
+    for words, names in (("hello w", "a"), ("WORLD", "a"), ("50%", "b"), ("A_B", "d"), ("b\\c", "d"), ("OFF", "bc")):
+        page = await life.resources.history.search(words, _all())
+        assert "".join(one["name"] for one in page.items) == names, words
+
+
 async def test_there_is_nothing_before_the_first_revision_to_roll_back_to(life: Life) -> None:
     await life.edit(ADA, "a", "one")
     await life.publish(ADA, 0)

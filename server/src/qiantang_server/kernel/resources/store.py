@@ -374,7 +374,10 @@ async def index_texts(
 async def search(
     session: storage.Session, words: str, allowed: sa.ColumnElement[bool], after: int, limit: int
 ) -> list[Row]:
-    """Find search rows whose path or text holds `words`, among the bundles that `allowed` lets through."""
+    """Find search rows whose path or text holds `words` in any case, among the bundles that `allowed` lets through.
+
+    SQLite knows the case of ASCII letters alone.
+    """
     pattern = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     statement = (
         sa.select(
@@ -387,7 +390,7 @@ async def search(
         )
         .join(bundles, bundles.c.id == texts.c.bundle)
         .where(texts.c.id > after, allowed)
-        .where(sa.or_(texts.c.path.like(pattern, escape="\\"), texts.c.text.like(pattern, escape="\\")))
+        .where(sa.or_(texts.c.path.ilike(pattern, escape="\\"), texts.c.text.ilike(pattern, escape="\\")))
     )
     return list(await session.all(statement.order_by(texts.c.id).limit(limit)))
 

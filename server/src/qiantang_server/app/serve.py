@@ -16,6 +16,7 @@ import uvicorn
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from qiantang.kernel import errors
+from qiantang_server.app.connection import BoundedConnection
 from qiantang_server.kernel.web import WebSettings
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ def listener_for(application: ASGIApp, settings: WebSettings) -> Listener:
     config = uvicorn.Config(
         given_up_in_order(application),
         loop="none",
-        http="httptools",
+        http=BoundedConnection,
         ws="none",
         lifespan="off",
         log_config=None,

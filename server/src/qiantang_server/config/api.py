@@ -80,7 +80,12 @@ async def export_namespace(
     return Response(text, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
-@post(f"{PLACE}/import", opt={"verb": "update"}, dependencies={"bundle": Provide(provide_bundle)}, status_code=200)
+@post(
+    f"{PLACE}/import",
+    opt={"verb": "update", "large": True},
+    dependencies={"bundle": Provide(provide_bundle)},
+    status_code=200,
+)
 async def import_application(
     principal: NamedDependency[Principal],
     bundle: NamedDependency[resource.Bundle],
@@ -96,7 +101,7 @@ async def import_application(
 
 @post(
     f"{PLACE}/import/{{name:str}}",
-    opt={"verb": "update"},
+    opt={"verb": "update", "large": True},
     dependencies={"bundle": Provide(provide_bundle)},
     status_code=200,
 )

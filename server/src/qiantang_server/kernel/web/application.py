@@ -105,7 +105,11 @@ def build(
         middleware=[
             DefineMiddleware(Timing, figures=figures),
             DefineMiddleware(
-                gate.Gate, authenticator=authenticator, denials=denials, secure=bool(settings.tls_certificate)
+                gate.Gate,
+                authenticator=authenticator,
+                denials=denials,
+                secure=bool(settings.tls_certificate),
+                max_body=settings.max_body,
             ),
         ],
         exception_handlers=problems.HANDLERS,

@@ -2,7 +2,7 @@
 
 A route says it in its `opt`: `permission` ("<capability>.<kind>:<verb>"), or `verb` below a controller that says
 `capability` and `kind`; or `authenticated` or `public` with the reason. The place comes from the path parameters tenant,
-environment, center and application.
+environment, center and application. A route that takes bodies over a megabyte says `large`.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.handlers import BaseRouteHandler
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 
 from qiantang.kernel import errors, ids
 from qiantang.kernel import scope as scope_names
@@ -26,6 +26,9 @@ from qiantang_server.kernel.access import Authenticator, Presented, Principal, T
 log = logging.getLogger(__name__)
 PLACES = ("tenant", "environment", "center", "application")
 REQUEST_ID_LENGTH = 64
+SMALL_BODY = 1 << 20
+"""What a route takes that does not say `large`."""
+LARGE_BODY = 24 << 20
 
 
 def needed_permission(opt: dict[str, Any]) -> str | None:
@@ -62,10 +65,19 @@ class CrossSiteError(errors.ForbiddenError):
 
 
 class Gate:
-    """ASGI middleware that authenticates, authorizes, and gives each request an id."""
+    """ASGI middleware that authenticates, authorizes, bounds the body, and gives each request an id."""
 
-    def __init__(self, app: ASGIApp, *, authenticator: Authenticator, denials: audit.Denials, secure: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        authenticator: Authenticator,
+        denials: audit.Denials,
+        secure: bool,
+        max_body: int = LARGE_BODY,
+    ) -> None:
         self.app = app
+        self._max_body = max_body
         self._authenticator = authenticator
         self._denials = denials
         self._secure = secure
@@ -89,7 +101,8 @@ class Gate:
         opt = handler.opt
         if not opt.get("public"):
             scope["user"] = await self._admit(scope, headers, opt)
-        await self.app(scope, receive, tagged)
+        limit = self._max_body if opt.get("large") else min(SMALL_BODY, self._max_body)
+        await self.app(scope, _limited(receive, headers, limit), tagged)
 
     async def _admit(self, scope: Scope, headers: Headers, opt: dict[str, Any]) -> Principal:
         presented = self._presented(scope, headers)
@@ -105,6 +118,9 @@ class Gate:
         except errors.QiantangError as error:
             await self._denials.refused(principal, error)
             raise
+        for part in PLACES:
+            if part in scope["path_params"]:
+                scope_names.check_name(str(scope["path_params"][part]), part)
         return principal
 
     def _presented(self, scope: Scope, headers: Headers) -> Presented:
@@ -115,6 +131,33 @@ class Gate:
             cookie=cookies.session_cookie(_cookies(headers.get("cookie", "")), secure=self._secure),
             address=client[0] if client else "",
         )
+
+
+def _too_large(limit: int) -> errors.TooLargeError:
+    return errors.TooLargeError(f"the body is over the limit of {limit:,} bytes")
+
+
+def _limited(receive: Receive, headers: Headers, limit: int) -> Receive:
+    """Give what receives a body up to a limit.
+
+    Raises:
+        TooLargeError: at once where the length was said, else when what came is over the limit.
+    """
+    said = headers.get("content-length", "")
+    if said.isdecimal() and (len(said) > 15 or int(said) > limit):
+        raise _too_large(limit)
+    taken = 0
+
+    async def limited() -> ReceiveMessage:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message["body"])
+            if taken > limit:
+                raise _too_large(limit)
+        return message
+
+    return limited
 
 
 def _require(principal: Principal, permission: str | None, target: Target) -> None:

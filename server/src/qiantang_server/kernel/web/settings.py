@@ -22,7 +22,12 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         str,
         msgspec.Meta(description="address at which others reach this server, as http://host:port; made up if empty"),
     ] = ""
-    max_body: Annotated[int, msgspec.Meta(description="largest request body in bytes", ge=1 << 16)] = 24 << 20
+    max_body: Annotated[
+        int,
+        msgspec.Meta(
+            description="largest body in bytes where drafts and imports are taken; elsewhere 1 MiB", ge=1 << 16
+        ),
+    ] = 24 << 20
     tls_certificate: Annotated[str, msgspec.Meta(description="file with the server's certificate chain (PEM)")] = ""
     tls_key: Annotated[str, msgspec.Meta(description="file with the certificate's private key (PEM)")] = ""
     insecure: Annotated[

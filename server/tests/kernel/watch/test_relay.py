@@ -208,3 +208,22 @@ async def test_a_notice_that_cannot_be_relayed_does_not_hold_up_those_behind_it(
     monkeypatch.setattr(relays, "GRACE_MS", -3_600_000)
     assert await server.relay.sweep() == 1
     assert b'"position":[1,1]' in await server.subscriber.take(0)
+
+
+async def test_streams_are_told_once_however_often_a_notice_is_swept_up(
+    any_database: storage.Database, coordination: DatabaseCoordination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = Life(any_database)
+    cache = MemoryReleaseCache(CacheSettings())
+    server = Server(life, Breaking(cache, "set_head", errors.UnavailableError("away")), coordination)
+    await life.edit(ADA, "a", "one")
+    await life.publish(ADA, 0)
+    monkeypatch.setattr(relays, "GRACE_MS", -3_600_000)
+    await server.relay.sweep()
+    assert b'"position":[1,1]' in await server.subscriber.take(0)
+    assert await server.relay.sweep() == 0
+    assert not server.subscriber._pending
+    await life.edit(ADA, "a", "two")
+    await life.publish(ADA, 1)
+    await server.relay.sweep()
+    assert b'"position":[1,2]' in await server.subscriber.take(0)

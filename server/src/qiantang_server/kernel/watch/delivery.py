@@ -149,7 +149,7 @@ class Deliveries:
 
             async def make() -> Answer:
                 snapshot = await self._snapshot(request.bundle, known, grayed=grayed, public_only=public_only)
-                made = self._answer(snapshot, request.have, known.key)
+                made = await self._answer(snapshot, request.have, known.key)
                 self._cache.put(key, made)
                 return made
 
@@ -239,7 +239,7 @@ class Deliveries:
                 self._cache.put(("part", key, *place, digest), found[place])
         return found
 
-    def _answer(self, snapshot: resource.Snapshot, have: str, key: int) -> Answer:
+    async def _answer(self, snapshot: resource.Snapshot, have: str, key: int) -> Answer:
         if have and have == snapshot.digest:
             return Answer.of(
                 resource.Unchanged(
@@ -248,10 +248,12 @@ class Deliveries:
             )
         base: Whole | None = self._cache.get(("whole", key, have)) if have else None
         self._cache.put(("whole", key, snapshot.digest), Whole(snapshot))
-        full = Answer.of(snapshot)
+        # compressing megabytes would hold up every other stream
+        size = sum(len(bytes(entry.content)) for entry in snapshot.entries)
+        full = await ground.aside(size, Answer.of, snapshot)
         if base is None:
             return full
-        delta = Answer.of(delta_between(base.snapshot, snapshot))
+        delta = await ground.aside(size, Answer.of, delta_between(base.snapshot, snapshot))
         return delta if len(delta.body) < len(full.body) else full
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable
 
 from qiantang.kernel import errors, resource
@@ -27,6 +27,7 @@ SWEEP_SECONDS = 1.0
 GRACE_MS = 1500
 BATCH = 200
 LOG_EVERY = 30.0
+MAX_TOLD = 10_000
 
 
 class Relay:
@@ -54,6 +55,7 @@ class Relay:
         self._coordination = coordination
         self._fresh: deque[Published] = deque(maxlen=10_000)
         self._wake = asyncio.Event()
+        self._told: OrderedDict[resource.Bundle, resource.Position] = OrderedDict()
         self._complained = 0.0
 
     def published(self, published: Published) -> None:
@@ -113,6 +115,14 @@ class Relay:
         return done
 
     def _tell(self, bundle: resource.Bundle, known: Known) -> None:
+        """Tell the streams once: while a part is away the same notice is swept up every second."""
+        told = self._told.get(bundle)
+        if told is not None and told >= known.position:
+            return
+        self._told[bundle] = known.position
+        self._told.move_to_end(bundle)
+        if len(self._told) > MAX_TOLD:
+            self._told.popitem(last=False)
         self._hub.watch_links(bundle, links_of(bundle, known.state))
         self._hub.notice(bundle, known.position)
 

@@ -79,7 +79,7 @@ async def open_identity(kernel: Kernel) -> AsyncGenerator[Opened]:
     settings = cast("IdentitySettings", kernel.settings["identity"])
     web = cast("WebSettings", kernel.settings["web"])
     permissions = access.Permissions(kernel.permissions)
-    service = Identity(kernel.database, kernel.sealing, permissions, settings, secure=bool(web.tls_certificate))
+    service = Identity(kernel.database, kernel.sealing, permissions, settings, secure=web.over_tls)
     async with service as identity:
         yield Opened(routes=api.routers(identity), jobs=_jobs(identity), authenticator=identity, directory=identity)
 

@@ -108,7 +108,7 @@ def build(
                 gate.Gate,
                 authenticator=authenticator,
                 denials=denials,
-                secure=bool(settings.tls_certificate),
+                secure=settings.over_tls,
                 max_body=settings.max_body,
             ),
         ],

@@ -39,3 +39,8 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     close_within: Annotated[timedelta, msgspec.Meta(description="longest time for an orderly stop")] = timedelta(
         seconds=5
     )
+
+    @property
+    def over_tls(self) -> bool:
+        """Whether others reach this server over TLS, its own or that of a proxy which `address` names."""
+        return bool(self.tls_certificate) or self.address.lower().startswith("https://")

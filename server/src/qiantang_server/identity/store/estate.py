@@ -36,10 +36,20 @@ def _keys(table: sa.Table, key: Sequence[str]) -> list[Condition]:
     return [column == value for column, value in zip(table.primary_key.columns, key, strict=True)]
 
 
+def _find(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(table).where(
+        *(column == sa.bindparam(f"at_{column.name}") for column in table.primary_key.columns)
+    )
+
+
+_FIND = {what: _find(table) for what, table in _TABLES.items()}  # made once: every request about an application asks
+
+
 async def find(session: Session, what: What, *key: str) -> Row | None:
     """Give a row by its whole key."""
-    table = _TABLES[what]
-    return await session.first(sa.select(table).where(*_keys(table, key)))
+    columns = _TABLES[what].primary_key.columns
+    names = {f"at_{column.name}": value for column, value in zip(columns, key, strict=True)}
+    return await session.first(_FIND[what], names)
 
 
 async def insert(session: Session, what: What, values: Mapping[str, Any]) -> None:

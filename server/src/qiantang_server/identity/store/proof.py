@@ -41,7 +41,7 @@ _FIND_CREDENTIAL = _find_credential()  # made once: every instance that connects
 
 async def find_credential(session: Session, credential: str) -> Row | None:
     """Give a credential, with `tenant_disabled` and `buried`: whether its application or environment was deleted."""
-    return await session.first(_FIND_CREDENTIAL.params(credential=credential))
+    return await session.first(_FIND_CREDENTIAL, {"credential": credential})
 
 
 async def list_credentials(session: Session, place: Target) -> Sequence[Row]:

@@ -55,6 +55,17 @@ records = sa.Table(
 Row = sa.Row[Any]
 Values = dict[str, Any]
 
+# what every recorded write runs is made once: building a statement costs more than running it
+_LOCK_HEAD = (
+    sa.select(heads, storage.now().label("clock")).where(heads.c.chain == sa.bindparam("of_chain")).with_for_update()
+)
+_APPEND = sa.insert(records)
+_MOVE_HEAD = (
+    sa.update(heads)
+    .where(heads.c.chain == sa.bindparam("of_chain"))
+    .values(seq=sa.bindparam("to_seq"), at=sa.bindparam("to_at"), hash=sa.bindparam("to_hash"))
+)
+
 
 def _values(rows: Sequence[Row]) -> list[Values]:
     return [dict(zip(records.c.keys(), row, strict=True)) for row in rows]
@@ -64,9 +75,7 @@ async def lock_head(session: storage.Session, chain: str) -> tuple[Row, int] | N
     """Give a chain's head, locked until the transaction ends, and the database's clock; None where there is
     none yet.
     """
-    row = await session.first(
-        sa.select(heads, storage.now().label("clock")).where(heads.c.chain == chain).with_for_update()
-    )
+    row = await session.first(_LOCK_HEAD, {"of_chain": chain})
     return None if row is None else (row, int(row.clock))
 
 
@@ -78,11 +87,10 @@ async def create_head(session: storage.Session, chain: str, start: str) -> None:
 
 async def append(session: storage.Session, values: Mapping[str, Any]) -> None:
     """Write one record and move the head, which the caller has locked, to it."""
-    await session.execute(sa.insert(records).values(**values))
+    await session.execute(_APPEND, values)
     await session.execute(
-        sa.update(heads)
-        .where(heads.c.chain == values["chain"])
-        .values(seq=values["seq"], at=values["at"], hash=values["hash"])
+        _MOVE_HEAD,
+        {"of_chain": values["chain"], "to_seq": values["seq"], "to_at": values["at"], "to_hash": values["hash"]},
     )
 
 

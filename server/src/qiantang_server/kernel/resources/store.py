@@ -121,15 +121,52 @@ Row = sa.Row[Any]
 Key = tuple[str, str]
 
 
-def _where(bundle: resource.Bundle) -> sa.ColumnElement[bool]:
+def _named(bundle: resource.Bundle) -> dict[str, str]:
     place = bundle.scope
-    return sa.and_(
-        bundles.c.tenant == place.tenant,
-        bundles.c.environment == place.environment,
-        bundles.c.center == place.center,
-        bundles.c.application == place.application,
-        bundles.c.capability == bundle.capability,
+    return {
+        "at_tenant": place.tenant,
+        "at_environment": place.environment,
+        "at_center": place.center,
+        "at_application": place.application,
+        "at_capability": bundle.capability,
+    }
+
+
+# what every publish runs is made once: building a statement costs more than running it
+_BUNDLE = sa.select(bundles).where(
+    *(
+        bundles.c[part] == sa.bindparam(f"at_{part}")
+        for part in ("tenant", "environment", "center", "application", "capability")
     )
+)
+_LOCK_BUNDLE = _BUNDLE.with_for_update()
+_MOVE_HEAD = (
+    sa.update(bundles)
+    .where(bundles.c.id == sa.bindparam("key"))
+    .values(epoch=sa.bindparam("to_epoch"), revision=sa.bindparam("to_revision"))
+)
+_NEXT_EDIT = sa.update(bundles).where(bundles.c.id == sa.bindparam("key")).values(edits=bundles.c.edits + 1)
+_DRAFTS = sa.select(drafts).where(drafts.c.bundle == sa.bindparam("key")).order_by(drafts.c.kind, drafts.c.name)
+_ONE_DRAFT = (
+    drafts.c.bundle == sa.bindparam("key"),
+    drafts.c.kind == sa.bindparam("at_kind"),
+    drafts.c.name == sa.bindparam("at_name"),
+)
+_DRAFT = sa.select(drafts).where(*_ONE_DRAFT)
+_DROP_DRAFT = sa.delete(drafts).where(*_ONE_DRAFT)
+_CONTENTS = sa.select(contents.c.digest, contents.c.body).where(
+    contents.c.bundle == sa.bindparam("key"), contents.c.digest.in_(sa.bindparam("digests", expanding=True))
+)
+_RELEASE = sa.select(releases).where(
+    releases.c.bundle == sa.bindparam("key"), releases.c.revision == sa.bindparam("at_revision")
+)
+_FINISH_NOTICES = sa.delete(outbox).where(outbox.c.id.in_(sa.bindparam("notices", expanding=True)))
+_DROP_TEXTS = sa.delete(texts).where(
+    texts.c.bundle == sa.bindparam("key"),
+    texts.c.kind == sa.bindparam("at_kind"),
+    texts.c.name == sa.bindparam("at_name"),
+)
+_ADD_RELEASE, _ADD_TEXTS = sa.insert(releases), sa.insert(texts)
 
 
 def address(row: Row) -> resource.Bundle:
@@ -144,7 +181,7 @@ def address(row: Row) -> resource.Bundle:
 
 async def find_bundle(session: storage.Session, bundle: resource.Bundle) -> Row | None:
     """Read the head of a bundle; None where nothing was ever drafted in it."""
-    return await session.first(sa.select(bundles).where(_where(bundle)))
+    return await session.first(_BUNDLE, _named(bundle))
 
 
 async def bundle_by_id(session: storage.Session, key: int) -> Row | None:
@@ -160,8 +197,7 @@ async def lock_bundle_by_id(session: storage.Session, key: int) -> None:
 async def lock_bundle(session: storage.Session, bundle: resource.Bundle, at: int) -> Row:
     """Lock the head of a bundle until the transaction ends, making it first where it is missing."""
     place = bundle.scope
-    statement = sa.select(bundles).where(_where(bundle)).with_for_update()
-    row = await session.first(statement)
+    row = await session.first(_LOCK_BUNDLE, _named(bundle))
     if row is None:
         values = {
             "tenant": place.tenant,
@@ -175,27 +211,26 @@ async def lock_bundle(session: storage.Session, bundle: resource.Bundle, at: int
             "created_at": at,
         }
         await session.insert_new(bundles, [values])
-        row = await session.first(statement)
+        row = await session.first(_LOCK_BUNDLE, _named(bundle))
     assert row is not None, "the row was inserted in this transaction"  # noqa: S101
     return row
 
 
 async def move_head(session: storage.Session, key: int, epoch: int, revision: int) -> None:
     """Set the head of a locked bundle."""
-    await session.execute(sa.update(bundles).where(bundles.c.id == key).values(epoch=epoch, revision=revision))
+    await session.execute(_MOVE_HEAD, {"key": key, "to_epoch": epoch, "to_revision": revision})
 
 
 async def next_edit(session: storage.Session, row: Row) -> int:
     """Count an edit of a locked bundle; give its number, which is never given twice."""
     edit = int(row.edits) + 1
-    await session.execute(sa.update(bundles).where(bundles.c.id == row.id).values(edits=bundles.c.edits + 1))
+    await session.execute(_NEXT_EDIT, {"key": row.id})
     return edit
 
 
 async def list_drafts(session: storage.Session, key: int, only: Sequence[Key] | None = None) -> list[Row]:
     """Give the drafts of a bundle in order of kind and name; `only` those named, if given."""
-    statement = sa.select(drafts).where(drafts.c.bundle == key).order_by(drafts.c.kind, drafts.c.name)
-    rows = list(await session.all(statement))
+    rows = list(await session.all(_DRAFTS, {"key": key}))
     if only is None:
         return rows
     wanted = set(only)
@@ -204,9 +239,7 @@ async def list_drafts(session: storage.Session, key: int, only: Sequence[Key] | 
 
 async def find_draft(session: storage.Session, key: int, kind: str, name: str) -> Row | None:
     """Read one draft."""
-    return await session.first(
-        sa.select(drafts).where(drafts.c.bundle == key, drafts.c.kind == kind, drafts.c.name == name)
-    )
+    return await session.first(_DRAFT, {"key": key, "at_kind": kind, "at_name": name})
 
 
 async def save_draft(session: storage.Session, values: Mapping[str, Any]) -> None:
@@ -217,10 +250,7 @@ async def save_draft(session: storage.Session, values: Mapping[str, Any]) -> Non
 
 async def drop_drafts(session: storage.Session, key: int, keys: Iterable[Key]) -> None:
     """Delete the drafts named."""
-    for kind, name in keys:
-        await session.execute(
-            sa.delete(drafts).where(drafts.c.bundle == key, drafts.c.kind == kind, drafts.c.name == name)
-        )
+    await session.execute(_DROP_DRAFT, [{"key": key, "at_kind": kind, "at_name": name} for kind, name in keys])
 
 
 async def add_contents(session: storage.Session, key: int, bodies: Mapping[str, bytes]) -> None:
@@ -235,9 +265,7 @@ async def read_contents(session: storage.Session, key: int, digests: Iterable[st
     found: dict[str, bytes] = {}
     for start in range(0, len(wanted), 500):
         some = wanted[start : start + 500]
-        rows = await session.all(
-            sa.select(contents.c.digest, contents.c.body).where(contents.c.bundle == key, contents.c.digest.in_(some))
-        )
+        rows = await session.all(_CONTENTS, {"key": key, "digests": some})
         found.update((row.digest, bytes(row.body)) for row in rows)
     return found
 
@@ -260,12 +288,12 @@ async def content_sizes(session: storage.Session, key: int, digests: Iterable[st
 
 async def add_release(session: storage.Session, values: Mapping[str, Any]) -> None:
     """Write one immutable revision."""
-    await session.execute(sa.insert(releases).values(**values))
+    await session.execute(_ADD_RELEASE, values)
 
 
 async def read_release(session: storage.Session, key: int, revision: int) -> Row | None:
     """Read one revision with its state."""
-    return await session.first(sa.select(releases).where(releases.c.bundle == key, releases.c.revision == revision))
+    return await session.first(_RELEASE, {"key": key, "at_revision": revision})
 
 
 async def list_releases(session: storage.Session, key: int, before: int, limit: int) -> list[Row]:
@@ -355,20 +383,19 @@ async def waiting_notices(session: storage.Session, until: int, limit: int) -> l
 
 async def finish_notices(session: storage.Session, notices: Iterable[int]) -> None:
     """Take notices out of the outbox."""
-    await session.execute(sa.delete(outbox).where(outbox.c.id.in_(list(notices))))
+    await session.execute(_FINISH_NOTICES, {"notices": list(notices)})
 
 
 async def index_texts(
     session: storage.Session, key: int, gone: Iterable[Key], rows: Sequence[tuple[str, str, str, str]]
 ) -> None:
     """Replace the search rows of resources: those of `gone` are deleted, (kind, name, path, text) rows are added."""
-    for kind, name in gone:
-        await session.execute(sa.delete(texts).where(texts.c.bundle == key, texts.c.kind == kind, texts.c.name == name))
+    await session.execute(_DROP_TEXTS, [{"key": key, "at_kind": kind, "at_name": name} for kind, name in gone])
     values = [
         {"bundle": key, "kind": kind, "name": name, "path": path[:512], "text": text[:4000]}
         for kind, name, path, text in rows
     ]
-    await session.execute(sa.insert(texts), values)
+    await session.execute(_ADD_TEXTS, values)
 
 
 async def search(

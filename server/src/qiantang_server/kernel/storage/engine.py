@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,28 +42,35 @@ PATIENCE = timedelta(minutes=10)
 """How long a migration waits for its turn and for locks."""
 
 
+Parameters = Mapping[str, Any]
+
+
 class Session:
-    """One transaction, or one reading: rows in, rows out."""
+    """One transaction, or one reading: rows in, rows out.
+
+    Building a statement costs several times what running it does. One that is run often is made once, with
+    `sqlalchemy.bindparam` where values go, and given `parameters` at each run.
+    """
 
     def __init__(self, connection: AsyncConnection, dialect: str) -> None:
         self.connection = connection
         self.dialect = dialect
         self._after_commit: list[Callable[[], None]] = []
 
-    async def execute(self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
+    async def execute(self, statement: sa.Executable, rows: Sequence[Parameters] | Parameters | None = None) -> int:
         """Run a statement, for each of `rows` if given; give the count of rows it touched."""
         if rows is not None and not rows:
             return 0
         result = await self.connection.execute(statement, rows)
         return result.rowcount
 
-    async def all(self, statement: sa.Executable) -> Sequence[sa.Row[Any]]:
+    async def all(self, statement: sa.Executable, parameters: Parameters | None = None) -> Sequence[sa.Row[Any]]:
         """Give every row; the statement carries its own limit."""
-        return (await self.connection.execute(statement)).all()
+        return (await self.connection.execute(statement, parameters)).all()
 
-    async def first(self, statement: sa.Executable) -> sa.Row[Any] | None:
+    async def first(self, statement: sa.Executable, parameters: Parameters | None = None) -> sa.Row[Any] | None:
         """Give the first row, or None."""
-        return (await self.connection.execute(statement)).first()
+        return (await self.connection.execute(statement, parameters)).first()
 
     async def scalar(self, statement: sa.Executable) -> Any:
         """Give the first column of the first row, or None."""
@@ -78,30 +86,11 @@ class Session:
 
     async def insert_new(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert the rows whose key is not there yet and pass over the others."""
-        if self.dialect == "mysql":
-            # not INSERT IGNORE, which makes every other error a warning too: a text that is too long would be cut
-            key = next(iter(table.primary_key.columns)).name
-            statement = mysql.insert(table)
-            await self.execute(statement.on_duplicate_key_update({key: sa.text(f"`{table.name}`.`{key}`")}), rows)
-            return
-        builder = postgresql.insert(table) if self.dialect == "postgresql" else sqlite.insert(table)
-        await self.execute(builder.on_conflict_do_nothing(), rows)
+        await self.execute(_insert_new(self.dialect, table), rows)
 
     async def upsert(self, table: sa.Table, rows: Sequence[Mapping[str, Any]], update: Sequence[str]) -> int:
         """Insert rows; where the primary key is there already, set the `update` columns instead."""
-        if not rows:
-            return 0
-        if self.dialect == "mysql":
-            statement = mysql.insert(table)
-            return await self.execute(
-                statement.on_duplicate_key_update({name: statement.inserted[name] for name in update}), rows
-            )
-        builder = postgresql.insert(table) if self.dialect == "postgresql" else sqlite.insert(table)
-        keys = [column.name for column in table.primary_key.columns]
-        return await self.execute(
-            builder.on_conflict_do_update(index_elements=keys, set_={name: builder.excluded[name] for name in update}),
-            rows,
-        )
+        return await self.execute(_upsert(self.dialect, table, tuple(update)), rows)
 
     async def now(self) -> int:
         """Read the database's clock: milliseconds since 1970 UTC."""
@@ -115,6 +104,26 @@ class Session:
         """Run what waited for the commit (called by the database, once)."""
         for call in self._after_commit:
             call()
+
+
+@lru_cache(maxsize=256)
+def _insert_new(dialect: str, table: sa.Table) -> sa.Insert:
+    if dialect == "mysql":
+        # not INSERT IGNORE, which makes every other error a warning too: a text that is too long would be cut
+        key = next(iter(table.primary_key.columns)).name
+        return mysql.insert(table).on_duplicate_key_update({key: sa.text(f"`{table.name}`.`{key}`")})
+    builder = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return builder.on_conflict_do_nothing()
+
+
+@lru_cache(maxsize=256)
+def _upsert(dialect: str, table: sa.Table, update: tuple[str, ...]) -> sa.Insert:
+    if dialect == "mysql":
+        statement = mysql.insert(table)
+        return statement.on_duplicate_key_update({name: statement.inserted[name] for name in update})
+    builder = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    keys = [column.name for column in table.primary_key.columns]
+    return builder.on_conflict_do_update(index_elements=keys, set_={name: builder.excluded[name] for name in update})
 
 
 class Database:

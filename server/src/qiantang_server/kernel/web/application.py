@@ -25,6 +25,7 @@ from qiantang_server.kernel.watch import Watch
 from qiantang_server.kernel.web import gate, health, problems, resources, watch
 from qiantang_server.kernel.web.health import Figures, Health
 from qiantang_server.kernel.web.settings import WebSettings
+from qiantang_server.kernel.web.tuples import TupleSchemas
 
 OPENAPI_PATH = "/api/v1/openapi"
 
@@ -113,6 +114,7 @@ def build(
             ),
         ],
         exception_handlers=problems.HANDLERS,
+        plugins=[TupleSchemas()],
         after_exception=[record_refusal],
         openapi_config=OpenAPIConfig(
             title="qiantang",

@@ -46,11 +46,11 @@ def test_sqlite_set_back_while_stopped(platforms: Platforms, applications: Calla
     untouched: Application = applications(platform)
     application.publish(1)
     untouched.publish(5)
-    for one in (application, application, application, untouched):
-        one.client().wait(1 if one is application else 5)
     platform.stop()
     copy_data(platform.data, tmp_path / "copy")
     platform.start()
+    for one in (application, application, application, untouched):
+        one.client().wait(1 if one is application else 5)
     for number in range(2, 8):
         application.publish(number)
     for client in application.clients:

@@ -57,10 +57,10 @@ async def _run(order: dict[str, Any]) -> None:
     gate = asyncio.Semaphore(OPENED_AT_A_TIME)
     apps: list[qiantang.App] = []
 
-    async def start(options: dict[str, Any], number: int) -> None:
+    async def start(options: Any, number: int) -> None:
         name = options["application"]
-        more = {"instance": f"{order['prefix']}-{name}-{number}", "keep_copy": False, "start_deadline": 60.0}
-        app = qiantang.App(servers=order["servers"], **options, **more)
+        instance = f"{order['prefix']}-{name}-{number}"
+        app = qiantang.App(servers=order["servers"], instance=instance, keep_copy=False, start_deadline=60.0, **options)
         settings = app.config.bind(Settings)
         app.config.on_change("*", gathering.callback(name, settings))
         async with gate:

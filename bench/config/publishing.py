@@ -153,11 +153,16 @@ def _change(change: Callable[[], None], children: list[Child], expected: dict[st
     return taken, call
 
 
+def _client(hosts: str) -> Any:  # kazoo leaves its types open
+    client = KazooClient(hosts=hosts, timeout=20)
+    client.start(60)
+    return client
+
+
 def _kazoo(hosts: str) -> tuple[Samples, Samples]:
     """Change nodes one at a time under as many watchers: fifty nodes with twenty each, then one with all thousand."""
     paths = [f"/bench/app-{index:03d}" for index in range(APPLICATIONS)]
-    client = KazooClient(hosts=hosts, timeout=20)
-    client.start(60)
+    client = _client(hosts)
     try:
         for path in [*paths, "/bench/one"]:
             client.create(path, b"0", makepath=True)
@@ -176,7 +181,7 @@ def _kazoo(hosts: str) -> tuple[Samples, Samples]:
     return many, one
 
 
-def _node_rounds(client: KazooClient, hosts: str, paths: list[str], each: int, *, rounds: int, quiet: float) -> Samples:
+def _node_rounds(client: Any, hosts: str, paths: list[str], each: int, *, rounds: int, quiet: float) -> Samples:
     taken: Samples = []
     with _children("bench.config.watchers") as children:
         for child in children:

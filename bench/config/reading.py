@@ -17,7 +17,7 @@ from qiantang.config.testing import FakeConfig
 
 READS = 200_000
 ROUNDS = 9
-VALUES = {"host": "db.example", "port": 5432, "timeout": 2.5, "debug": False}
+VALUES: dict[str, Any] = {"host": "db.example", "port": 5432, "timeout": 2.5, "debug": False}
 
 
 class Model(msgspec.Struct):
@@ -53,15 +53,11 @@ def measure() -> dict[str, Value]:
     config = FakeConfig(VALUES)
     bound = config.bind(Model)
     with tempfile.TemporaryDirectory() as folder:
-        readers = {
-            "qiantang": (lambda: bound.timeout, {"settings": bound}),
-            "dynaconf": (None, {"settings": _dynaconf(folder)}),
-            "pydantic": (None, {"settings": PydanticSettings(**VALUES)}),
-        }
-        timers = {name: timeit.Timer("settings.timeout", globals=found) for name, (_, found) in readers.items()}
-        for name, (_, found) in readers.items():
-            if type(found["settings"].timeout) is not float or found["settings"].timeout != VALUES["timeout"]:
-                raise AssertionError(f"{name} reads {found['settings'].timeout!r}")
+        read = {"qiantang": bound, "dynaconf": _dynaconf(folder), "pydantic": PydanticSettings(**VALUES)}
+        for name, settings in read.items():
+            if type(settings.timeout) is not float or settings.timeout != VALUES["timeout"]:
+                raise AssertionError(f"{name} reads {settings.timeout!r}")
+        timers = {name: timeit.Timer("settings.timeout", globals={"settings": one}) for name, one in read.items()}
         rounds: dict[str, list[float]] = {name: [] for name in timers}
         for _ in range(ROUNDS):
             for name, timer in timers.items():

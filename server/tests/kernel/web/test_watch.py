@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -44,18 +45,28 @@ async def test_a_fetch_gives_all_then_nothing_new_then_the_difference(running: R
 
 
 async def test_a_release_is_ready_before_its_instances_ask(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    running.watch.hub.add(Subscriber([BUNDLE]))
     await running.life.edit(ADA, "a", "one")
+    await running.life.edit(ADA, "b", "other")
     await running.life.publish(ADA, 0)
+    first = (await fetch(running)).json()
+    running.watch.hub.add(Subscriber([BUNDLE]))
+    await running.life.edit(ADA, "a", "two")
+    await running.life.publish(ADA, 1)
+    asked: list[str] = []
+    read = resource_store.read_contents
+
+    async def counted(session: Any, key: int, digests: Iterable[str]) -> dict[str, bytes]:
+        asked.extend(digests)
+        return await read(session, key, asked)
+
+    monkeypatch.setattr(resource_store, "read_contents", counted)
     while running.watch._warming:
         await asyncio.sleep(0.01)
-
-    async def away(*_: Any) -> None:
-        raise errors.UnavailableError("away")
-
-    monkeypatch.setattr(resource_store, "read_contents", away)
-    whole = (await fetch(running, at_least=[1, 1])).json()
-    assert (whole["position"], whole["entries"][0][3]) == ([1, 1], {"text": "one"})
+    changed = (await fetch(running, have=first["digest"], at_least=[1, 2])).json()
+    whole = (await fetch(running, at_least=[1, 2])).json()
+    assert [entry[3] for entry in whole["entries"]] == [{"text": "two"}, {"text": "other"}]
+    assert changed["digest"] == whole["digest"]
+    assert asked == [], "what was published went by way of the database"
 
 
 async def test_a_release_that_cannot_be_made_ready_is_fetched_all_the_same(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
@@ -160,15 +161,17 @@ class Deliveries:
                 raise
         return answer
 
-    async def warm(self, bundle: resource.Bundle, known: Known) -> None:
-        """Have the contents of a release ready before its instances ask for them: all of them wait for the first otherwise.
+    async def warm(self, bundle: resource.Bundle, known: Known, contents: Mapping[str, bytes]) -> None:
+        """Have a release ready before its instances ask for it: all of them wait for the first otherwise.
+
+        `contents` is what it brought, by digest; the database is asked only for what is neither there nor remembered.
 
         Raises:
-            UnavailableError: the database is away.
+            UnavailableError: the database is needed and away.
         """
-        await self._ready(bundle, known.key, known.state.manifest(with_gray=False))
+        await self._ready(bundle, known.key, known.state.manifest(with_gray=False), contents)
         if known.state.gray is not None:
-            await self._ready(bundle, known.key, known.state.manifest(with_gray=True))
+            await self._ready(bundle, known.key, known.state.manifest(with_gray=True), contents)
 
     async def snapshot(
         self, bundle: resource.Bundle, instance: scope.Instance, *, public_only: bool = False
@@ -211,7 +214,13 @@ class Deliveries:
             entries=entries,
         )
 
-    async def _ready(self, bundle: resource.Bundle, key: int, manifest: states.Manifest) -> dict[tuple[str, str], Part]:
+    async def _ready(
+        self,
+        bundle: resource.Bundle,
+        key: int,
+        manifest: states.Manifest,
+        fresh: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> dict[tuple[str, str], Part]:
         found = {
             place: part
             for place, digest in manifest.items()
@@ -221,8 +230,10 @@ class Deliveries:
         if missing:
             bodies = self._parts.bodies(bundle)
             await bodies.ready()
-            async with self._parts.database.reading() as session:
-                contents = await store.read_contents(session, key, missing.values())
+            contents = {digest: fresh[digest] for digest in missing.values() if digest in fresh}
+            if lacking := set(missing.values()) - set(contents):
+                async with self._parts.database.reading() as session:
+                    contents |= await store.read_contents(session, key, lacking)
             for place, digest in missing.items():
                 if digest not in contents:
                     raise MissingContentError(f"the database lacks the content of {'/'.join(place)} in {bundle}")

@@ -147,13 +147,13 @@ class Watch:
         """Hear of a committed position; called on the loop, right after the commit."""
         self.relay.published(published)
         if self.hub.watches(published.bundle):
-            task = asyncio.create_task(self._warm(published.bundle, Known.of(published)), name="watch-warm")
+            task = asyncio.create_task(self._warm(published), name="watch-warm")
             self._warming.add(task)
             task.add_done_callback(self._warming.discard)
 
-    async def _warm(self, bundle: resource.Bundle, known: Known) -> None:
+    async def _warm(self, published: Published) -> None:
         try:
-            await self.deliveries.warm(bundle, known)
+            await self.deliveries.warm(published.bundle, Known.of(published), published.contents)
         except errors.QiantangError as error:
             log.debug("a release was not made ready; fetching does it", extra={"reason": error.detail})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -34,13 +34,14 @@ async def database_clock(session: storage.Session) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A new position of a bundle, just made durable; `notice` is its row in the outbox."""
+    """A new position of a bundle, just made durable; `notice` is its row in the outbox, `contents` what it brought, by digest."""
 
     bundle: resource.Bundle
     key: int
     position: resource.Position
     state: State
     notice: int
+    contents: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 def _nobody(_published: Published) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -34,6 +34,7 @@ class Step:
     approved_by: str = ""
     gray: str = ""
     from_revision: int = 0
+    contents: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ async def append(session: storage.Session, parts: Ground, bundle: resource.Bundl
             changes=[{"kind": kind, "name": name, "action": action} for kind, name, action in step.changed],
         ),
     )
-    published = Published(bundle, head.key, position, step.state, notice)
+    published = Published(bundle, head.key, position, step.state, notice, step.contents)
     session.after_commit(lambda: parts.published(published))
     return published
 
@@ -154,7 +155,8 @@ class Publishing:
         keys = [line.key for line in wanted.lines]
         rows = await store.list_drafts(session, head.key, keys)
         plan.require_unchanged(bundle, wanted, rows, head.manifest)
-        await store.add_contents(session, head.key, {row.digest: bytes(row.body) for row in rows if not row.removes})
+        contents = {row.digest: bytes(row.body) for row in rows if not row.removes}
+        await store.add_contents(session, head.key, contents)
         await store.drop_drafts(session, head.key, keys)
         if wanted.gray is None:
             state = await self._released(session, bundle, head, wanted)
@@ -171,6 +173,7 @@ class Publishing:
             author=order.author,
             approved_by=order.approved_by,
             gray=state.gray.id if wanted.gray is not None and state.gray is not None else "",
+            contents=contents,
         )
         return await append(session, self._parts, bundle, head, step)
 

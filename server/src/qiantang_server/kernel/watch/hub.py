@@ -100,12 +100,18 @@ class Hub:
 
         Others that watch it hear of its public part alone, which links to nothing.
         """
-        for subscriber in self._watching.get(bundle, ()):
-            if subscriber.place in (None, bundle.scope):
-                new = [link for link in links if link not in subscriber.bundles]
-                subscriber.bundles.update(new)
-                for link in new:
-                    self._watching.setdefault(link, set()).add(subscriber)
+        wanted = list(links)
+        if wanted:
+            for subscriber in self._watching.get(bundle, ()):
+                if subscriber.place in (None, bundle.scope):
+                    self.watch_also(subscriber, wanted)
+
+    def watch_also(self, subscriber: Subscriber, bundles: Iterable[resource.Bundle]) -> None:
+        """Have one stream hear of further bundles."""
+        for bundle in bundles:
+            if bundle not in subscriber.bundles:
+                subscriber.bundles.add(bundle)
+                self._watching.setdefault(bundle, set()).add(subscriber)
 
     def notice(self, bundle: resource.Bundle, position: resource.Position) -> int:
         """Tell every stream that watches the bundle; give how many."""
@@ -119,10 +125,6 @@ class Hub:
 
     def is_watched(self, bundle: resource.Bundle) -> bool:
         """Say whether some stream watches a bundle."""
-        return bundle in self._watching
-
-    def watches(self, bundle: resource.Bundle) -> bool:
-        """Say whether any stream watches a bundle."""
         return bundle in self._watching
 
     def watched(self) -> list[resource.Bundle]:

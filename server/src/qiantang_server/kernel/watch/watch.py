@@ -134,7 +134,7 @@ class Watch:
             told.add(bundle)
             known = await self.heads.get(bundle)
             if bundle.scope == subscriber.place:  # a publish since the stream asked may have brought links
-                self.hub.watch_links(bundle, links_of(bundle, known.state))
+                self.hub.watch_also(subscriber, links_of(bundle, known.state))
             subscriber.say("notice", resource.Notice(bundle=bundle, position=known.position))
 
     def tell_servers(self, addresses: list[str]) -> None:
@@ -146,7 +146,7 @@ class Watch:
     def _published(self, published: Published) -> None:
         """Hear of a committed position; called on the loop, right after the commit."""
         self.relay.published(published)
-        if self.hub.watches(published.bundle):
+        if self.hub.is_watched(published.bundle):
             task = asyncio.create_task(self._warm(published), name="watch-warm")
             self._warming.add(task)
             task.add_done_callback(self._warming.discard)

@@ -137,6 +137,7 @@ def listener_for(application: ASGIApp, settings: WebSettings) -> Listener:
         forwarded_allow_ips=settings.trusted_proxies or "127.0.0.1",
         ssl_certfile=settings.tls_certificate or None,
         ssl_keyfile=settings.tls_key or None,
+        backlog=BACKLOG,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, int(settings.close_within.total_seconds()) - 2),
         h11_max_incomplete_event_size=1 << 16,

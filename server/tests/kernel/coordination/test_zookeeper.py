@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -217,6 +218,31 @@ async def test_a_frozen_server_costs_a_deadline_and_no_more(zookeeper_factory, o
             except errors.UnavailableError:
                 await asyncio.sleep(0.1)
     await until(watch, lambda change: change == (key, Position(epoch=1, revision=3)))
+
+
+@pytest.mark.zookeeper
+async def test_a_frozen_server_is_noticed_though_requests_go_out_all_the_time(
+    zookeeper_factory, opened: Opened
+) -> None:
+    server = await asyncio.to_thread(zookeeper_factory)
+    here = await opened(ZooKeeperCoordination(settings_for(server.hosts, operation_timeout=timedelta(seconds=0.3))))
+    key = fresh_key()
+    await here.announce(key, Position(epoch=1, revision=1))
+    await asyncio.to_thread(server.pause)
+
+    async def ask() -> None:
+        while True:
+            with contextlib.suppress(errors.UnavailableError):
+                await here.read(key)
+            await asyncio.sleep(0.05)
+
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(ask())
+        await until_true(lambda: not here.condition.ready)
+        await asyncio.to_thread(server.resume)
+        await until_true(lambda: here.condition.ready)
+        asking.cancel()
+    assert await here.read(key) == Position(epoch=1, revision=1)
 
 
 @pytest.mark.zookeeper

@@ -2,8 +2,9 @@
 
 What kazoo does that this keeps away from the rest: its watches and its queue of requests are lost with a connection
 (each caller hears UnavailableError; `connections` and `wait_change` say when to compare everything again); a client
-that has given up never comes back (it is replaced); stopping may block for long (it happens on a thread of its own,
-with a deadline); after a fork its threads are gone (a forked process is refused).
+that has given up never comes back (it is replaced); each request sent counts as a heartbeat, so that a frozen server is
+not noticed while requests go out (silence is measured here); stopping may block for long (it happens on a thread of its
+own, with a deadline); after a fork its threads are gone (a forked process is refused).
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Line:
         self._connected = False
         self._refused = False
         self._down_since = 0.0
+        self._unanswered_since: float | None = None
         self._changed = asyncio.Event()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._process = os.getpid()
@@ -197,7 +199,9 @@ class Line:
         try:
             async with asyncio.timeout(self._timeout), self._slots:
                 answer: asyncio.Future[Any] = self._loop.create_future()
-                start().rawlink(partial(self._on_loop, _settle, answer))
+                start().rawlink(partial(self._on_loop, self._settle, answer))
+                if self._unanswered_since is None:
+                    self._unanswered_since = self._loop.time()
                 return await answer
         except TimeoutError:
             raise errors.UnavailableError(
@@ -205,6 +209,15 @@ class Line:
             ) from None
         except self._kazoo.error as error:
             raise self._translated(error) from error
+
+    def _settle(self, answer: asyncio.Future[Any], result: Any) -> None:
+        self._unanswered_since = None
+        if answer.done():
+            return
+        if result.successful():
+            answer.set_result(result.value)
+        else:
+            answer.set_exception(result.exception)
 
     def _require(self) -> Any:
         if os.getpid() != self._process:
@@ -244,6 +257,7 @@ class Line:
     def _replace(self) -> None:
         """Give up the client there is and start another one."""
         client = self._client = _client(self._kazoo, self._settings)
+        self._unanswered_since = None
         client.add_listener(partial(self._on_loop, self._state, client))
         self._down_since = self._loop.time()
         client.start_async()  # starts threads and returns
@@ -253,26 +267,36 @@ class Line:
             return
         connected = state == "CONNECTED"
         if connected:
+            self._unanswered_since = None
             self.connections += 1
             if self._health.ready():
                 log.info("ZooKeeper is connected", extra={"hosts": self._settings.zookeeper})
         elif self._connected:
-            self._down_since = self._loop.time()
-            if self._degraded("the connection is lost" if state == "SUSPENDED" else "the session is lost"):
-                log.warning("ZooKeeper is away", extra={"hosts": self._settings.zookeeper, "state": state})
+            self._lost("the connection is lost" if state == "SUSPENDED" else "the session is lost")
+        self._set_connected(connected)
+
+    def _set_connected(self, connected: bool) -> None:
         self._connected = connected
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+    def _lost(self, reason: str) -> None:
+        self._down_since = self._loop.time()
+        if self._degraded(reason):
+            log.warning("ZooKeeper is away", extra={"hosts": self._settings.zookeeper, "reason": reason})
 
     def _degraded(self, reason: str) -> bool:
         return self._health.degraded(f"ZooKeeper at {self._settings.zookeeper}: {reason}")
 
     async def _supervise(self) -> None:
-        """Replace a client that gave up, or that stays disconnected long after its session is gone."""
-        patience = 2 * self._settings.zookeeper_session_timeout.total_seconds() + self._timeout
+        """Replace a client that gave up, whose server is silent, or that is disconnected long after its session is gone."""
+        session = self._settings.zookeeper_session_timeout.total_seconds()
+        patience = 2 * session + self._timeout
         while True:
             await asyncio.sleep(_SUPERVISE_SECONDS)
             if self._connected:
+                if self._silence() > session:
+                    self._abandon()
                 continue
             age = self._loop.time() - self._down_since
             state = str(self._client.client_state)
@@ -283,9 +307,22 @@ class Line:
             self._refused = refused
             gave_up = (refused or state == "CLOSED") and age > _RETRY_MAX_SECONDS
             if gave_up or age > patience:
-                old = self._client
-                self._replace()
-                _thread(lambda old=old: self._end(old, None))
+                self._restart()
+
+    def _silence(self) -> float:
+        """Give for how long requests went out and none was answered, in seconds."""
+        return 0.0 if self._unanswered_since is None else self._loop.time() - self._unanswered_since
+
+    def _abandon(self) -> None:
+        """Leave a connection whose server takes requests and answers none: another one may."""
+        self._lost("the server takes requests and answers none")
+        self._set_connected(False)
+        self._restart()
+
+    def _restart(self) -> None:
+        old = self._client
+        self._replace()
+        _thread(lambda: self._end(old, None))
 
     def _end(self, client: Any, ended: asyncio.Event | None) -> None:
         """Stop a client, on a thread of its own."""
@@ -375,15 +412,6 @@ def _client(kazoo: _Kazoo, settings: CoordinationSettings) -> Any:
 
 def _node(data: bytes, stat: Any) -> Node:
     return Node(data, stat.version, stat.mtime, stat.mzxid, stat.ephemeralOwner)
-
-
-def _settle(answer: asyncio.Future[Any], result: Any) -> None:
-    if answer.done():
-        return
-    if result.successful():
-        answer.set_result(result.value)
-    else:
-        answer.set_exception(result.exception)
 
 
 def _thread(call: Callable[[], Any]) -> None:

@@ -65,6 +65,7 @@ def _hold(platform: Platform, children: list[Child], application: stage.Applicat
 
 
 def _storms(api: Api, children: list[Child], application: stage.Application) -> dict[str, Value]:
+    publish = stage.Publisher(api)
     lasts: list[float] = []
     medians: list[float] = []
     acknowledged: list[float] = []
@@ -73,7 +74,7 @@ def _storms(api: Api, children: list[Child], application: stage.Application) -> 
             child.order({"release": True})
         stage.draft(api, application, number)
         began = time.monotonic_ns()
-        stage.publish(api, application)
+        publish(application)
         found = [child.answer(STORM_SECONDS) for child in children]
         taken = [(at - began) / 1e9 for one in found for at in one["at"]]
         if len(taken) != CLIENTS:

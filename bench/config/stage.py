@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -48,11 +50,12 @@ class Application:
 def make(api: Api, count: int) -> list[Application]:
     """Make applications, and publish the number 0 in each."""
     made: list[Application] = []
+    publish = Publisher(api)
     for index in range(count):
         issued = api.make_application("/".join((*PLACE, f"app-{index:03d}")))
         application = Application(f"app-{index:03d}", issued["id"], issued["secret"])
         draft(api, application, 0)
-        publish(api, application)
+        publish(application)
         made.append(application)
     return made
 
@@ -62,10 +65,23 @@ def draft(api: Api, application: Application, number: int) -> None:
     api.set(application.scope, {"number": number, **FILLING})
 
 
-def publish(api: Api, application: Application) -> None:
-    """Publish what is drafted."""
-    done = api.call("POST", f"config/{application.scope}/releases", {"expected_revision": application.revision})
-    application.revision = done["release"]["revision"]
+class Publisher:
+    """Publishes what is drafted, on one connection of the standard library: the client's own share of a call is small."""
+
+    def __init__(self, api: Api) -> None:
+        address = api.client.base_url
+        self._line = http.client.HTTPConnection(address.host, address.port, timeout=60)
+        self._headers = {"Authorization": f"Bearer {api.token}", "Content-Type": "application/json"}
+
+    def __call__(self, application: Application) -> None:
+        """Publish, and note the new revision."""
+        body = json.dumps({"expected_revision": application.revision}).encode()
+        self._line.request("POST", f"/api/v1/config/{application.scope}/releases", body, self._headers)
+        answer = self._line.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"publishing was answered with {answer.status}: {text[:300]!r}")
+        application.revision = json.loads(text)["release"]["revision"]
 
 
 @dataclass(frozen=True, slots=True)

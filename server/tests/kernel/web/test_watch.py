@@ -69,6 +69,36 @@ async def test_a_release_is_ready_before_its_instances_ask(running: Running, mon
     assert asked == [], "what was published went by way of the database"
 
 
+class Counting(Subscriber):
+    """A stream that writes down each notice it is given."""
+
+    __slots__ = ("noticed",)
+
+    def __init__(self) -> None:
+        super().__init__([BUNDLE])
+        self.noticed: list[resource.Position] = []
+
+    def notify(self, bundle: resource.Bundle, position: resource.Position, notice: bytes) -> None:
+        self.noticed.append(position)
+        super().notify(bundle, position, notice)
+
+
+async def test_what_a_server_announced_itself_is_told_once(running: Running) -> None:
+    stream = Counting()
+    running.watch.hub.add(stream)
+    await running.life.edit(ADA, "a", "one")
+    await running.life.publish(ADA, 0)
+    first = resource.Position(epoch=1, revision=1)
+    while not running.watch.relay.has_told(BUNDLE, first):
+        await asyncio.sleep(0.01)
+    await running.watch._moved(BUNDLE, first)
+    assert stream.noticed == [first]
+    newer = resource.Position(epoch=1, revision=2)  # of another server
+    assert not running.watch.relay.has_told(BUNDLE, newer)
+    running.watch.hub.notice(BUNDLE, newer)
+    assert stream.noticed == [first, newer]
+
+
 async def test_a_release_that_cannot_be_made_ready_is_fetched_all_the_same(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,11 @@ class Relay:
         self._fresh.append(published)
         self._wake.set()
 
+    def has_told(self, bundle: resource.Bundle, position: resource.Position) -> bool:
+        """Say whether every stream here was told of this position or a newer one: this server relayed it itself."""
+        told = self._told.get(bundle)
+        return told is not None and told >= position
+
     async def run(self) -> None:
         """Relay until cancelled."""
         swept = 0.0
@@ -116,8 +121,7 @@ class Relay:
 
     def _tell(self, bundle: resource.Bundle, known: Known) -> None:
         """Tell the streams once: while a part is away the same notice is swept up every second."""
-        told = self._told.get(bundle)
-        if told is not None and told >= known.position:
+        if self.has_told(bundle, known.position):
             return
         self._told[bundle] = known.position
         self._told.move_to_end(bundle)

@@ -168,6 +168,8 @@ class Watch:
                 await self._moved(bundle, position)
 
     async def _moved(self, bundle: resource.Bundle, position: resource.Position) -> None:
+        if self.relay.has_told(bundle, position):
+            return  # this server's own announcement has come back to it
         self.heads.hint(bundle, position)
         if self.hub.is_watched(bundle):
             # even if it is no news here: a fetch may have brought it, which tells no stream of its links.

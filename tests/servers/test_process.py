@@ -38,7 +38,8 @@ while True:
 
 # A test run of its own that starts a server, says where, and then hangs.
 RUN = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background of a shell inherits that it is ignored
 from tests.servers.test_process import Echo
 server = Echo().start()
 child = (server.folder / "child").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import socket
 from collections.abc import AsyncGenerator, Mapping
@@ -21,12 +22,11 @@ from qiantang_server.app import serve
 from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.app.settings import ServerSettings, default_folder
 from qiantang_server.identity.service import Identity
-from qiantang_server.kernel import access, sealing
+from qiantang_server.kernel import access, adapters, sealing
 from qiantang_server.kernel.bus import Bus
-from qiantang_server.kernel.cache import CacheSettings
 from qiantang_server.kernel.cache import choice as cache_choice
 from qiantang_server.kernel.capability import Kernel, Opened
-from qiantang_server.kernel.coordination import Coordination, CoordinationSettings
+from qiantang_server.kernel.coordination import Coordination
 from qiantang_server.kernel.coordination import choice as coordination_choice
 from qiantang_server.kernel.jobs import Job, JobContext, JobRunner
 from qiantang_server.kernel.resources import Ground, Kinds, Resources
@@ -86,11 +86,11 @@ class ControlPlane:
         keys = await self._stack.enter_async_context(
             sealing.open_sealing(self.section("sealing", SealingSettings), database, self.folder)
         )
-        agreed = await self._enter(
-            coordination_choice.choose(self.section("coordination", CoordinationSettings), database)
+        context = adapters.Context(
+            settings=self._settings, database=database, seal_key=await keys.named_key("release-cache")
         )
-        seal_key = await keys.named_key("release-cache")
-        kept = await self._enter(cache_choice.choose(self.section("cache", CacheSettings), seal_key))
+        agreed = await self._enter(coordination_choice.choose(context))
+        kept = await self._enter(cache_choice.choose(context))
         bus = await self._enter(Bus())
         life = Resources(Ground(database=database, kinds=kinds, keeper=keys))
         watch = await self._enter(
@@ -101,7 +101,7 @@ class ControlPlane:
                 coordination=agreed,
                 principal=principal,
                 node=node,
-                announce_first=bool(self.section("coordination", CoordinationSettings).zookeeper),
+                announce_first=coordination_choice.name(context) != coordination_choice.EMBEDDED,
             )
         )
         kernel = Kernel(
@@ -151,9 +151,15 @@ class ControlPlane:
             kept = own.instances_kept_days * 24 * 3600 * 1000
             await kernel.watch.instances.forget(kernel.resources.parts.clock() - kept)
 
+        async def prune_history(_context: JobContext) -> None:
+            pruned = await kernel.resources.retention.prune(kept=own.revisions_kept, kept_days=own.revisions_kept_days)
+            if pruned.revisions or pruned.requests:
+                log.info("old history was pruned", extra=dataclasses.asdict(pruned))
+
         jobs = [
             Job("publish-due", timedelta(seconds=1), publish_due),
             Job("forget-instances", timedelta(hours=1), forget_instances),
+            Job("prune-history", timedelta(hours=1), prune_history),
             *(job for room in rooms.values() for job in room.jobs),
         ]
         await self._enter(JobRunner(kernel.coordination, jobs, holder=kernel.node))

@@ -6,6 +6,7 @@ import msgspec
 
 from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.app.settings import ServerSettings
+from qiantang_server.kernel import adapters
 from qiantang_server.kernel.cache import CacheSettings
 from qiantang_server.kernel.coordination import CoordinationSettings
 from qiantang_server.kernel.sealing import SealingSettings
@@ -28,4 +29,5 @@ def sections() -> dict[str, type[msgspec.Struct]]:
         "watch": WatchSettings,
     }
     rooms = {one.name: one.settings for one in CAPABILITIES if one.settings is not None}
-    return {**kernel, **rooms}
+    own = {**kernel, **rooms}
+    return {**own, **adapters.brought_sections(own)}

@@ -1,20 +1,15 @@
-"""Choice of the release cache: Redis where its address is set, else this server's memory."""
+"""Choice of the release cache: the adapter that the settings name, else Redis where its address is set, else memory."""
 
 from __future__ import annotations
 
-from qiantang_server.kernel.cache.adapters.memory import MemoryReleaseCache
-from qiantang_server.kernel.cache.adapters.redis import RedisReleaseCache
+from qiantang_server.kernel import adapters
 from qiantang_server.kernel.cache.port import ReleaseCache
 from qiantang_server.kernel.cache.settings import CacheSettings
 
 
-def choose(settings: CacheSettings, seal_key: bytes) -> ReleaseCache:
-    """Give the release cache that the settings ask for, not open yet; for `seal_key` see the adapter for Redis.
-
-    Raises:
-        MissingExtraError: its driver is not installed.
-        MisconfiguredError: its address is none.
-    """
-    if settings.redis:
-        return RedisReleaseCache(settings, seal_key)
-    return MemoryReleaseCache(settings)
+def choose(context: adapters.Context) -> ReleaseCache:
+    """Give the release cache that the settings ask for, not open yet; raises as `adapters.make`."""
+    settings = context.section("cache", CacheSettings)
+    name = settings.adapter or ("redis" if settings.redis else "memory")
+    cache: ReleaseCache = adapters.make("cache", name, context)
+    return cache

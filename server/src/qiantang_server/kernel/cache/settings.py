@@ -15,6 +15,12 @@ _POSITIVE = {"ge": timedelta(milliseconds=10)}
 class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where releases are kept between the database and the servers."""
 
+    adapter: Annotated[
+        str,
+        msgspec.Meta(
+            description="adapter by the name of its entry point; empty: redis where its address is set, else memory"
+        ),
+    ] = ""
     redis: Annotated[
         Secret,
         msgspec.Meta(

@@ -15,6 +15,12 @@ _POSITIVE = {"ge": timedelta(milliseconds=10)}
 class CoordinationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How servers agree: over the database, or over ZooKeeper where its hosts are given."""
 
+    adapter: Annotated[
+        str,
+        msgspec.Meta(
+            description="adapter by the name of its entry point; empty: zookeeper where its hosts are set, else database"
+        ),
+    ] = ""
     poll: Annotated[
         timedelta,
         msgspec.Meta(description="how often the database is asked for what other servers announced", extra=_POSITIVE),

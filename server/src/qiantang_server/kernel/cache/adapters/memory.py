@@ -8,12 +8,18 @@ from collections.abc import Callable
 from typing import Self
 
 from qiantang.kernel.resource import Position
+from qiantang_server.kernel import adapters
 from qiantang_server.kernel.cache.port import CacheHealth, check_key
 from qiantang_server.kernel.cache.settings import CacheSettings
 
 MAX_HEADS = 100_000
 _OVERHEAD = 300
 """Bytes counted for each release beside its content, so that many small ones are bounded as well."""
+
+
+def make(context: adapters.Context) -> MemoryReleaseCache:
+    """Make it from a context; the entry point."""
+    return MemoryReleaseCache(context.section("cache", CacheSettings))
 
 
 class MemoryReleaseCache:

@@ -21,6 +21,7 @@ from typing import Any, Self, TypeVar
 
 from qiantang.kernel import errors
 from qiantang.kernel.resource import Position
+from qiantang_server.kernel import adapters
 from qiantang_server.kernel.cache.breaker import Breaker
 from qiantang_server.kernel.cache.port import CacheHealth, check_key
 from qiantang_server.kernel.cache.settings import CacheSettings
@@ -49,6 +50,11 @@ local fresh = ARGV[1] .. ':' .. ARGV[2]
 redis.call('SET', KEYS[1], fresh)
 return fresh
 """
+
+
+def make(context: adapters.Context) -> RedisReleaseCache:
+    """Make it from a context; the entry point."""
+    return RedisReleaseCache(context.section("cache", CacheSettings), context.seal_key)
 
 
 class RedisReleaseCache:

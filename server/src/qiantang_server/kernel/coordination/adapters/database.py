@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Self
 
 from qiantang.kernel import errors, resource
-from qiantang_server.kernel import storage
+from qiantang_server.kernel import adapters, storage
 from qiantang_server.kernel.coordination import store
 from qiantang_server.kernel.coordination.board import Board, Health, Roster
 from qiantang_server.kernel.coordination.port import Condition, Lease, check_key, check_lease, check_server
@@ -26,6 +26,11 @@ BEAT_SECONDS = 5.0
 LIVE_MS = 17_000
 FORGET_MS = 3_600_000
 _CLOSE_SECONDS = 2.0
+
+
+def make(context: adapters.Context) -> DatabaseCoordination:
+    """Make it from a context; the entry point."""
+    return DatabaseCoordination(context.database, context.section("coordination", CoordinationSettings))
 
 
 class DatabaseCoordination:

@@ -3,3 +3,4 @@
 from qiantang_server.kernel.coordination.adapters.zookeeper.adapter import (
     ZooKeeperCoordination as ZooKeeperCoordination,
 )
+from qiantang_server.kernel.coordination.adapters.zookeeper.adapter import make as make

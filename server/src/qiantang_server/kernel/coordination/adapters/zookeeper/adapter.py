@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Self
 
 from qiantang.kernel import resource
+from qiantang_server.kernel import adapters
 from qiantang_server.kernel.coordination.adapters.zookeeper.announcements import Announcements
 from qiantang_server.kernel.coordination.adapters.zookeeper.leases import Leases
 from qiantang_server.kernel.coordination.adapters.zookeeper.line import Line
@@ -15,6 +16,11 @@ from qiantang_server.kernel.coordination.adapters.zookeeper.presence import Pres
 from qiantang_server.kernel.coordination.board import Board, Roster
 from qiantang_server.kernel.coordination.port import Condition, Lease, check_key, check_lease, check_server
 from qiantang_server.kernel.coordination.settings import CoordinationSettings
+
+
+def make(context: adapters.Context) -> ZooKeeperCoordination:
+    """Make it from a context; the entry point."""
+    return ZooKeeperCoordination(context.section("coordination", CoordinationSettings))
 
 
 class ZooKeeperCoordination:

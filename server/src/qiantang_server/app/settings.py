@@ -31,6 +31,12 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     log_format: Annotated[
         Literal["text", "json"], msgspec.Meta(description="log lines for people (text) or for machines (json)")
     ] = "text"
+    revisions_kept: Annotated[
+        int, msgspec.Meta(description="newest revisions of an application that are kept, whatever their age", ge=1)
+    ] = 500
+    revisions_kept_days: Annotated[
+        int, msgspec.Meta(description="days for which every revision and every decided request is kept", ge=1)
+    ] = 180
     instances_kept_days: Annotated[
         int, msgspec.Meta(description="days after which an instance that never came back is forgotten", ge=1)
     ] = 7

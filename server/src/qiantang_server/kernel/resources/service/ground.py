@@ -106,7 +106,7 @@ async def state_at(session: storage.Session, key: int, revision: int) -> State:
         return EMPTY
     row = await store.read_release(session, key, revision)
     if row is None:
-        raise errors.NotFoundError(f"there is no revision {revision}")
+        raise errors.NotFoundError(f"there is no revision {revision}: it never was, or is older than what is kept")
     return wire.decode(bytes(row.state), State)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from qiantang.kernel import errors, release, resource
+from qiantang.kernel import errors, release, resource, wire
 from qiantang_server.kernel.resources import state as states
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.service import ground
 from qiantang_server.kernel.resources.service.ground import Ground
 from qiantang_server.kernel.resources.service.requests import OPEN
-from qiantang_server.kernel.resources.state import Item
+from qiantang_server.kernel.resources.state import Item, State
 
 NEWEST = 1 << 62
 
@@ -42,8 +42,10 @@ class History:
             head = await ground.head(session, bundle)
             row = await store.read_release(session, head.key, revision)
             if row is None:
-                raise errors.NotFoundError(f"there is no revision {revision} of {bundle}")
-            state = await ground.state_at(session, head.key, revision)
+                raise errors.NotFoundError(
+                    f"there is no revision {revision} of {bundle}: it never was, or is older than what is kept"
+                )
+            state = wire.decode(bytes(row.state), State)
             gray = state.gray
             lines = [*state.items, *(gray.put if gray else [])]
             contents = await store.read_contents(session, head.key, [line.digest for line in lines])

@@ -8,6 +8,7 @@ from qiantang_server.kernel.resources.service.ground import Ground
 from qiantang_server.kernel.resources.service.history import History
 from qiantang_server.kernel.resources.service.publishing import Publishing
 from qiantang_server.kernel.resources.service.requests import Requests
+from qiantang_server.kernel.resources.service.retention import Retention
 
 
 class Resources:
@@ -20,3 +21,4 @@ class Resources:
         self.gray = GrayReleases(parts, self.publishing)
         self.requests = Requests(parts, self.publishing, self.gray)
         self.history = History(parts)
+        self.retention = Retention(parts)

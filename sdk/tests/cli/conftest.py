@@ -86,6 +86,8 @@ class Center:
         self.check(headers)
         if url.path in self.answers:
             return 200, self.answers[url.path]
+        if parts[2] == "kinds":
+            return 200, [{"capability": "config", "name": "namespace", "plural": "namespaces", "title": "namespaces"}]
         if parts[2] == "audit":
             return self.audit(parts[3:], query)
         if parts[2] == "config" and tuple(parts[3:7]) == SCOPE:

@@ -120,11 +120,13 @@ def test_hostile_and_wrong_documents_are_refused(tmp_path: Path, text: str, mess
     assert message in str(caught.value)
 
 
-def test_plurals_follow_english() -> None:
-    def plural(kind: str) -> str:
-        return documents.Document(kind=f"x.{kind}", name="n", body=None).plural
-
-    assert [plural(kind) for kind in ("namespace", "policy", "key")] == ["namespaces", "policies", "keys"]
+def test_a_kind_that_the_server_has_not_is_refused_before_anything_is_written(
+    signed_in: Run, center: Center, file: Path
+) -> None:
+    file.write_text(file.read_text() + "\n---\nkind: config.nothing\nname: n\nbody: {}\n")
+    result = signed_in("apply", "-f", str(file), code=1)
+    assert "no resources of the kind 'config.nothing'; it has: config.namespace" in result.stderr
+    assert not any(method == "PUT" for method, _, _ in center.calls)
 
 
 def test_audit_chains_are_verified(signed_in: Run, center: Center) -> None:

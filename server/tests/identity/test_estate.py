@@ -111,6 +111,25 @@ async def test_the_directory_answers_the_kernel(any_estate: Estate) -> None:
                 await identity.require_application(session, scope.Scope.parse(unknown))
 
 
+async def test_the_directory_knows_what_a_user_may_now(any_estate: Estate) -> None:
+    identity = any_estate.identity
+    ada = await any_estate.user("ada", ("publisher", "acme/dev/sales/orders"))
+
+    async def may(permission: str = "config.namespace:publish", place: scope.Scope = ORDERS) -> bool:
+        async with identity.ground.database.reading() as session:
+            return await identity.may(session, ada.id, permission, place)
+
+    assert await may()
+    assert not await may("config.namespace:update")
+    assert not await may(place=scope.Scope.parse("acme/prod/sales/orders"))
+    await identity.people.change_user(ROOT, "acme", ada.id, model.UserChange(disabled=True))
+    assert not await may()
+    await identity.people.change_user(ROOT, "acme", ada.id, model.UserChange(disabled=False))
+    assert await may()
+    await identity.people.delete_user(ROOT, "acme", ada.id)
+    assert not await may()
+
+
 async def test_bootstrapping_twice_changes_nothing(any_estate: Estate) -> None:
     bootstrap = any_estate.identity.bootstrap
     place = scope.Scope.parse("demo/local/shop/storefront")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Generator, Hashable
 from pathlib import Path
@@ -36,11 +35,6 @@ class Document(wire.Command, frozen=True):
     def noun(self) -> str:
         """What it is called in its room."""
         return self.kind.partition(".")[2]
-
-    @property
-    def plural(self) -> str:
-        """What many of it are called in paths."""
-        return re.sub(r"([^aeiou])y$", r"\1ie", self.noun) + "s"
 
 
 class Loader(yaml.SafeLoader):

@@ -70,12 +70,16 @@ class Directory:
 
     def __init__(self) -> None:
         self.protected = False
+        self.barred: set[str] = set()
 
     async def require_application(self, session: storage.Session, place: scope.Scope) -> None:
         pass
 
     async def needs_approval(self, session: storage.Session, place: scope.Scope) -> bool:
         return self.protected
+
+    async def may(self, session: storage.Session, user: str, permission: str, place: scope.Scope) -> bool:
+        return user not in self.barred
 
 
 class Life:

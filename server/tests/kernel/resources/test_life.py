@@ -415,6 +415,17 @@ async def test_a_scheduled_publish_asks_again_where_protection_came_since(life: 
     assert (done.state, done.revision) == ("published", 1)
 
 
+async def test_a_scheduled_publish_fails_where_its_author_may_publish_no_more(life: Life) -> None:
+    await life.edit(BOB, "a", "later")
+    await life.publish(ADA, 0, at=life.now + 1000)
+    life.directory.barred.add(ADA.id)
+    life.now += 2000
+    await life.resources.requests.publish_due(BOB)
+    assert await life.revision() == 0
+    (failed,) = await life.resources.requests.list_requests(BUNDLE, ["failed"])
+    assert failed.error == "ada, who asked for it, may not publish here any more"
+
+
 async def test_what_was_decided_while_it_fell_due_stays_decided(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     await life.edit(ADA, "a", "later")
     outcome = await life.publish(ADA, 0, at=life.now + 1000)

@@ -9,6 +9,8 @@ import pytest
 from qiantang.kernel import errors
 from qiantang_server.kernel.web import health as probes
 
+NOT_READY = "not ready; this server's log says why"
+
 
 async def well() -> None:
     """Be there."""
@@ -41,17 +43,28 @@ async def test_all_well_is_ready() -> None:
 async def test_a_part_that_serving_needs_turns_it_red() -> None:
     found = await health(needed=away).readiness()
     assert not found.ready
-    assert found.parts["database"] == "it is away"
+    assert found.parts["database"] == NOT_READY
 
 
 @pytest.mark.parametrize(("check", "said"), [(away, "it is away"), (silent, "no answer within 0.01 s")])
 async def test_a_part_that_serving_does_without_is_told_and_stays_green(
-    check: object, said: str, monkeypatch: pytest.MonkeyPatch
+    check: object, said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(probes, "CHECK_WITHIN", 0.01)
     found = await health(spared=check).readiness()
     assert found.ready
-    assert found.parts["coordination"] == said
+    assert found.parts["coordination"] == NOT_READY
+    assert [(one.part, one.reason) for one in caplog.records] == [("coordination", said)]  # type: ignore[attr-defined]
+
+
+async def test_a_reason_goes_to_the_log_once_and_again_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    checked = health(needed=away)
+    await checked.readiness()
+    await checked.readiness()
+    checked.checks = {"database": well}
+    await checked.readiness()
+    assert [one.message for one in caplog.records] == ["a part is not ready", "a part is back"]
 
 
 async def test_a_process_that_opens_or_closes_is_red() -> None:

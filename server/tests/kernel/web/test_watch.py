@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from qiantang.kernel import errors, protocol, resource, scope, wire
 from qiantang_server.kernel.resources import store as resource_store
-from qiantang_server.kernel.watch.hub import Subscriber
+from qiantang_server.kernel.watch.hub import Hub, Subscriber
 from server.tests.kernel.resources.notes import BUNDLE
 from server.tests.kernel.web.conftest import PEOPLE, Running
 
@@ -67,6 +67,30 @@ async def test_a_release_is_ready_before_its_instances_ask(running: Running, mon
     assert [entry[3] for entry in whole["entries"]] == [{"text": "two"}, {"text": "other"}]
     assert changed["digest"] == whole["digest"]
     assert asked == [], "what was published went by way of the database"
+
+
+async def test_a_runaway_application_leaves_streams_for_others(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = msgspec.structs.replace(running.watch.settings, max_streams_per_application=2)
+    monkeypatch.setattr(running.watch, "settings", limited)
+    for _ in range(2):
+        running.watch.hub.add(Subscriber([BUNDLE], place=BUNDLE.scope))
+    body = {"instance": INSTANCE, "scope": wire.builtins(BUNDLE.scope), "capabilities": ["test"]}
+    refused = await running.call("owner", "POST", "/api/v1/watch/stream", json=body)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert "holds 2 streams of acme/dev/trade/order" in refused.json()["detail"]
+
+
+def test_streams_are_counted_by_application() -> None:
+    hub = Hub()
+    stream = Subscriber([BUNDLE], place=BUNDLE.scope)
+    hub.add(stream)
+    assert hub.count(BUNDLE.scope) == 1
+    hub.remove(stream)
+    hub.remove(stream)
+    assert hub.count(BUNDLE.scope) == 0
+    assert len(hub) == 0
 
 
 class Counting(Subscriber):

@@ -15,7 +15,7 @@ from qiantang.cli.documents import Document
 from qiantang.cli.output import Column, Table
 from qiantang.cli.place import Place, Room, current_body, place_options
 from qiantang.cli.session import Session, output_option
-from qiantang.kernel import release, resource, scope, secret
+from qiantang.kernel import errors, release, resource, scope, secret
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -67,9 +67,11 @@ def apply(
         grouped.setdefault(resource.Bundle(scope=where, capability=document.capability), []).append(document)
     applied: list[Applied] = []
     with connect(session, context) as connection, talk.progress(len(wanted), "applying") as bar:
+        plurals = _plurals(connection, wanted)
         for bundle, group in grouped.items():
             for document in group:
-                applied.append(_apply(Room(connection, bundle), document, dry_run=dry_run))
+                room = Room(connection, bundle)
+                applied.append(_apply(room, document, plurals[document.kind], dry_run=dry_run))
                 bar.update(1)
     output.show_list(applied, TABLE, session.form, empty="the files hold no documents")
     if not dry_run:
@@ -77,8 +79,25 @@ def apply(
             _conclude(session, connection, grouped, publishing.Order(**given) if publishes else None)
 
 
-def _apply(room: Room, document: Document, *, dry_run: bool) -> Applied:
-    found = room.find(document.plural, document.name)
+def _plurals(connection: Connection, wanted: Sequence[Document]) -> dict[str, str]:
+    """Give what paths call each kind, as the server says it.
+
+    Raises:
+        InvalidRequestError: a document is of a kind that the server has not; nothing was written.
+    """
+    kinds = connection.get("/api/v1/kinds", list[release.KindInfo])
+    plurals = {f"{one.capability}.{one.name}": one.plural for one in kinds}
+    for document in wanted:
+        if document.kind not in plurals:
+            known = ", ".join(sorted(plurals))
+            raise errors.InvalidRequestError(
+                f"{document.name}: this server has no resources of the kind {document.kind!r}; it has: {known}"
+            )
+    return plurals
+
+
+def _apply(room: Room, document: Document, plural: str, *, dry_run: bool) -> Applied:
+    found = room.find(plural, document.name)
     before = None if found is None else current_body(found)
     place = str(room.bundle.scope)
     if found is not None and before == document.body:
@@ -101,7 +120,7 @@ def _apply(room: Room, document: Document, *, dry_run: bool) -> Applied:
         )
     else:
         version = release.NO_VERSION if found is None else found.version
-        saved = room.save(document.plural, document.name, document.body, version)
+        saved = room.save(plural, document.name, document.body, version)
         if before is not None and saved.state == "published":
             action = "keep"  # its secrets are what they were, which only the server can tell
     return Applied(document.kind, place, document.name, action)

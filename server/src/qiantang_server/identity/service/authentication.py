@@ -147,6 +147,15 @@ class Authentication:
         )
         return _Known(principal, user.tenant, min(int(row.expires_at), rights.until), "token", row.id)
 
+    async def may(self, session: storage.Session, user: str, permission: str, target: Target) -> bool:
+        """Say whether an account that is open holds a permission now, however its owner signs in."""
+        try:
+            row = await self._user(session, user)
+        except TokenEndedError:
+            return False
+        rights = await rights_of(session, row.id, self._ground.now())
+        return rights.compiled(self._ground.permissions, row.tenant).allows(permission, target)
+
     async def _user(self, session: storage.Session, user: str) -> Row:
         row = await people.find_user(session, user)
         if row is None or row.disabled or (row.tenant and not await tenant_is_open(session, row.tenant)):

@@ -24,7 +24,7 @@ from qiantang_server.identity.service.signing import SigningKeys
 from qiantang_server.identity.service.usage import Usage
 from qiantang_server.identity.settings import IdentitySettings
 from qiantang_server.kernel import access, audit, storage
-from qiantang_server.kernel.access import Presented, Principal
+from qiantang_server.kernel.access import Presented, Principal, Target
 
 log = logging.getLogger(__name__)
 WRITE_EVERY = 15.0
@@ -113,6 +113,10 @@ class Identity:
     async def needs_approval(self, session: storage.Session, place: scope.Scope) -> bool:
         """Say whether a publish waits for a second person."""
         return await self.estate.needs_approval(session, place)
+
+    async def may(self, session: storage.Session, user: str, permission: str, place: scope.Scope) -> bool:
+        """Say whether a user may do something in an application now (see `Authentication`)."""
+        return await self.authentication.may(session, user, permission, Target.of(place))
 
     async def is_gone(self, place: scope.Scope) -> bool:
         """Say whether an application or its environment was deleted."""

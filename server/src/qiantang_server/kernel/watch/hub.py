@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 
 from qiantang.kernel import errors, protocol, resource, scope, wire
@@ -75,15 +76,21 @@ class Hub:
     def __init__(self) -> None:
         self._watching: dict[resource.Bundle, set[Subscriber]] = {}
         self._all: set[Subscriber] = set()
+        self._places: Counter[scope.Scope | None] = Counter()
         self._closed = False
 
     def __len__(self) -> int:
         """Count the open streams."""
         return len(self._all)
 
+    def count(self, place: scope.Scope) -> int:
+        """Count the open streams of an application."""
+        return self._places[place]
+
     def add(self, subscriber: Subscriber) -> None:
         """Open a stream. One that comes while all are being sent away is sent away too."""
         self._all.add(subscriber)
+        self._places[subscriber.place] += 1
         for bundle in subscriber.bundles:
             self._watching.setdefault(bundle, set()).add(subscriber)
         if self._closed:
@@ -91,7 +98,12 @@ class Hub:
 
     def remove(self, subscriber: Subscriber) -> None:
         """Forget a stream."""
+        if subscriber not in self._all:
+            return
         self._all.discard(subscriber)
+        self._places[subscriber.place] -= 1
+        if not self._places[subscriber.place]:
+            del self._places[subscriber.place]
         for bundle in subscriber.bundles:
             self._unwatch(bundle, subscriber)
 

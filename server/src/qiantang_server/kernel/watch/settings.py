@@ -23,6 +23,14 @@ class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     max_streams: Annotated[
         int, msgspec.Meta(description="streams that one server holds; the next one is sent to another server", ge=1)
     ] = 15_000
+    max_streams_per_application: Annotated[
+        int,
+        msgspec.Meta(
+            description="streams that one server holds for one application and environment, so that a runaway one leaves "
+            "room for others",
+            ge=1,
+        ),
+    ] = 12_000
     cache_bytes: Annotated[
         int, msgspec.Meta(description="memory for contents ready to be delivered, in bytes", ge=1 << 20)
     ] = 64 << 20

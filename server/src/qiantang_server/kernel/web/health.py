@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,11 +27,12 @@ from qiantang_server.kernel.resources import Ground
 from qiantang_server.kernel.resources.service.ground import Published
 from qiantang_server.kernel.watch import Watch
 
+log = logging.getLogger(__name__)
 CHECK_WITHIN = 2.0
 
 
 class Readiness(wire.Wire, frozen=True):
-    """Whether the server can serve, part by part: "ok", or what is wrong. Not every part is needed for serving."""
+    """Whether the server can serve, part by part: "ok", or that it is not. Not every part is needed for serving."""
 
     ready: bool
     parts: dict[str, str]
@@ -61,25 +63,36 @@ class Health:
     )
     opened: bool = False
     started: float = field(default_factory=time.monotonic)
+    _said: dict[str, str] = field(default_factory=dict[str, str])
 
     async def readiness(self) -> Readiness:
         """Ask every part, each within two seconds."""
         asked = {**self.checks, **self.spared}
-        found = await asyncio.gather(*(self._ask(check) for check in asked.values()))
+        found = await asyncio.gather(*(self._ask(name, check) for name, check in asked.items()))
         parts = dict(zip(asked, found, strict=True))
         parts["process"] = "ok" if self.opened else "opening or closing"
         ready = all(state == "ok" for name, state in parts.items() if name not in self.spared)
         return Readiness(ready=ready, parts=parts)
 
-    async def _ask(self, check: Callable[[], Awaitable[None]]) -> str:
+    async def _ask(self, name: str, check: Callable[[], Awaitable[None]]) -> str:
+        """Ask a part. What is wrong with it names addresses, so it goes to the log, once per change; anybody may ask here."""
+        state = "ok"
         try:
             async with asyncio.timeout(CHECK_WITHIN):
                 await check()
         except errors.QiantangError as error:
-            return error.detail
+            state = error.detail
         except TimeoutError:
-            return f"no answer within {CHECK_WITHIN:g} s"
-        return "ok"
+            state = f"no answer within {CHECK_WITHIN:g} s"
+        if state != self._said.get(name, "ok"):
+            level = logging.INFO if state == "ok" else logging.WARNING
+            log.log(
+                level,
+                "a part is back" if state == "ok" else "a part is not ready",
+                extra={"part": name, "reason": state},
+            )
+        self._said[name] = state
+        return "ok" if state == "ok" else "not ready; this server's log says why"
 
 
 def database_check(database: storage.Database) -> Callable[[], Awaitable[None]]:

@@ -14,6 +14,7 @@ from litestar.params import JSONBody
 from litestar.types import Receive, Scope, Send
 
 from qiantang.kernel import errors, protocol, resource, wire
+from qiantang.kernel import scope as scopes
 from qiantang_server.kernel import access
 from qiantang_server.kernel.access import Authenticator, Presented, Principal, Target
 from qiantang_server.kernel.watch import Watch
@@ -87,8 +88,7 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
     async with asyncio.timeout(OPEN_WITHIN):
         request = wire.decode(await _body(receive), protocol.StreamRequest)
     _require(principal, request.scope)
-    if len(watch.hub) >= watch.settings.max_streams:
-        raise errors.UnavailableError("this server holds as many streams as it may: connect to another", retry_after=5)
+    _require_room(watch, request.scope)
     presented = cast("Presented", scope.get("presented"))
     authenticator = cast("Authenticator", scope["litestar_app"].state["authenticator"])
 
@@ -107,6 +107,18 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         gone.cancel()
         watch.hub.remove(subscriber)
         watch.instances.leave(key)
+
+
+def _require_room(watch: Watch, place: scopes.Scope) -> None:
+    if len(watch.hub) >= watch.settings.max_streams:
+        raise errors.UnavailableError("this server holds as many streams as it may: connect to another", retry_after=5)
+    most = watch.settings.max_streams_per_application
+    if watch.hub.count(place) >= most:
+        raise errors.UnavailableError(
+            f"this server holds {most} streams of {place}, as many as it may of one application: connect to another, or "
+            "raise watch.max_streams_per_application",
+            retry_after=5,
+        )
 
 
 async def _body(receive: Receive) -> bytes:

@@ -130,8 +130,12 @@ class Requests:
         row = await store.lock_request(session, request)
         if row is None or row.state != "scheduled":
             return  # another server, or a person, was faster
-        await self._parts.directory.require_application(session, bundle.scope)
-        if not row.reviewer and await self._parts.directory.needs_approval(session, bundle.scope):
+        directory = self._parts.directory
+        await directory.require_application(session, bundle.scope)
+        permission = ground.permission(bundle, self._parts.kinds, "publish")
+        if not await directory.may(session, row.author_id, permission, bundle.scope):
+            raise errors.ForbiddenError(f"{row.author}, who asked for it, may not publish here any more")
+        if not row.reviewer and await directory.needs_approval(session, bundle.scope):
             # the environment was put under protection since
             await store.change_request(session, request, {"state": "waiting"})
             return

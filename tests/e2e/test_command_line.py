@@ -153,7 +153,7 @@ def test_an_application_of_ones_own_without_anything_but_the_readme(
     with Terminal(making, folder=tmp_path, variables=person, answers=ANSWERS) as terminal:
         terminal.wait_for("Enter ends it")
         with Terminal(changing, folder=tmp_path, variables=person, answers=ANSWERS) as other:
-            assert "1 instances took it" in other.finish()[changing.splitlines()[-1]]
+            assert "1 instance took it" in other.finish()[changing.splitlines()[-1]]
         terminal.wait_for("now good day")
         again = activate + "qiantang config set application greeting=welcome\nqiantang config publish -m second\n"
         with Terminal(again, folder=tmp_path, variables=person, answers=ANSWERS) as other:

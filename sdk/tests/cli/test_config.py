@@ -252,13 +252,22 @@ def test_instances_say_what_they_hold(signed_in: Run, center: Center) -> None:
 def test_publish_waits_until_every_instance_took_it(signed_in: Run, center: Center) -> None:
     signed_in("config", "set", "application", "a=1")
     center.instances = [instance("one", 1), instance("dead", 0, alive=False)]
-    assert "1 instances took it" in signed_in("config", "publish", "--wait", "5").stderr
+    assert "1 instance took it" in signed_in("config", "publish", "--wait", "5").stderr
     signed_in("config", "set", "application", "a=2")
     center.instances = [instance("one", 2), instance("two", 1)]
     assert "1 of 2 instances took it" in signed_in("config", "publish", "--wait", "0.01", code=6).stderr
     signed_in("config", "set", "application", "a=3")
     center.instances = [instance("one", 3, status="failed", error="boom")]
     assert "one: boom" in signed_in("config", "publish", "--wait", "5", code=5).stderr
+
+
+def test_publish_tells_where_nobody_is_connected(
+    signed_in: Run, center: Center, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(publishing, "LISTED_SECONDS", 0.05)
+    signed_in("config", "set", "application", "a=1")
+    assert "no instance is connected" in signed_in("config", "publish", "--wait", "5").stderr
 
 
 def test_a_gray_publish_waits_for_all_and_says_who_holds_it(

@@ -16,6 +16,8 @@ from qiantang.cli.session import Session
 from qiantang.kernel import errors, release, settings
 
 POLL_SECONDS = 0.5
+LISTED_SECONDS = 1.5
+"""How long an instance that just connected may be missing from the list: servers write it in batches."""
 
 RELEASES = Table[release.Release](
     noun="releases",
@@ -145,6 +147,13 @@ def wait(room: Room, published: release.Release, seconds: float, sleep: Callable
     ends = time.monotonic() + seconds
     shown = 0
     alive = _alive(room)
+    listed = time.monotonic() + min(seconds, LISTED_SECONDS)
+    while not alive and time.monotonic() < listed:
+        sleep(POLL_SECONDS)
+        alive = _alive(room)
+    if not alive:
+        talk.say("no instance is connected")
+        return
     with talk.progress(len(alive), "instances") as bar:
         while True:
             taken = [one for one in alive if _took(one, published)]
@@ -156,12 +165,15 @@ def wait(room: Room, published: release.Release, seconds: float, sleep: Callable
             if time.monotonic() > ends:
                 late = talk.names(one.instance.name for one in alive if not _took(one, published))
                 raise errors.DeadlineError(
-                    f"{len(taken)} of {len(alive)} instances took it in {seconds:g} s, not: {late}"
+                    f"{len(taken)} of {talk.count(len(alive), 'instance')} took it in {seconds:g} s, not: {late}"
                 )
             sleep(POLL_SECONDS)
             alive = _alive(room)
     chosen = [one.instance.name for one in alive if one.gray == published.gray]
-    talk.say(f"{len(alive)} instances took it" + (f", {len(chosen)} with the gray changes" if published.gray else ""))
+    talk.say(
+        f"{talk.count(len(alive), 'instance')} took it"
+        + (f", {len(chosen)} with the gray changes" if published.gray else "")
+    )
 
 
 def _alive(room: Room) -> list[release.InstanceStatus]:

@@ -100,6 +100,11 @@ def progress(total: int, label: str) -> Generator[Progress]:
         yield bar
 
 
+def count(number: int, noun: str) -> str:
+    """Say how many there are of something whose plural is regular."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def names(items: Iterable[str], most: int = 5) -> str:
     """Name a few of many."""
     known = list(items)

@@ -78,6 +78,11 @@ class Binding(Generic[M]):
         below = f", below {self.prefix}" if self.prefix else ""
         return f"{self.shape.name} (namespace {self.namespace}{below})"
 
+    def standing(self, value: M) -> dict[str, Any]:
+        """Give the attributes under which a model stands in a state: itself, and each field for a read in one step less."""
+        fields = {f"{self.slot}_{field}": getattr(value, field) for field in self.shape.fields}
+        return {self.slot: value, **fields}
+
     def part(self, data: Any) -> Any:
         """Give the part of a namespace's tree that the model is made of."""
         found = tree.get(data, self.prefix)
@@ -156,7 +161,7 @@ def _view(binding: Binding[Any]) -> View:
     """Make the view: a class of its own whose properties read through the box, in C."""
     shape = binding.shape
     members: dict[str, Any] = {
-        field: property(operator.attrgetter(f"{_BOX}.state.{binding.slot}.{field}")) for field in shape.fields
+        field: property(operator.attrgetter(f"{_BOX}.state.{binding.slot}_{field}")) for field in shape.fields
     }
     members["__slots__"] = ()
     members["__class__"] = property(lambda _self: shape.model)  # isinstance(view, Model) holds

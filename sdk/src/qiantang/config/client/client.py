@@ -97,7 +97,7 @@ class ConfigClient:
                 known = Binding(self, Shape(model), namespace, prefix, f"v{len(self._bindings)}")
                 if not isinstance(self.box.state, _Unopened):
                     current = self.current
-                    self.box.state = current.with_value(known.slot, current.value(known))
+                    self.box.state = current.with_value(known, current.value(known))
                 self._bindings[key] = known
             return cast("M", known.view)
 
@@ -304,7 +304,7 @@ class ConfigClient:
         with self._lock:
             late = list(self._bindings.values())[bound:]
             for binding in late:
-                following = following.with_value(binding.slot, following.value(binding))
+                following = following.with_value(binding, following.value(binding))
             self.box.state = following
             self._number += 1
 

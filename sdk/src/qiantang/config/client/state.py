@@ -26,7 +26,7 @@ class Held(NamedTuple):
 
 
 class State:
-    """One immutable moment. Models stand in it under the slots of their bindings."""
+    """One immutable moment. Models, and their fields, stand in it under the slots of their bindings."""
 
     def __init__(
         self,
@@ -66,10 +66,10 @@ class State:
         """Say whether the model stands in it already."""
         return binding.slot in self.__dict__
 
-    def with_value(self, slot: str, value: Any) -> State:
+    def with_value(self, binding: Binding[V], value: V) -> State:
         """Give the same moment with one more model."""
         values = {name: held for name, held in self.__dict__.items() if name not in _OWN}
-        return State(self.settings, self.namespaces, self.position, {**values, slot: value})
+        return State(self.settings, self.namespaces, self.position, {**values, **binding.standing(value)})
 
     def get(self, key: str, default: Any, namespace: str) -> Any:
         """Find a value by its dotted key; text becomes a bool, number or duration where the default is one.
@@ -141,7 +141,7 @@ def build(
     misfits: list[MismatchError] = []
     for binding in bindings:
         try:
-            values[binding.slot] = _value(binding, following, before)
+            values |= binding.standing(_value(binding, following, before))
         except MismatchError as error:
             misfits.append(error)
     if len(misfits) == 1:
@@ -167,7 +167,7 @@ def salvage(
     following = State(settings, hold(settings, before), position, {})
     for binding in bindings:
         try:
-            following = following.with_value(binding.slot, following.value(binding))
+            following = following.with_value(binding, following.value(binding))
         except MismatchError:
             continue
     return following

@@ -122,7 +122,7 @@ class GrayReleases:
                 gray=gray.id,
             )
             published = await publishing.append(session, self._parts, bundle, head, step)
-            return await publishing.read_back(session, published)
+            return published.release
 
         return await self._parts.database.write(work)
 
@@ -182,7 +182,7 @@ class GrayReleases:
                 return await ask(session, self._parts, principal, head, asked, bundle=bundle)
             order = Order(plan=wanted, texts=(), message=message)
             published = await self.carry_out(session, principal, bundle, head, order=order)
-            return release.PublishOutcome(release=await publishing.read_back(session, published))
+            return release.PublishOutcome(release=published.release)
 
         await self._parts.bodies(bundle).ready()
         return await self._parts.database.write(work)

@@ -14,6 +14,7 @@ from qiantang_server.kernel.access import Principal, Target
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.bodies import Bodies, SecretKeeper
 from qiantang_server.kernel.resources.directory import ApplicationDirectory, EveryApplication
+from qiantang_server.kernel.resources.facts import Facts
 from qiantang_server.kernel.resources.kinds import Kinds
 from qiantang_server.kernel.resources.state import Manifest, State
 
@@ -41,6 +42,7 @@ class Published:
     position: resource.Position
     state: State
     notice: int
+    release: release.Release
     contents: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
@@ -59,6 +61,11 @@ class Ground:
     clock: Callable[[], int] = wall_clock
     shared_clock: Callable[[storage.Session], Awaitable[int]] = database_clock
     published: Callable[[Published], None] = _nobody
+    facts: Facts = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin knowing nothing."""
+        self.facts = Facts(self.kinds)
 
     def bodies(self, bundle: resource.Bundle) -> Bodies:
         """Give what seals and opens the bundle's bodies."""
@@ -156,7 +163,7 @@ def changes_view(changes: Iterable[resource.Change]) -> list[dict[str, Any]]:
     return [wire.builtins(change) for change in changes]
 
 
-def release_view(row: store.Row) -> release.Release:
+def release_view(row: Any) -> release.Release:
     """Give a release row as it crosses the wire."""
     return release.Release(
         revision=row.revision,

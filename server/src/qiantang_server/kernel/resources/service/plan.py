@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from qiantang.kernel import errors, release, resource, wire
@@ -189,22 +190,27 @@ def require_base(bundle: resource.Bundle, plan: Plan, manifest: Manifest) -> Non
 
 
 async def links_of(
-    session: storage.Session, parts: Ground, bundle: resource.Bundle, key: int, manifest: Manifest
+    session: storage.Session,
+    parts: Ground,
+    bundle: resource.Bundle,
+    key: int,
+    manifest: Manifest,
+    *,
+    fresh: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[tuple[str, str]]:
     """Collect the (center, application) pairs that a manifest's resources link to, and keep to the bundle's limits.
+
+    `fresh` are contents at hand, by digest.
 
     Raises:
         TooLargeError: more resources, or more bytes, than the kinds allow in one bundle.
     """
-    contents = await store.read_contents(session, key, manifest.values())
     found: set[tuple[str, str]] = set()
     sizes: dict[str, tuple[int, int]] = {}
-    for (kind_name, _name), digest in manifest.items():
-        kind = parts.kinds.get(bundle.capability, kind_name)
-        body = contents[digest]
+    for kind_name, fact in await parts.facts.of(session, bundle.capability, key, manifest, fresh):
         count, size = sizes.get(kind_name, (0, 0))
-        sizes[kind_name] = (count + 1, size + len(body))
-        found.update(kind.links(ground_body(body)))
+        sizes[kind_name] = (count + 1, size + fact.size)
+        found.update(fact.links)
     for kind_name, (count, size) in sizes.items():
         limits = parts.kinds.get(bundle.capability, kind_name).limits
         if count > limits.bundle_count or size > limits.bundle_bytes:
@@ -214,8 +220,3 @@ async def links_of(
             )
     own = (bundle.scope.center, bundle.scope.application)
     return sorted(found - {own})
-
-
-def ground_body(body: bytes) -> Any:
-    """Read a stored body with its secrets sealed: enough for its links."""
-    return wire.decode(body, dict[str, Any])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -51,24 +52,21 @@ class Order:
 async def append(session: storage.Session, parts: Ground, bundle: resource.Bundle, head: Head, step: Step) -> Published:
     """Write the next revision of a locked bundle: release, head, outbox and audit together; told when durable."""
     position = resource.Position(epoch=head.position.epoch or 1, revision=head.position.revision + 1)
-    at = parts.clock()
-    await store.add_release(
-        session,
-        {
-            "bundle": head.key,
-            "revision": position.revision,
-            "epoch": position.epoch,
-            "action": step.action,
-            "author": step.author or step.principal.name or step.principal.id,
-            "approved_by": step.approved_by,
-            "message": step.message,
-            "created_at": at,
-            "from_revision": step.from_revision,
-            "gray": step.gray,
-            "changed": wire.encode(step.changed),
-            "state": wire.encode(step.state),
-        },
-    )
+    values = {
+        "bundle": head.key,
+        "revision": position.revision,
+        "epoch": position.epoch,
+        "action": step.action,
+        "author": step.author or step.principal.name or step.principal.id,
+        "approved_by": step.approved_by,
+        "message": step.message,
+        "created_at": parts.clock(),
+        "from_revision": step.from_revision,
+        "gray": step.gray,
+        "changed": wire.encode(step.changed),
+        "state": wire.encode(step.state),
+    }
+    await store.add_release(session, values)
     await store.move_head(session, head.key, position.epoch, position.revision)
     notice = await store.add_notice(session, head.key, position.epoch, position.revision)
     verb = "rollback" if step.action == "rollback" else "publish"
@@ -83,16 +81,10 @@ async def append(session: storage.Session, parts: Ground, bundle: resource.Bundl
             changes=[{"kind": kind, "name": name, "action": action} for kind, name, action in step.changed],
         ),
     )
-    published = Published(bundle, head.key, position, step.state, notice, step.contents)
+    made = ground.release_view(SimpleNamespace(**values))
+    published = Published(bundle, head.key, position, step.state, notice, made, step.contents)
     session.after_commit(lambda: parts.published(published))
     return published
-
-
-async def read_back(session: storage.Session, published: Published) -> release.Release:
-    """Give the release that this transaction wrote."""
-    row = await store.read_release(session, published.key, published.position.revision)
-    assert row is not None, "written in this transaction"  # noqa: S101
-    return ground.release_view(row)
 
 
 class Publishing:
@@ -137,7 +129,7 @@ class Publishing:
                 return await ask(session, self._parts, principal, head, asked, bundle=bundle)
             order = Order(plan=prepared.plan, texts=prepared.texts, message=command.message)
             published = await self.carry_out(session, principal, bundle, head, order=order)
-            return release.PublishOutcome(release=await read_back(session, published))
+            return release.PublishOutcome(release=published.release)
 
         return await self._parts.database.write(work)
 
@@ -159,11 +151,12 @@ class Publishing:
         await store.add_contents(session, head.key, contents)
         await store.drop_drafts(session, head.key, keys)
         if wanted.gray is None:
-            state = await self._released(session, bundle, head, wanted)
+            state = await self._released(session, bundle, head, wanted, fresh=contents)
             texts = [text for text in order.texts if (text[0], text[1]) in set(keys)]
             await store.index_texts(session, head.key, keys, texts)
         else:
-            state = await self._grayed(session, order.author or principal.name or principal.id, bundle, head, wanted)
+            author = order.author or principal.name or principal.id
+            state = await self._grayed(session, author, bundle, head, wanted, fresh=contents)
         step = Step(
             action="publish" if wanted.gray is None else "gray",
             principal=principal,
@@ -214,7 +207,7 @@ class Publishing:
                 from_revision=command.to_revision,
             )
             published = await append(session, self._parts, bundle, head, step)
-            return await read_back(session, published)
+            return published.release
 
         await self._parts.bodies(bundle).ready()
         return await self._parts.database.write(work)
@@ -241,18 +234,20 @@ class Publishing:
                 rows += [(kind_name, name, path, text) for path, text in texts]
         await store.index_texts(session, key, keys, rows)
 
-    async def _released(self, session: storage.Session, bundle: resource.Bundle, head: Head, wanted: Plan) -> State:
+    async def _released(
+        self, session: storage.Session, bundle: resource.Bundle, head: Head, wanted: Plan, *, fresh: Mapping[str, bytes]
+    ) -> State:
         manifest = dict(head.manifest)
         for line in wanted.lines:
             if line.digest:
                 manifest[line.key] = line.digest
             else:
                 manifest.pop(line.key, None)
-        links = await plan.links_of(session, self._parts, bundle, head.key, manifest)
+        links = await plan.links_of(session, self._parts, bundle, head.key, manifest, fresh=fresh)
         gray_links: list[tuple[str, str]] = []
         if head.state.gray is not None:  # lies over what is published now, links and all
             overlaid = states.overlay(manifest, head.state.gray)
-            gray_links = await plan.links_of(session, self._parts, bundle, head.key, overlaid)
+            gray_links = await plan.links_of(session, self._parts, bundle, head.key, overlaid, fresh=fresh)
         lines = states.items(manifest, head.state.items, head.position.revision + 1)
         return msgspec.structs.replace(head.state, items=lines, links=links, gray_links=gray_links)
 
@@ -263,6 +258,8 @@ class Publishing:
         bundle: resource.Bundle,
         head: Head,
         wanted: Plan,
+        *,
+        fresh: Mapping[str, bytes],
     ) -> State:
         running = head.state.gray
         put = {(item.kind, item.name): item.digest for item in running.put} if running else {}
@@ -288,7 +285,7 @@ class Publishing:
             authors=[(kind, name, who) for (kind, name), who in sorted(authors.items())],
         )
         manifest = states.overlay(head.manifest, gray)
-        links = await plan.links_of(session, self._parts, bundle, head.key, manifest)
+        links = await plan.links_of(session, self._parts, bundle, head.key, manifest, fresh=fresh)
         return msgspec.structs.replace(head.state, gray=gray, gray_links=links)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import timeit
 from pathlib import Path
 
 
@@ -13,6 +14,12 @@ def description() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     system = f"{platform.system()} {platform.release()}"
     return f"{_processor()}, {cores} cores, {memory:.0f} GB, {system}, Python {platform.python_version()}"
+
+
+def step_ns() -> float:
+    """Give the nanoseconds of one step of an empty loop, best of five: how fast this machine is just now, for comparing runs."""
+    steps = 1_000_000
+    return min(timeit.repeat("pass", number=steps, repeat=5)) / steps * 1e9
 
 
 def load() -> float:

@@ -44,8 +44,14 @@ def main(module: str, title: str, goals: Sequence[Goal], measurements: Sequence[
     print(f"{title}\n{machine.description()}; {time.strftime('%Y-%m-%d %H:%M')}; load {machine.load():.2f}", flush=True)
     for one in wanted:
         began = time.monotonic()
+        before, pace = machine.load(), machine.step_ns()
         _measure(module, one, figures)
-        print(f"  {one.name}: {time.monotonic() - began:.0f} s, load {machine.load():.2f}", file=sys.stderr, flush=True)
+        took = f"{time.monotonic() - began:.0f} s"
+        print(
+            f"  {one.name}: {took}; before it load {before:.2f} and {pace:.1f} ns for a step of an empty loop",
+            file=sys.stderr,
+            flush=True,
+        )
     for one in measurements:
         figures.miss(one.keys, f"left out: --only {' '.join(chosen.only or [])}")
     print(f"\n{figures.table(goals)}\n")

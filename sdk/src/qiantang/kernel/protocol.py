@@ -3,7 +3,7 @@
 | call | body → answer |
 |---|---|
 | POST /api/v1/identity/token | TokenRequest → Token |
-| POST /api/v1/watch/stream | StreamRequest → server-sent events: hello, notice, servers, gone, goodbye, and comments as heartbeat |
+| POST /api/v1/watch/stream | StreamRequest → server-sent events: hello, notice, delivery, servers, gone, goodbye |
 | POST /api/v1/watch/fetch | FetchRequest → Snapshot, Delta or Unchanged |
 | POST /api/v1/watch/acknowledge | Acknowledgement → 204 |
 """
@@ -80,12 +80,17 @@ class Held(wire.Wire, frozen=True):
 
 
 class StreamRequest(wire.Command, frozen=True):
-    """Open the stream of notices for an application's bundles of these capabilities."""
+    """Open the stream of notices for an application's bundles of these capabilities.
+
+    With `deliveries` a small release of the application's own comes as a Delta in place of its notice. One that does not fit what
+    is held is a notice all the same: it is fetched.
+    """
 
     scope: scope.Scope
     instance: scope.Instance
     capabilities: Annotated[list[scope.Name], msgspec.Meta(min_length=1, max_length=32)]
     held: Annotated[list[Held], msgspec.Meta(max_length=256)] = []
+    deliveries: bool = False
 
 
 class FetchRequest(wire.Command, frozen=True):

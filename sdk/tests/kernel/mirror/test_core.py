@@ -87,6 +87,61 @@ class Client:
         return self
 
 
+def delta(before: resource.Snapshot, after: resource.Snapshot) -> resource.Delta:
+    return resource.Delta(
+        bundle=after.bundle, position=after.position, base=before.digest, digest=after.digest, put=after.entries
+    )
+
+
+def test_a_delivery_that_continues_what_is_held_is_taken_without_a_fetch() -> None:
+    client = Client().running(5)
+    actions = client.core.delivered(client.now, delta(snapshot(CONFIG, 5), snapshot(CONFIG, 6)))
+    assert none(core.Fetch, actions)
+    apply = only(core.Apply, actions)
+    assert apply.snapshots[CONFIG] == snapshot(CONFIG, 6)
+    client.core.settled(client.now, apply, frozenset())
+    assert client.core.applied(CONFIG) == at(6)
+    assert client.core.fresh
+    again = client.core.delivered(client.now, delta(snapshot(CONFIG, 5), snapshot(CONFIG, 6)))
+    assert (none(core.Fetch, again), none(core.Apply, again)) == (True, True)
+    assert client.core.fresh
+
+
+def test_a_delivery_that_does_not_continue_what_is_held_is_a_notice() -> None:
+    client = Client().running(5)
+    fetch = only(core.Fetch, client.core.delivered(client.now, delta(snapshot(CONFIG, 6), snapshot(CONFIG, 7))))
+    assert fetch.at_least == at(7)
+    waiting = client.core.delivered(client.now, delta(snapshot(CONFIG, 5), snapshot(CONFIG, 8)))
+    assert none(core.Apply, waiting), "its fetch is under way"
+    apply = only(core.Apply, client.answer(fetch, snapshot(CONFIG, 8)))
+    assert apply.snapshots[CONFIG].position == at(8)
+    damaged = resource.Delta(bundle=CONFIG, position=at(9), base=snapshot(CONFIG, 8).digest, digest="of something else")
+    assert only(core.Fetch, client.core.delivered(client.now, damaged)).at_least == at(9)
+
+
+def test_a_delivery_of_the_past_or_of_another_application_is_nothing() -> None:
+    client = Client().running(5)
+    assert client.core.delivered(client.now, delta(snapshot(CONFIG, 3), snapshot(CONFIG, 4))) == []
+    assert client.core.delivered(client.now, delta(snapshot(SHARED, 5), snapshot(SHARED, 6))) == []
+
+
+def test_a_delivery_fetches_what_it_links_to_before_it_is_applied() -> None:
+    client = Client().running(5)
+    linked = resource.Delta(
+        bundle=CONFIG,
+        position=at(6),
+        base=snapshot(CONFIG, 5).digest,
+        digest=snapshot(CONFIG, 6).digest,
+        links=[SHARED],
+        put=snapshot(CONFIG, 6).entries,
+    )
+    actions = client.core.delivered(client.now, linked)
+    assert none(core.Apply, actions)
+    fetch = only(core.Fetch, actions)
+    assert fetch.bundle == SHARED
+    assert set(only(core.Apply, client.answer(fetch, snapshot(SHARED, 1))).snapshots) == {CONFIG, SHARED}
+
+
 def test_start_connects_then_fetches_once() -> None:
     client = Client()
     assert client.connects == [core.Connect(0.0)]

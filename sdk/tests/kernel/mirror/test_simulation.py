@@ -39,6 +39,18 @@ class Center:
         for bundle in BUNDLES:
             self.publish(bundle, 0, linked=False)
 
+    def delta(self, bundle: resource.Bundle) -> resource.Delta:
+        """Give what the stream brings: what turns the content before the current one into it."""
+        *before, current = self.history[bundle]
+        return resource.Delta(
+            bundle=bundle,
+            position=current.position,
+            base=before[-1].digest if before else "",
+            digest=current.digest,
+            links=current.links,
+            put=current.entries,
+        )
+
     def publish(self, bundle: resource.Bundle, content: int, *, linked: bool) -> resource.Notice:
         history = self.history[bundle]
         revision = history[-1].position.revision + 1 if history else 1
@@ -78,13 +90,14 @@ class Schedule:
         self.now = 0.0
         self.center = Center()
         self.core = core.Core([ROOT], random.Random(seed + 1), POLL)
-        self.notices: list[resource.Notice] = []
+        self.notices: list[resource.Notice | resource.Delta] = []
         self.answers: list[tuple[core.Fetch, resource.Delivery | errors.QiantangError]] = []
         self.offers: list[core.Apply] = []
         self.connected = False
         self.connecting = False
         self.highest: dict[resource.Bundle, resource.Position] = {}
         self.healed = False
+        self.delivered = 0
         self.take(self.core.start(self.now))
 
     def take(self, actions: list[core.Action]) -> None:
@@ -116,13 +129,18 @@ class Schedule:
         self.send(self.center.set_back(self.dice.choice(BUNDLES), self.dice.randrange(4)))
 
     def send(self, notice: resource.Notice) -> None:
+        told = notice if self.dice.random() < 0.4 else self.center.delta(notice.bundle)
         for _ in range(self.dice.choice((0, 1, 1, 2))):  # dropped, sent, doubled
-            self.notices.append(notice)
+            self.notices.append(told)
 
     def deliver_notice(self) -> None:
         if self.notices and self.connected:
-            notice = self.notices.pop(self.dice.randrange(len(self.notices)))
-            self.take(self.core.notice(self.now, notice))
+            told = self.notices.pop(self.dice.randrange(len(self.notices)))
+            if isinstance(told, resource.Delta):
+                self.delivered += 1
+                self.take(self.core.delivered(self.now, told))
+            else:
+                self.take(self.core.notice(self.now, told))
 
     def deliver_answer(self) -> None:
         if not self.answers:

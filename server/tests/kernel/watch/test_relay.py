@@ -18,6 +18,7 @@ from qiantang_server.kernel.coordination.adapters.database import DatabaseCoordi
 from qiantang_server.kernel.coordination.settings import CoordinationSettings
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.watch import relay as relays
+from qiantang_server.kernel.watch.delivery import Deliveries
 from qiantang_server.kernel.watch.heads import Heads
 from qiantang_server.kernel.watch.hub import Hub, Subscriber
 from server.tests.kernel.resources.notes import BUNDLE, Life, user
@@ -53,7 +54,15 @@ class Server:
     def __init__(self, life: Life, cache: Any, coordination: Any) -> None:
         self.hub = Hub()
         self.heads = Heads(life.parts, cache, ADA)
-        self.relay = relays.Relay(life.parts.database, self.heads, self.hub, cache, coordination, announce_first=True)
+        self.relay = relays.Relay(
+            life.parts.database,
+            self.heads,
+            self.hub,
+            cache=cache,
+            coordination=coordination,
+            deliveries=Deliveries(life.parts, self.heads, life.resources.gray, 1 << 20),
+            announce_first=True,
+        )
         self.subscriber = Subscriber([BUNDLE])
         self.hub.add(self.subscriber)
         life.parts.published = self.relay.published

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from qiantang.kernel import errors, protocol, resource, scope, wire
+from qiantang.kernel import errors, protocol, release, resource, scope, wire
 from qiantang_server.kernel.resources import store as resource_store
+from qiantang_server.kernel.watch import delivery
 from qiantang_server.kernel.watch.hub import Hub, Subscriber
 from server.tests.kernel.resources.notes import BUNDLE
 from server.tests.kernel.web.conftest import PEOPLE, Running
@@ -23,6 +24,12 @@ ADA = PEOPLE["owner"]
 async def fetch(running: Running, who: str = "owner", **more: Any) -> Any:
     body = {"instance": INSTANCE, "bundle": wire.builtins(BUNDLE), **more}
     return await running.call(who, "POST", "/api/v1/watch/fetch", json=body)
+
+
+async def told(running: Running, revision: int) -> None:
+    """Wait until the streams were told of a revision."""
+    while not running.watch.relay.has_told(BUNDLE, resource.Position(epoch=1, revision=revision)):
+        await asyncio.sleep(0.01)
 
 
 async def test_a_fetch_gives_all_then_nothing_new_then_the_difference(running: Running) -> None:
@@ -60,13 +67,72 @@ async def test_a_release_is_ready_before_its_instances_ask(running: Running, mon
         return await read(session, key, asked)
 
     monkeypatch.setattr(resource_store, "read_contents", counted)
-    while running.watch._warming:
-        await asyncio.sleep(0.01)
+    await told(running, 2)
     changed = (await fetch(running, have=first["digest"], at_least=[1, 2])).json()
     whole = (await fetch(running, at_least=[1, 2])).json()
     assert [entry[3] for entry in whole["entries"]] == [{"text": "two"}, {"text": "other"}]
     assert changed["digest"] == whole["digest"]
     assert asked == [], "what was published went by way of the database"
+
+
+class Streamed(Subscriber):
+    """A stream of the application that takes deliveries."""
+
+    __slots__ = ()
+
+    def __init__(self, place: scope.Scope = BUNDLE.scope) -> None:
+        super().__init__([BUNDLE], place=place, takes_deliveries=True)
+
+    async def said(self) -> tuple[str, bytes]:
+        """Give the next event: its name and data."""
+        name, data = (await self.take(5)).decode().removeprefix("event: ").strip().split("\ndata: ")
+        return name, data.encode()
+
+
+async def test_a_release_goes_out_with_its_notice_where_all_instances_get_the_same(running: Running) -> None:
+    life = running.life
+    await life.edit(ADA, "a", "one")
+    await life.edit(ADA, "b", "other")
+    await life.publish(ADA, 0)
+    await told(running, 1)
+    held = wire.decode((await fetch(running)).content, resource.Snapshot)
+    own, other = Streamed(), Streamed(scope.Scope.parse("acme/dev/trade/linked"))
+    for one in (own, other):
+        running.watch.hub.add(one)
+    await life.edit(ADA, "a", "two", password="secret word")
+    await life.publish(ADA, 1)
+    name, data = await own.said()
+    assert name == "delivery"
+    now = resource.apply_delta(held, wire.decode(data, resource.Delta))
+    fresh = wire.decode((await fetch(running)).content, resource.Snapshot)
+    assert now == fresh
+    assert (await other.said())[0] == "notice", "what is not public went to another application"
+    await life.edit(ADA, "a", "three")
+    await life.publish(ADA, 2)
+    following = resource.apply_delta(fresh, wire.decode((await own.said())[1], resource.Delta))
+    assert following is not None
+    assert following.position == resource.Position(epoch=1, revision=3)
+
+
+async def test_a_gray_release_and_a_large_one_are_noticed_and_fetched(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = running.life
+    await life.edit(ADA, "a", "one")
+    await life.publish(ADA, 0)
+    await told(running, 1)
+    await fetch(running)
+    own = Streamed()
+    running.watch.hub.add(own)
+    await life.edit(ADA, "a", "for some")
+    await life.publish(ADA, 1, gray=release.GrayRule(percent=50))
+    assert (await own.said())[0] == "notice"
+    await life.resources.gray.abort(ADA, BUNDLE, release.GrayEndCommand(expected_revision=2))
+    await own.said()
+    monkeypatch.setattr(delivery, "MAX_DELTA", 10)
+    await life.edit(ADA, "a", "two")
+    await life.publish(ADA, 3)
+    assert (await own.said())[0] == "notice"
 
 
 async def test_a_runaway_application_leaves_streams_for_others(
@@ -130,11 +196,10 @@ async def test_a_release_that_cannot_be_made_ready_is_fetched_all_the_same(
         raise errors.UnavailableError("away")
 
     running.watch.hub.add(Subscriber([BUNDLE]))
-    monkeypatch.setattr(running.watch.deliveries, "warm", away)
+    monkeypatch.setattr(running.watch.deliveries, "change", away)
     await running.life.edit(ADA, "a", "one")
     await running.life.publish(ADA, 0)
-    while running.watch._warming:
-        await asyncio.sleep(0.01)
+    await told(running, 1)
     assert (await fetch(running, at_least=[1, 1])).json()["position"] == [1, 1]
 
 

@@ -4,6 +4,7 @@ It has no clock and does no I/O: each input carries the time (seconds of any mon
 actions to take. What makes it right whatever the network does:
 
 - A notice is only a hint. It raises `wanted`; what is applied moves only when the swap is reported done.
+- A delivery on the stream is taken only where it continues exactly what is held; anywhere else it is a notice.
 - Every fetch says which position it wants at least; an older answer is never applied, but asked for again.
 - A bundle has one fetch at a time, so its answers cannot overtake each other.
 - Positions compare by epoch first: a restored history is newer though its revision is smaller.
@@ -242,6 +243,19 @@ class Core:
             if not track.confirmed:
                 track.due_at = now + self._pace.poll()
             track.confirmed = True
+        return self._step(now)
+
+    def delivered(self, now: float, delta: resource.Delta) -> list[Action]:
+        """The stream brought a release itself: taken where it continues what is held; anywhere else it is a notice."""
+        track = self._tracks.get(delta.bundle)
+        if track is None:
+            return []
+        snapshot = None
+        if track.held is not None and not (track.fetching or track.from_disk or track.problem is not None):
+            snapshot = resource.apply_delta(track.held, delta) if delta.position > track.held.position else None
+        if snapshot is None:
+            return self.notice(now, resource.Notice(bundle=delta.bundle, position=delta.position))
+        self._accept(track, snapshot, now)
         return self._step(now)
 
     def fetched(self, now: float, fetch: Fetch, delivery: resource.Delivery) -> list[Action]:

@@ -253,12 +253,14 @@ class Mirror:
             instance=self._instance,
             capabilities=self._capabilities,
             held=self._words.held(),
+            deliveries=True,
         )
         stream = Stream(
             self._uplink,
             self._announcer,
             connected=lambda hello: self._do(self._core.connected(_now(), hello.poll_seconds)),
             noticed=lambda notice: self._do(self._core.notice(_now(), notice)),
+            delivered=lambda delta: self._do(self._core.delivered(_now(), delta)),
             gone=lambda error: self._do(self._core.gone(_now(), error)),
         )
         error: errors.QiantangError | None = None

@@ -59,12 +59,14 @@ class Stream:
         *,
         connected: Callable[[protocol.Hello], None],
         noticed: Callable[[resource.Notice], None],
+        delivered: Callable[[resource.Delta], None],
         gone: Callable[[errors.GoneError], None],
     ) -> None:
         self._uplink = uplink
         self._announcer = announcer
         self._connected = connected
         self._noticed = noticed
+        self._delivered = delivered
         self._gone = gone
         self._greeted = False
 
@@ -89,6 +91,8 @@ class Stream:
     def _hear(self, event: Event) -> None:
         if event.name == "notice":
             self._noticed(wire.decode(event.data, resource.Notice))
+        elif event.name == "delivery":
+            self._delivered(wire.decode(event.data, resource.Delta))
         elif event.name == "hello":
             hello = wire.decode(event.data, protocol.Hello)
             self._greeted = True

@@ -21,6 +21,9 @@ from qiantang_server.kernel.resources.service.ground import Ground
 from qiantang_server.kernel.watch.heads import Heads, Known
 
 GZIP_FROM = 1024
+MAX_DELTA = 64 << 10
+"""Largest delta that goes out on the streams themselves: beyond it each instance fetches, compressed and in its own time."""
+MAX_LAST = 10_000
 
 
 class MissingContentError(errors.UnavailableError):
@@ -132,6 +135,7 @@ class Deliveries:
         self._gray = gray
         self._cache = SizedCache(cache_bytes)
         self._shared = Shared()
+        self._last: OrderedDict[resource.Bundle, str] = OrderedDict()
 
     async def fetch(self, request: protocol.FetchRequest, *, public_only: bool) -> Answer:
         """Give the bundle as `request.instance` gets it, not older than asked; a delta where that is smaller.
@@ -151,6 +155,8 @@ class Deliveries:
             async def make() -> Answer:
                 snapshot = await self._snapshot(request.bundle, known, grayed=grayed, public_only=public_only)
                 made = await self._answer(snapshot, request.have, known.key)
+                if known.state.gray is None and not public_only:
+                    self._got(request.bundle, known.key, snapshot)
                 self._cache.put(key, made)
                 return made
 
@@ -161,17 +167,38 @@ class Deliveries:
                 raise
         return answer
 
-    async def warm(self, bundle: resource.Bundle, known: Known, contents: Mapping[str, bytes]) -> None:
-        """Have a release ready before its instances ask for it: all of them wait for the first otherwise.
+    async def change(
+        self, bundle: resource.Bundle, known: Known, contents: Mapping[str, bytes] = MappingProxyType({})
+    ) -> bytes | None:
+        """Give the encoded delta from what instances got last to a release; None where it is not the same for all of them,
+        where nothing is known of what they got, or where it is large. What they may fetch is ready afterwards.
 
-        `contents` is what it brought, by digest; the database is asked only for what is neither there nor remembered.
+        `contents` is what the release brought, by digest; the database is asked only for what is neither there nor remembered.
 
         Raises:
             UnavailableError: the database is needed and away.
         """
+        before = self._last.get(bundle, "")
         await self._ready(bundle, known.key, known.state.manifest(with_gray=False), contents)
         if known.state.gray is not None:
             await self._ready(bundle, known.key, known.state.manifest(with_gray=True), contents)
+            return None
+        snapshot = await self._snapshot(bundle, known, grayed=False, public_only=False)
+        base: Whole | None = self._cache.get(("whole", known.key, before))
+        self._got(bundle, known.key, snapshot)
+        if base is None:
+            return None
+        answer = Answer.of(delta_between(base.snapshot, snapshot))
+        self._cache.put(("answer", bundle, known.key, known.position, False, False, before), answer)
+        return answer.body if len(answer.body) <= MAX_DELTA else None
+
+    def _got(self, bundle: resource.Bundle, key: int, snapshot: resource.Snapshot) -> None:
+        """Remember what instances of the bundle's own application have now, where no gray release sets some apart."""
+        self._cache.put(("whole", key, snapshot.digest), Whole(snapshot))
+        self._last[bundle] = snapshot.digest
+        self._last.move_to_end(bundle)
+        if len(self._last) > MAX_LAST:
+            self._last.popitem(last=False)
 
     async def snapshot(
         self, bundle: resource.Bundle, instance: scope.Instance, *, public_only: bool = False

@@ -20,17 +20,20 @@ HEARTBEAT = b": beat\n\n"
 class Subscriber:
     """One stream. Notices of one bundle replace each other while they wait, so what waits is bounded by its bundles."""
 
-    __slots__ = ("_frames", "_pending", "_wake", "admitted", "bundles", "closed", "place")
+    __slots__ = ("_frames", "_pending", "_wake", "admitted", "bundles", "closed", "place", "takes_deliveries")
 
     def __init__(
         self,
         bundles: Iterable[resource.Bundle],
         admitted: Callable[[], Awaitable[object]] | None = None,
         place: scope.Scope | None = None,
+        *,
+        takes_deliveries: bool = False,
     ) -> None:
         self.bundles = set(bundles)
         self.admitted = admitted
         self.place = place
+        self.takes_deliveries = takes_deliveries
         self.closed = False
         self._pending: dict[resource.Bundle, tuple[resource.Position, bytes]] = {}
         self._frames: list[bytes] = []
@@ -125,14 +128,20 @@ class Hub:
                 subscriber.bundles.add(bundle)
                 self._watching.setdefault(bundle, set()).add(subscriber)
 
-    def notice(self, bundle: resource.Bundle, position: resource.Position) -> int:
-        """Tell every stream that watches the bundle; give how many."""
+    def notice(self, bundle: resource.Bundle, position: resource.Position, delta: bytes | None = None) -> int:
+        """Tell every stream that watches the bundle; give how many.
+
+        `delta`, encoded, goes in place of the notice to streams of the bundle's own application that take deliveries: others
+        may see its public part alone.
+        """
         watching = self._watching.get(bundle)
         if not watching:
             return 0
         notice = frame("notice", protocol_notice(bundle, position))
+        delivery = notice if delta is None else b"event: delivery\ndata: " + delta + b"\n\n"
         for subscriber in watching:
-            subscriber.notify(bundle, position, notice)
+            own = subscriber.takes_deliveries and subscriber.place == bundle.scope
+            subscriber.notify(bundle, position, delivery if own else notice)
         return len(watching)
 
     def is_watched(self, bundle: resource.Bundle) -> bool:

@@ -7,10 +7,12 @@ because the next sweep of any server does the rest.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from types import MappingProxyType
 
 from qiantang.kernel import errors, resource
 from qiantang_server.kernel import storage
@@ -18,7 +20,7 @@ from qiantang_server.kernel.cache.port import ReleaseCache
 from qiantang_server.kernel.coordination.port import Coordination
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.service.ground import Published
-from qiantang_server.kernel.watch.delivery import links_of
+from qiantang_server.kernel.watch.delivery import Deliveries, links_of
 from qiantang_server.kernel.watch.heads import Heads, Known
 from qiantang_server.kernel.watch.hub import Hub
 
@@ -42,11 +44,13 @@ class Relay:
         database: storage.Database,
         heads: Heads,
         hub: Hub,
+        *,
         cache: ReleaseCache,
         coordination: Coordination,
-        *,
+        deliveries: Deliveries,
         announce_first: bool,
     ) -> None:
+        self._deliveries = deliveries
         self._announce_first = announce_first
         self._database = database
         self._heads = heads
@@ -81,7 +85,7 @@ class Relay:
             self._wake.clear()
             while self._fresh:
                 one = self._fresh.popleft()
-                await self._relay(one.bundle, Known.of(one), one.notice)
+                await self._relay(one.bundle, Known.of(one), one.notice, one.contents)
             if time.monotonic() - swept >= SWEEP_SECONDS:
                 await self.sweep()
                 swept = time.monotonic()
@@ -106,20 +110,35 @@ class Relay:
                 self._complain("a notice in the outbox could not be relayed", error)
         return finished
 
-    async def _relay(self, bundle: resource.Bundle, known: Known, notice: int) -> bool:
+    async def _relay(
+        self,
+        bundle: resource.Bundle,
+        known: Known,
+        notice: int,
+        contents: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> bool:
+        change = asyncio.create_task(self._change(bundle, known, contents), name="watch-change")
+        try:
+            return await self._carry(bundle, known, notice, change)
+        finally:
+            change.cancel()
+
+    async def _carry(
+        self, bundle: resource.Bundle, known: Known, notice: int, change: asyncio.Task[bytes | None]
+    ) -> bool:
         done = await self._step("the release cache", self._to_cache(bundle, known))
         if not self._announce_first:
-            self._tell(bundle, known)
+            self._tell(bundle, known, await change)
         done &= await self._step("the coordination service", self._coordination.announce(str(bundle), known.position))
         if self._announce_first:
-            self._tell(bundle, known)
+            self._tell(bundle, known, await change)
         if done:
             done = await self._step(
                 "the outbox", self._database.write(lambda session: store.finish_notices(session, [notice]))
             )
         return done
 
-    def _tell(self, bundle: resource.Bundle, known: Known) -> None:
+    def _tell(self, bundle: resource.Bundle, known: Known, delta: bytes | None) -> None:
         """Tell the streams once: while a part is away the same notice is swept up every second."""
         if self.has_told(bundle, known.position):
             return
@@ -128,7 +147,19 @@ class Relay:
         if len(self._told) > MAX_TOLD:
             self._told.popitem(last=False)
         self._hub.watch_links(bundle, links_of(bundle, known.state))
-        self._hub.notice(bundle, known.position)
+        self._hub.notice(bundle, known.position, delta)
+
+    async def tell(self, bundle: resource.Bundle, known: Known) -> None:
+        """Tell the streams of a position that another server announced."""
+        self._hub.notice(bundle, known.position, await self._change(bundle, known))
+
+    async def _change(
+        self, bundle: resource.Bundle, known: Known, contents: Mapping[str, bytes] = MappingProxyType({})
+    ) -> bytes | None:
+        if self._hub.is_watched(bundle):
+            with contextlib.suppress(errors.QiantangError):  # then it is fetched, and whoever fetches hears why not
+                return await self._deliveries.change(bundle, known, contents)
+        return None
 
     async def _to_cache(self, bundle: resource.Bundle, known: Known) -> None:
         await self._cache.put_release(str(bundle), known.position, self._heads.encoded(known))

@@ -15,7 +15,7 @@ from qiantang_server.kernel.coordination.port import Coordination
 from qiantang_server.kernel.resources import Resources
 from qiantang_server.kernel.resources.service.ground import Published
 from qiantang_server.kernel.watch.delivery import Deliveries, links_of
-from qiantang_server.kernel.watch.heads import Heads, Known
+from qiantang_server.kernel.watch.heads import Heads
 from qiantang_server.kernel.watch.hub import Hub, Subscriber
 from qiantang_server.kernel.watch.instances import Instances
 from qiantang_server.kernel.watch.relay import Relay
@@ -49,11 +49,18 @@ class Watch:
         self.heads = Heads(parts, cache, principal)
         self.deliveries = Deliveries(parts, self.heads, resources.gray, settings.cache_bytes)
         self.instances = Instances(parts.database, node, parts.clock)
-        self.relay = Relay(parts.database, self.heads, self.hub, cache, coordination, announce_first=announce_first)
+        self.relay = Relay(
+            parts.database,
+            self.heads,
+            self.hub,
+            cache=cache,
+            coordination=coordination,
+            deliveries=self.deliveries,
+            announce_first=announce_first,
+        )
         self._coordination = coordination
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[str] = []
-        self._warming: set[asyncio.Task[None]] = set()
         parts.published = self._published
 
     async def __aenter__(self) -> Watch:
@@ -70,10 +77,9 @@ class Watch:
 
     async def __aexit__(self, *_: object) -> None:
         """Stop the loops, after what instances said is written."""
-        tasks = [*self._tasks, *self._warming]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(errors.QiantangError):
             await self.instances.flush()
 
@@ -146,16 +152,6 @@ class Watch:
     def _published(self, published: Published) -> None:
         """Hear of a committed position; called on the loop, right after the commit."""
         self.relay.published(published)
-        if self.hub.is_watched(published.bundle):
-            task = asyncio.create_task(self._warm(published), name="watch-warm")
-            self._warming.add(task)
-            task.add_done_callback(self._warming.discard)
-
-    async def _warm(self, published: Published) -> None:
-        try:
-            await self.deliveries.warm(published.bundle, Known.of(published), published.contents)
-        except errors.QiantangError as error:
-            log.debug("a release was not made ready; fetching does it", extra={"reason": error.detail})
 
     async def _hear(self) -> None:
         async for key, position in self._coordination.watch():
@@ -177,6 +173,9 @@ class Watch:
             with contextlib.suppress(errors.QiantangError):
                 known = await self.heads.get(bundle, position)
                 self.hub.watch_links(bundle, links_of(bundle, known.state))
+                if known.position == position:
+                    await self.relay.tell(bundle, known)
+                    return
         self.hub.notice(bundle, position)
 
     async def _recheck(self) -> None:

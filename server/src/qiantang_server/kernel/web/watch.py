@@ -95,7 +95,7 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
     async def admitted() -> None:
         _require(await authenticator.authenticate(presented), request.scope)
 
-    subscriber = Subscriber(await watch.bundles(request), admitted, request.scope)
+    subscriber = Subscriber(await watch.bundles(request), admitted, request.scope, takes_deliveries=request.deliveries)
     held = await watch.received(request.scope, request.held)
     watch.hub.add(subscriber)
     key = watch.instances.arrive(request.scope, request.instance, held)

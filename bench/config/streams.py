@@ -2,7 +2,7 @@
 
 First order: {"host", "port", "source", "application": options of an App, "prefix", "count"}. Each client gets a token of its
 own, fetches what is there, and opens its stream; then it answers {"open": n, "seconds": s}. Later orders: {"release": true}
-awaits a release, which each client hears of on its stream, fetches on a new connection and acknowledges; the answer is
+awaits a release, which each client gets on its stream, or hears of there and fetches, and then acknowledges; the answer is
 {"taken": n, "at": [nanoseconds], "acknowledged_at": ns of the last}. {"count": true} is answered {"open": n}.
 """
 
@@ -76,7 +76,7 @@ class Client:
         self.instance = scope.Instance(name=name, host="bench", process=1)
         self.token = ""
         self.held: resource.Position = resource.NOWHERE
-        self.digest = ""
+        self.snapshot: resource.Snapshot | None = None
         self.line: Writer | None = None  # kept: without it the stream would be closed
         self.listening: asyncio.Task[None] | None = None
 
@@ -91,7 +91,11 @@ class Client:
             writer.close()
         reader, self.line = await self.crowd.connect()
         request = protocol.StreamRequest(
-            scope=self.crowd.place, instance=self.instance, capabilities=["config"], held=[self._word()]
+            scope=self.crowd.place,
+            instance=self.instance,
+            capabilities=["config"],
+            held=[self._word()],
+            deliveries=True,
         )
         self.line.write(self._spelled(protocol.STREAM_PATH, request, "text/event-stream"))
         head = await reader.readuntil(b"\r\n\r\n")
@@ -105,7 +109,11 @@ class Client:
         try:
             while True:
                 line = await reader.readuntil(b"\n")
-                if line.startswith(b"data: ") and b'"position"' in line:
+                if line.startswith(b'data: {"shape":"delta"'):
+                    delta = wire.decode(line[6:].strip(), resource.Delta)
+                    if not await self._applied(delta):
+                        await self._follow(delta.position)
+                elif line.startswith(b"data: ") and b'"position"' in line:
                     notice = wire.decode(line[6:].strip(), resource.Notice)
                     if notice.position > self.held:
                         await self._follow(notice.position)
@@ -114,6 +122,22 @@ class Client:
         finally:
             self.crowd.open -= 1
             self.crowd.changed.set()
+
+    async def _applied(self, delta: resource.Delta) -> bool:
+        """Take a delivery as a mirror does; give whether it continued what is held."""
+        snapshot = resource.apply_delta(self.snapshot, delta) if self.snapshot is not None else None
+        if snapshot is None:
+            return False
+        self.held, self.snapshot = snapshot.position, snapshot
+        self.crowd.taken.append(time.monotonic_ns())
+        reader, writer = await self.crowd.connect()
+        try:
+            await self._exchange(reader, writer, protocol.ACKNOWLEDGE_PATH, self._acknowledgement())
+        finally:
+            writer.close()
+        self.crowd.acknowledged_at.append(time.monotonic_ns())
+        self.crowd.changed.set()
+        return True
 
     async def _follow(self, position: resource.Position) -> None:
         for attempt in range(TRIES):
@@ -136,13 +160,17 @@ class Client:
             instance=self.instance,
             bundle=self.crowd.bundle,
             at_least=position,
-            have=self.digest,
+            have=self.snapshot.digest if self.snapshot is not None else "",
             have_position=self.held,
         )
         delivery = _delivery.decode(await self._exchange(reader, writer, protocol.FETCH_PATH, request))
         if delivery.position < position:
             raise ConnectionError(f"got {delivery.position} instead of {position}")
-        self.held, self.digest = delivery.position, delivery.digest
+        if isinstance(delivery, resource.Delta) and self.snapshot is not None:
+            self.snapshot = resource.apply_delta(self.snapshot, delivery)
+        elif isinstance(delivery, resource.Snapshot):
+            self.snapshot = delivery
+        self.held = delivery.position
 
     async def _exchange(self, reader: Reader, writer: Writer, path: str, body: msgspec.Struct) -> bytes:
         writer.write(self._spelled(path, body, "application/json"))
@@ -162,7 +190,7 @@ class Client:
         return head.encode() + content
 
     def _word(self) -> protocol.Held:
-        return protocol.Held(bundle=self.crowd.bundle, position=self.held, digest=self.digest)
+        return protocol.Held(bundle=self.crowd.bundle, position=self.held)
 
     def _acknowledgement(self) -> protocol.Acknowledgement:
         return protocol.Acknowledgement(scope=self.crowd.place, instance=self.instance, held=[self._word()])

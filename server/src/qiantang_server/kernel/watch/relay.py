@@ -162,8 +162,11 @@ class Relay:
         return None
 
     async def _to_cache(self, bundle: resource.Bundle, known: Known) -> None:
-        await self._cache.put_release(str(bundle), known.position, self._heads.encoded(known))
-        await self._cache.set_head(str(bundle), known.position)
+        # side by side: a head whose release is not there yet is read from the database
+        await asyncio.gather(
+            self._cache.put_release(str(bundle), known.position, self._heads.encoded(known)),
+            self._cache.set_head(str(bundle), known.position),
+        )
 
     async def _step(self, what: str, doing: Awaitable[object]) -> bool:
         try:

@@ -97,9 +97,11 @@ async def head(session: storage.Session, bundle: resource.Bundle) -> Head:
     return Head(0, resource.NOWHERE, EMPTY) if row is None else await head_of(session, row)
 
 
-async def head_of(session: storage.Session, row: store.Row) -> Head:
-    """Read the state that a bundle's row points to."""
+async def head_of(session: storage.Session, row: store.Row, known: Head | None = None) -> Head:
+    """Read the state that a bundle's row points to; one that is `known` at this very position is not read again."""
     position = resource.Position(epoch=row.epoch, revision=row.revision)
+    if known is not None and (known.key, known.position) == (row.id, position):
+        return known
     return Head(row.id, position, await state_at(session, row.id, row.revision))
 
 

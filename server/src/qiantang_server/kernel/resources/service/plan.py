@@ -13,7 +13,7 @@ from qiantang_server.kernel import storage
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.kinds import Kinds
 from qiantang_server.kernel.resources.service import ground
-from qiantang_server.kernel.resources.service.ground import Ground
+from qiantang_server.kernel.resources.service.ground import Ground, Head
 from qiantang_server.kernel.resources.state import Key, Manifest
 
 Text = tuple[str, str, str, str]
@@ -77,7 +77,7 @@ class Prepared:
     """A plan with what the checks found on the way: stored bodies, problems, and rows for the search."""
 
     plan: Plan
-    position: resource.Position
+    head: Head
     bodies: dict[str, bytes] = field(default_factory=dict[str, bytes])
     problems: list[release.LocatedProblem] = field(default_factory=list[release.LocatedProblem])
     texts: list[Text] = field(default_factory=list[Text])
@@ -128,7 +128,7 @@ async def prepare(
         )
         for row in rows
     ]
-    prepared = Prepared(Plan(lines=lines, gray=gray), current.position)
+    prepared = Prepared(Plan(lines=lines, gray=gray), current)
     bodies = parts.bodies(bundle)
     await bodies.ready()
     opened = {

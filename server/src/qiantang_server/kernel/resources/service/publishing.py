@@ -113,7 +113,7 @@ class Publishing:
                 "the gray rule fits no instance: give labels, instances, a percent or a count"
             )
         prepared = await plan.prepare(self._parts, bundle, only=command.only, gray=command.gray)
-        ground.require_revision(bundle, prepared.position, command.expected_revision)
+        ground.require_revision(bundle, prepared.head.position, command.expected_revision)
         if not prepared.plan.lines:
             raise errors.ConflictError(f"{bundle} has no drafts: there is nothing to publish")
         prepared.require_valid()
@@ -121,7 +121,7 @@ class Publishing:
         async def work(session: storage.Session) -> release.PublishOutcome:
             await self._parts.directory.require_application(session, bundle.scope)
             row = await store.lock_bundle(session, bundle, self._parts.clock())
-            head = await ground.head_of(session, row)
+            head = await ground.head_of(session, row, known=prepared.head)
             ground.require_revision(bundle, head.position, command.expected_revision)
             waits = await self._parts.directory.needs_approval(session, bundle.scope)
             if waits or command.at is not None:

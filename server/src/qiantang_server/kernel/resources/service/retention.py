@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from qiantang.kernel import wire
 from qiantang_server.kernel import storage
-from qiantang_server.kernel.resources import store
+from qiantang_server.kernel.resources import retention_store, store
 from qiantang_server.kernel.resources.service.ground import Ground
 from qiantang_server.kernel.resources.service.plan import Plan
 from qiantang_server.kernel.resources.service.requests import OPEN
@@ -44,7 +44,7 @@ class Retention:
         found, after = Pruned(), 0
         while True:
             async with self._parts.database.reading() as session:
-                keys = await store.prunable(
+                keys = await retention_store.prunable(
                     session, kept=kept, until=until, open_states=OPEN, after=after, limit=BUNDLES_AT_ONCE
                 )
             for key in keys:
@@ -57,11 +57,13 @@ class Retention:
         async def work(session: storage.Session) -> Pruned:
             # publishing, the only one that adds contents, waits for this lock
             await store.lock_bundle_by_id(session, key)
-            revisions = await store.drop_releases(session, key, kept=kept, until=until, limit=REVISIONS_AT_ONCE)
-            requests = await store.drop_requests(session, key, until=until, open_states=OPEN)
+            revisions = await retention_store.drop_releases(
+                session, key, kept=kept, until=until, limit=REVISIONS_AT_ONCE
+            )
+            requests = await retention_store.drop_requests(session, key, until=until, open_states=OPEN)
             if not (revisions or requests):
                 return Pruned()
-            contents = await store.keep_contents(session, key, await _referred(session, key))
+            contents = await retention_store.keep_contents(session, key, await _referred(session, key))
             return Pruned(revisions, requests, contents)
 
         found = Pruned()
@@ -78,7 +80,7 @@ async def _referred(session: storage.Session, key: int) -> set[str]:
     for row in await store.list_requests(session, key, OPEN, 1 << 30):
         for line in wire.decode(bytes(row.plan), Plan).lines:
             digests |= {line.base, line.digest}
-    async for body in store.each_state(session, key):
+    async for body in retention_store.each_state(session, key):
         state = wire.decode(body, State)
         lines = [*state.items, *(state.gray.put if state.gray else [])]
         digests |= {line.digest for line in lines}

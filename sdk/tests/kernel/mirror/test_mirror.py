@@ -300,7 +300,7 @@ async def test_starts_from_disk_without_a_server_then_catches_up(plane: FakeCont
     plane.restart()
     await until(lambda: content(second.view, plane) == 2)
     assert second.view.source == "center"
-    assert heard.heard == [(None, 1), (1, 2)]
+    await until(lambda: heard.heard == [(None, 1), (1, 2)])  # listeners are told after the swap
     await second.close()
 
 

@@ -80,6 +80,11 @@ class Client:
         self.line: Writer | None = None  # kept: without it the stream would be closed
         self.listening: asyncio.Task[None] | None = None
 
+    @property
+    def digest(self) -> str:
+        """What it holds, by its digest."""
+        return self.snapshot.digest if self.snapshot is not None else ""
+
     async def start(self) -> None:
         """Prove, fetch, acknowledge on one connection; then open the stream on its own."""
         reader, writer = await self.crowd.connect()
@@ -160,7 +165,7 @@ class Client:
             instance=self.instance,
             bundle=self.crowd.bundle,
             at_least=position,
-            have=self.snapshot.digest if self.snapshot is not None else "",
+            have=self.digest,
             have_position=self.held,
         )
         delivery = _delivery.decode(await self._exchange(reader, writer, protocol.FETCH_PATH, request))
@@ -190,7 +195,7 @@ class Client:
         return head.encode() + content
 
     def _word(self) -> protocol.Held:
-        return protocol.Held(bundle=self.crowd.bundle, position=self.held)
+        return protocol.Held(bundle=self.crowd.bundle, position=self.held, digest=self.digest)
 
     def _acknowledgement(self) -> protocol.Acknowledgement:
         return protocol.Acknowledgement(scope=self.crowd.place, instance=self.instance, held=[self._word()])

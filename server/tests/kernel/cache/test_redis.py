@@ -8,19 +8,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from qiantang.kernel import errors
 from qiantang.kernel.resource import Position
 from qiantang.kernel.settings import Secret
-from qiantang_server.kernel import adapters
 from qiantang_server.kernel.cache.adapters.redis import RedisReleaseCache
 from qiantang_server.kernel.cache.breaker import Breaker
 from qiantang_server.kernel.cache.choice import choose
 from qiantang_server.kernel.cache.settings import CacheSettings
 from qiantang_server.kernel.cache.testing import LIMIT, ReleaseCacheConformance, at, fresh_key
+from server.tests.kernel.test_adapters import context
 
 KEY = b"k" * 32
 
@@ -236,20 +236,16 @@ async def test_it_opens_while_redis_is_away(redis_factory, caplog: pytest.LogCap
         assert await until_back(cache, "k") is None
 
 
-def context(settings: CacheSettings) -> adapters.Context:
-    return adapters.Context(settings={"cache": settings}, database=cast("Any", None), seal_key=KEY)
-
-
 def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "redis"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(errors.MissingExtraError, match=r"pip install 'qiantang-server\[redis\]'"):
-        choose(context(CacheSettings(redis=Secret("redis://127.0.0.1:1"))))
+        choose(context(cache=CacheSettings(redis=Secret("redis://127.0.0.1:1"))))
 
 
 def test_an_address_that_is_none_is_refused_without_its_password() -> None:
     with pytest.raises(errors.MisconfiguredError, match=r"cache\.redis") as caught:
-        choose(context(CacheSettings(redis=Secret("http://user:s3cret@host"))))
+        choose(context(cache=CacheSettings(redis=Secret("http://user:s3cret@host"))))
     assert "s3cret" not in str(caught.value)
     assert "s3cret" not in repr(CacheSettings(redis=Secret("redis://user:s3cret@host")))

@@ -15,7 +15,6 @@ import pytest
 from qiantang.kernel import errors
 from qiantang.kernel.resource import Position
 from qiantang.kernel.settings import Secret
-from qiantang_server.kernel import adapters
 from qiantang_server.kernel.coordination.adapters.zookeeper import ZooKeeperCoordination
 from qiantang_server.kernel.coordination.adapters.zookeeper import announcements as announcements_module
 from qiantang_server.kernel.coordination.adapters.zookeeper.announcements import unread
@@ -31,6 +30,7 @@ from qiantang_server.kernel.coordination.testing import (
     until,
     until_true,
 )
+from server.tests.kernel.test_adapters import context
 
 from .conftest import Opened
 
@@ -344,16 +344,12 @@ async def test_a_forked_child_is_refused(open_one: OpenOne, monkeypatch: pytest.
         await here.read(fresh_key())
 
 
-def context(settings: CoordinationSettings) -> adapters.Context:
-    return adapters.Context(settings={"coordination": settings}, database=cast("Any", None), seal_key=b"")
-
-
 def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "kazoo"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "kazoo", None)
     with pytest.raises(errors.MissingExtraError, match=r"pip install 'qiantang-server\[zookeeper\]'"):
-        choose(context(CoordinationSettings(zookeeper="127.0.0.1:1")))
+        choose(context(coordination=CoordinationSettings(zookeeper="127.0.0.1:1")))
 
 
 def test_an_acl_without_credentials_is_refused() -> None:

@@ -178,9 +178,8 @@ async def test_what_a_server_announced_itself_is_told_once(running: Running) -> 
     running.watch.hub.add(stream)
     await running.life.edit(ADA, "a", "one")
     await running.life.publish(ADA, 0)
+    await told(running, 1)
     first = resource.Position(epoch=1, revision=1)
-    while not running.watch.relay.has_told(BUNDLE, first):
-        await asyncio.sleep(0.01)
     await running.watch._moved(BUNDLE, first)
     assert stream.noticed == [first]
     newer = resource.Position(epoch=1, revision=2)  # of another server

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -156,7 +156,7 @@ class Deliveries:
                 snapshot = await self._snapshot(request.bundle, known, grayed=grayed, public_only=public_only)
                 made = await self._answer(snapshot, request.have, known.key)
                 if known.state.gray is None and not public_only:
-                    self._got(request.bundle, known.key, snapshot)
+                    self._got(request.bundle, snapshot.digest)
                 self._cache.put(key, made)
                 return made
 
@@ -185,17 +185,20 @@ class Deliveries:
             return None
         snapshot = await self._snapshot(bundle, known, grayed=False, public_only=False)
         base: Whole | None = self._cache.get(("whole", known.key, before))
-        self._got(bundle, known.key, snapshot)
+        self._cache.put(("whole", known.key, snapshot.digest), Whole(snapshot))
+        self._got(bundle, snapshot.digest)
         if base is None:
             return None
-        answer = Answer.of(delta_between(base.snapshot, snapshot))
+        delta = delta_between(base.snapshot, snapshot)
+        if _content_bytes(delta.put) > MAX_DELTA:  # encoding it would hold up every other stream
+            return None
+        answer = Answer.of(delta)
         self._cache.put(("answer", bundle, known.key, known.position, False, False, before), answer)
         return answer.body if len(answer.body) <= MAX_DELTA else None
 
-    def _got(self, bundle: resource.Bundle, key: int, snapshot: resource.Snapshot) -> None:
+    def _got(self, bundle: resource.Bundle, digest: str) -> None:
         """Remember what instances of the bundle's own application have now, where no gray release sets some apart."""
-        self._cache.put(("whole", key, snapshot.digest), Whole(snapshot))
-        self._last[bundle] = snapshot.digest
+        self._last[bundle] = digest
         self._last.move_to_end(bundle)
         if len(self._last) > MAX_LAST:
             self._last.popitem(last=False)
@@ -278,6 +281,7 @@ class Deliveries:
         return found
 
     async def _answer(self, snapshot: resource.Snapshot, have: str, key: int) -> Answer:
+        self._cache.put(("whole", key, snapshot.digest), Whole(snapshot))
         if have and have == snapshot.digest:
             return Answer.of(
                 resource.Unchanged(
@@ -285,14 +289,17 @@ class Deliveries:
                 )
             )
         base: Whole | None = self._cache.get(("whole", key, have)) if have else None
-        self._cache.put(("whole", key, snapshot.digest), Whole(snapshot))
         # compressing megabytes would hold up every other stream
-        size = sum(len(bytes(entry.content)) for entry in snapshot.entries)
+        size = _content_bytes(snapshot.entries)
         full = await ground.aside(size, Answer.of, snapshot)
         if base is None:
             return full
         delta = await ground.aside(size, Answer.of, delta_between(base.snapshot, snapshot))
         return delta if len(delta.body) < len(full.body) else full
+
+
+def _content_bytes(entries: Iterable[resource.Entry]) -> int:
+    return sum(len(bytes(entry.content)) for entry in entries)
 
 
 def delta_between(base: resource.Snapshot, target: resource.Snapshot) -> resource.Delta:

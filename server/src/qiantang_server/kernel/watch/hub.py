@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 
+import msgspec
+
 from qiantang.kernel import errors, protocol, resource, scope, wire
 
 
@@ -138,7 +140,7 @@ class Hub:
         if not watching:
             return 0
         notice = frame("notice", protocol_notice(bundle, position))
-        delivery = notice if delta is None else b"event: delivery\ndata: " + delta + b"\n\n"
+        delivery = notice if delta is None else frame("delivery", msgspec.Raw(delta))
         for subscriber in watching:
             own = subscriber.takes_deliveries and subscriber.place == bundle.scope
             subscriber.notify(bundle, position, delivery if own else notice)

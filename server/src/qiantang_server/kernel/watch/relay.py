@@ -156,7 +156,7 @@ class Relay:
     async def _change(
         self, bundle: resource.Bundle, known: Known, contents: Mapping[str, bytes] = MappingProxyType({})
     ) -> bytes | None:
-        if self._hub.is_watched(bundle):
+        if self._hub.is_watched(bundle) and not self.has_told(bundle, known.position):
             with contextlib.suppress(errors.QiantangError):  # then it is fetched, and whoever fetches hears why not
                 return await self._deliveries.change(bundle, known, contents)
         return None

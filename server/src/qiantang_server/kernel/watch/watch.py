@@ -13,7 +13,6 @@ from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.cache.port import ReleaseCache
 from qiantang_server.kernel.coordination.port import Coordination
 from qiantang_server.kernel.resources import Resources
-from qiantang_server.kernel.resources.service.ground import Published
 from qiantang_server.kernel.watch.delivery import Deliveries, links_of
 from qiantang_server.kernel.watch.heads import Heads
 from qiantang_server.kernel.watch.hub import Hub, Subscriber
@@ -61,7 +60,7 @@ class Watch:
         self._coordination = coordination
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[str] = []
-        parts.published = self._published
+        parts.published = self.relay.published
 
     async def __aenter__(self) -> Watch:
         """Start the loops."""
@@ -148,10 +147,6 @@ class Watch:
         if addresses != self._servers:
             self._servers = addresses
             self.hub.say_all("servers", protocol.Servers(servers=addresses))
-
-    def _published(self, published: Published) -> None:
-        """Hear of a committed position; called on the loop, right after the commit."""
-        self.relay.published(published)
 
     async def _hear(self) -> None:
         async for key, position in self._coordination.watch():

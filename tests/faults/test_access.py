@@ -274,4 +274,4 @@ def test_tokens_that_end_do_not_end_the_stream_of_a_client(house: House) -> None
         application.publish(number)
         client.wait(number)
         time.sleep(0.5)
-    assert client.seen == list(range(2, number + 1))
+    assert eventually(lambda: client.seen == list(range(2, number + 1)))

@@ -67,7 +67,7 @@ def test_cut_off_and_back(line: Line, application: Application, mode: Mode) -> N
     client.wait(2)
     client.wait_well()
     assert client.status.stale_since is None
-    assert client.seen == [2]
+    assert eventually(lambda: client.seen == [2]), "the listener, which is told after the swap, is told once"
 
 
 def test_flapping_line(line: Line, application: Application) -> None:

@@ -1,0 +1,47 @@
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import { Icon } from "./Icon";
+import { useWords } from "./words";
+
+/** Copy a text; where the clipboard is closed to pages (plain HTTP beyond this machine) by the old way. */
+async function put(text: string): Promise<void> {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "k-hidden";
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+export function Copy({ text, label, children }: { text: string; label?: string; children?: ReactNode }): ReactNode {
+  const say = useWords();
+  const [done, setDone] = useState(false);
+  const timer = useRef<number>(undefined);
+  useEffect(() => () => window.clearTimeout(timer.current), []);
+  const copy = (): void => {
+    void put(text).then(() => {
+      setDone(true);
+      window.clearTimeout(timer.current);
+      timer.current = window.setTimeout(() => setDone(false), 1500);
+    });
+  };
+  return (
+    <button type="button" className="k-copy" onClick={copy} aria-label={children ? undefined : (label ?? say("copy"))} title={text}>
+      <Icon name={done ? "check" : "copy"} size={14} />
+      {children && <span>{done ? say("copied") : children}</span>}
+      <span className="k-hidden" role="status">{done ? say("copied") : ""}</span>
+    </button>
+  );
+}
+
+/** A line to be typed elsewhere, with its copy button. */
+export function CommandLine({ line }: { line: string }): ReactNode {
+  return (
+    <span className="k-command">
+      <span aria-hidden="true">$</span>
+      <code>{line}</code>
+      <Copy text={line} />
+    </span>
+  );
+}

@@ -1,0 +1,13 @@
+export * from "./Button";
+export * from "./Copy";
+export * from "./DataTable";
+export * from "./Icon";
+export * from "./Inputs";
+export * from "./Overlays";
+export * from "./Page";
+export * from "./States";
+export * from "./Status";
+export * from "./Time";
+export * from "./theme";
+export * from "./tokens";
+export { LanguageContext, useLanguage } from "./words";

@@ -114,7 +114,9 @@ def _read(folder: Path) -> Iterable[tuple[str, _File]]:
 
 
 def _file(file: _File, accepted: str) -> tuple[int, Headers, bytes]:
-    offered = {part.partition(";")[0].strip() for part in accepted.split(",") if not part.replace(" ", "").endswith(";q=0")}
+    offered = {
+        part.partition(";")[0].strip() for part in accepted.split(",") if not part.replace(" ", "").endswith(";q=0")
+    }
     keep = b"public, max-age=31536000, immutable" if file.hashed else b"no-cache"
     extra: Headers = [(b"cache-control", keep), (b"vary", b"Accept-Encoding")]
     for encoding, _suffix in _ENCODINGS:

@@ -11,3 +11,4 @@ export * from "./Time";
 export * from "./theme";
 export * from "./tokens";
 export { LanguageContext, useLanguage } from "./words";
+export * from "./width";

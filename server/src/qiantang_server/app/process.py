@@ -18,7 +18,7 @@ import msgspec
 from litestar import Litestar
 
 from qiantang.kernel import errors
-from qiantang_server.app import serve
+from qiantang_server.app import pages, serve
 from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.app.settings import ServerSettings, default_folder
 from qiantang_server.identity.service import Identity
@@ -175,8 +175,9 @@ class ControlPlane:
     def _application(self, kernel: Kernel, rooms: Mapping[str, Opened], checked: health.Health) -> Litestar:
         figures = health.Figures()
         figures.follow(kernel.watch, kernel.resources.parts)
+        web = self.section("web", WebSettings)
         return application.build(
-            self.section("web", WebSettings),
+            web,
             life=kernel.resources,
             watching=kernel.watch,
             authenticator=_one(rooms, "authenticator"),
@@ -185,6 +186,7 @@ class ControlPlane:
             routes=[route for room in rooms.values() for route in room.routes],
             process_health=checked,
             figures=figures,
+            pages=pages.find(web.base_path),
         )
 
 

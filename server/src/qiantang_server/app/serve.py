@@ -122,10 +122,25 @@ def given_up_in_order(application: ASGIApp) -> ASGIApp:
     return answer
 
 
+def below(base_path: str, application: ASGIApp) -> ASGIApp:
+    """Have an application answer below a path too, as it does at the root: a proxy may pass the path on or take it away."""
+    if not base_path:
+        return application
+
+    async def stripped(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path == base_path or path.startswith(f"{base_path}/"):
+            rest = path[len(base_path) :] or "/"
+            scope = {**scope, "path": rest, "raw_path": rest.encode()}  # type: ignore[assignment]  # the same keys
+        await application(scope, receive, send)
+
+    return stripped
+
+
 def listener_for(application: ASGIApp, settings: WebSettings) -> Listener:
     """Make the HTTP server for an application."""
     config = uvicorn.Config(
-        given_up_in_order(application),
+        given_up_in_order(below(settings.base_path, application)),
         loop="none",
         http=BoundedConnection,
         ws="none",

@@ -22,6 +22,13 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         str,
         msgspec.Meta(description="address at which others reach this server, as http://host:port; made up if empty"),
     ] = ""
+    base_path: Annotated[
+        str,
+        msgspec.Meta(
+            description="path below which the portal and the API are also found, as /qiantang, for a proxy that shares its host",
+            pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        ),
+    ] = ""
     max_body: Annotated[
         int,
         msgspec.Meta(

@@ -1,0 +1,717 @@
+// Written by tools/portal_client.py from the server's OpenAPI document. Not to be edited.
+
+export interface AccessAnswer {
+  allowed: boolean;
+  explanation: string;
+  misses: string[];
+}
+
+export interface AccessQuestion {
+  permission: string;
+  pattern: string;
+}
+
+export interface AccessToken {
+  id: string;
+  name: string;
+  permissions: string[];
+  pattern: string;
+  created_at: number;
+  expires_at: number;
+  last_used_at: number;
+}
+
+export interface AccessTokenPage {
+  items: AccessToken[];
+  next: string;
+}
+
+export interface Acknowledgement {
+  scope: Scope;
+  instance: Instance;
+  held: Held[];
+}
+
+export interface Application {
+  tenant: string;
+  center: string;
+  name: string;
+  title: string;
+  owner: string;
+  created_at: number;
+}
+
+export interface ApplicationChange {
+  title?: string | null;
+  owner?: string | null;
+}
+
+export interface ApplicationPage {
+  items: Application[];
+  next: string;
+}
+
+export interface AuditRecord {
+  chain: string;
+  seq: number;
+  at: number;
+  actor_kind: string;
+  actor_id: string;
+  actor_name: string;
+  address: string;
+  session: string;
+  action: string;
+  tenant: string;
+  environment: string;
+  center: string;
+  application: string;
+  resource: string;
+  outcome: string;
+  reason: string;
+  changes: unknown[];
+  count: number;
+  request_id: string;
+  trace_id: string;
+  previous: string;
+  hash: string;
+}
+
+export interface AuditRecordPage {
+  items: AuditRecord[];
+  next: string;
+}
+
+export interface Bundle {
+  scope: Scope;
+  capability: string;
+}
+
+export interface BundleStatus {
+  bundle: Bundle;
+  position: [number, number];
+  drafts: number;
+  resources: number;
+  size: number;
+  gray: GrayStatus | null;
+  requests: number;
+}
+
+export interface Center {
+  tenant: string;
+  name: string;
+  title: string;
+  created_at: number;
+}
+
+export interface CenterChange {
+  title: string;
+}
+
+export interface CenterPage {
+  items: Center[];
+  next: string;
+}
+
+export interface Change {
+  path: string;
+  before: unknown;
+  after: unknown;
+}
+
+export interface CheckResult {
+  ok: boolean;
+  problems: LocatedProblem[];
+}
+
+export interface Credential {
+  id: string;
+  title: string;
+  active: boolean;
+  created_at: number;
+  created_by: string;
+  expires_at: number;
+  revoked_at: number;
+  last_used_at: number;
+}
+
+export interface CredentialPage {
+  items: Credential[];
+  next: string;
+}
+
+export interface DecisionCommand {
+  message?: string;
+}
+
+export interface Difference {
+  revision: number;
+  pending: PendingChange[];
+}
+
+export interface DraftCommand {
+  body: unknown;
+}
+
+export interface EffectiveValue {
+  namespace: string;
+  key: string;
+  value: unknown;
+  origin: string;
+  secret: boolean;
+  inherited: boolean;
+  gray: string;
+  shadowed: ShadowedValue[];
+}
+
+export interface EffectiveView {
+  cluster: string;
+  values: EffectiveValue[];
+  missing: string[];
+}
+
+export interface Environment {
+  tenant: string;
+  name: string;
+  title: string;
+  protected: boolean;
+  created_at: number;
+}
+
+export interface EnvironmentChange {
+  title?: string | null;
+  protected?: boolean | null;
+}
+
+export interface EnvironmentPage {
+  items: Environment[];
+  next: string;
+}
+
+export interface FetchRequest {
+  instance: Instance;
+  bundle: Bundle;
+  at_least?: [number, number];
+  have?: string;
+  have_position?: [number, number];
+}
+
+export interface FirstStart {
+  token: string;
+  name: string;
+  password: string;
+  title?: string;
+}
+
+export interface GrayChangeCommand {
+  rule: GrayRule;
+  expected_revision: number;
+}
+
+export interface GrayEndCommand {
+  expected_revision: number;
+  message?: string;
+}
+
+export interface GrayRule {
+  labels?: Record<string, string>[];
+  instances?: string[];
+  percent?: number;
+  count?: number;
+}
+
+export interface GrayStatus {
+  id: string;
+  rule: GrayRule;
+  revision: number;
+  author: string;
+  started_at: number;
+  resources: [string, string, string][];
+  instances: string[];
+}
+
+export interface Held {
+  bundle: Bundle;
+  position: [number, number];
+  digest?: string;
+  gray?: string;
+  status?: "applied" | "failed" | "rejected";
+  error?: string;
+  took_ms?: number;
+  from_disk?: boolean;
+}
+
+export interface HeldRole {
+  role: string;
+  pattern: string;
+  permissions: string[];
+}
+
+export interface ImportLine {
+  namespace: string;
+  action: "add" | "change" | "keep" | "refuse";
+  reason: string;
+}
+
+export interface ImportResult {
+  dry_run: boolean;
+  lines: ImportLine[];
+}
+
+export interface Instance {
+  name: string;
+  cluster?: string;
+  labels?: Record<string, string>;
+  host?: string;
+  process?: number;
+  version?: string;
+}
+
+export interface IssuedAccessToken {
+  token: string;
+  info: AccessToken;
+}
+
+export interface IssuedCredential {
+  id: string;
+  secret: string;
+  scope: Scope;
+  expires_at: number;
+}
+
+export interface KindInfo {
+  capability: string;
+  name: string;
+  plural: string;
+  title: string;
+  schema: Record<string, unknown>;
+}
+
+export interface Live {
+  alive: boolean;
+  version: string;
+  node: string;
+  up_seconds: number;
+}
+
+export interface LocatedProblem {
+  kind: string;
+  name: string;
+  message: string;
+  path: string;
+  line: number;
+  column: number;
+}
+
+export interface Me {
+  kind: string;
+  id: string;
+  name: string;
+  tenant: string;
+  via: string;
+  roles: HeldRole[];
+}
+
+export interface NewAccessToken {
+  name: string;
+  lifetime_days: number;
+  permissions?: string[];
+  pattern?: string;
+}
+
+export interface NewApplication {
+  name: string;
+  title?: string;
+  owner?: string;
+}
+
+export interface NewCenter {
+  name: string;
+  title?: string;
+}
+
+export interface NewCredential {
+  title?: string;
+  expires_at?: number;
+}
+
+export interface NewEnvironment {
+  name: string;
+  title?: string;
+  protected?: boolean;
+}
+
+export interface NewGrant {
+  user: string;
+  role: string;
+  pattern: string;
+  not_before?: number;
+  expires?: number;
+  reason?: string;
+}
+
+export interface NewRole {
+  name: string;
+  permissions: string[];
+  title?: string;
+}
+
+export interface NewTenant {
+  name: string;
+  title?: string;
+}
+
+export interface NewUser {
+  name: string;
+  password: string;
+  title?: string;
+}
+
+export interface Page {
+  items: unknown[];
+  next: string;
+}
+
+export interface PasswordChange {
+  current: string;
+  new: string;
+}
+
+export interface PendingChange {
+  kind: string;
+  name: string;
+  action: "add" | "change" | "remove";
+  version: string;
+  author: string;
+  edited_at: number;
+  changes: Change[];
+}
+
+export interface Problem {
+  column: number;
+  line: number;
+  message: string;
+  path: string;
+}
+
+export interface ProblemDocument {
+  code: string;
+  detail: string;
+  facts: Record<string, unknown>;
+  problems: Problem[];
+  request_id: string;
+  retry_after: number | null;
+  status: number;
+  title: string;
+  type: string;
+}
+
+export interface PublishCommand {
+  expected_revision: number;
+  message?: string;
+  only?: [string, string][] | null;
+  gray?: GrayRule | null;
+  at?: number | null;
+}
+
+export interface PublishOutcome {
+  release: Release | null;
+  request: PublishRequest | null;
+}
+
+export interface PublishRequest {
+  id: string;
+  state: "waiting" | "scheduled" | "published" | "rejected" | "cancelled" | "failed";
+  author: string;
+  message: string;
+  created_at: number;
+  base_revision: number;
+  resources: [string, string, string][];
+  at: number;
+  reviewer: string;
+  decided_at: number;
+  error: string;
+  gray: GrayRule | null;
+  revision: number;
+  action: "publish" | "gray" | "gray_change" | "promote";
+}
+
+export interface Readiness {
+  ready: boolean;
+  parts: Record<string, string>;
+}
+
+export interface Release {
+  revision: number;
+  epoch: number;
+  action: "publish" | "rollback" | "gray" | "gray_change" | "promote" | "abort" | "restore";
+  author: string;
+  message: string;
+  created_at: number;
+  approved_by: string;
+  gray: string;
+  from_revision: number;
+  changed: [string, string, string][];
+}
+
+export interface ReleaseDetail {
+  release: Release;
+  resources: ReleaseResource[];
+  gray_resources: ReleaseResource[];
+  gray_rule: GrayRule | null;
+}
+
+export interface ReleaseResource {
+  kind: string;
+  name: string;
+  digest: string;
+  body: unknown;
+}
+
+export interface ResourceDetail {
+  kind: string;
+  name: string;
+  state: "published" | "new" | "changed" | "removed";
+  version: string;
+  revision: number;
+  published: unknown;
+  draft: unknown;
+  edited_by: string;
+  edited_at: number;
+}
+
+export interface Role {
+  name: string;
+  tenant: string;
+  title: string;
+  permissions: string[];
+}
+
+export interface RoleChange {
+  permissions?: string[] | null;
+  title?: string | null;
+}
+
+export interface RoleGrant {
+  id: string;
+  user: string;
+  user_name: string;
+  role: string;
+  pattern: string;
+  not_before: number;
+  expires: number;
+  granted_by: string;
+  reason: string;
+  created_at: number;
+}
+
+export interface RoleGrantPage {
+  items: RoleGrant[];
+  next: string;
+}
+
+export interface RolePage {
+  items: Role[];
+  next: string;
+}
+
+export interface RollbackCommand {
+  to_revision: number;
+  expected_revision: number;
+  message?: string;
+}
+
+export interface RotateCredential {
+  overlap_seconds?: number;
+}
+
+export interface Scope {
+  tenant: string;
+  environment: string;
+  center: string;
+  application: string;
+}
+
+export interface SessionInfo {
+  id: string;
+  created_at: number;
+  seen_at: number;
+  expires_at: number;
+  address: string;
+  agent: string;
+  current: boolean;
+}
+
+export interface SessionInfoPage {
+  items: SessionInfo[];
+  next: string;
+}
+
+export interface ShadowedValue {
+  value: unknown;
+  origin: string;
+}
+
+export interface SignIn {
+  name: string;
+  password: string;
+  tenant?: string;
+}
+
+export interface Tenant {
+  name: string;
+  title: string;
+  disabled: boolean;
+  created_at: number;
+}
+
+export interface TenantChange {
+  title?: string | null;
+  disabled?: boolean | null;
+}
+
+export interface TenantPage {
+  items: Tenant[];
+  next: string;
+}
+
+export interface Token {
+  token: string;
+  expires_in: number;
+  scope: Scope;
+  server_time: number;
+}
+
+export interface TokenRequest {
+  credential: string;
+  timestamp: number;
+  nonce: string;
+  signature: string;
+}
+
+export interface User {
+  id: string;
+  tenant: string;
+  name: string;
+  title: string;
+  disabled: boolean;
+  created_at: number;
+  signed_in_at: number;
+}
+
+export interface UserChange {
+  title?: string | null;
+  disabled?: boolean | null;
+  password?: string | null;
+}
+
+export interface UserPage {
+  items: User[];
+  next: string;
+}
+
+export interface Verification {
+  chain: string;
+  intact: boolean;
+  first: number;
+  last: number;
+  hash: string;
+  broken_at: number;
+  reason: string;
+}
+
+export interface Operations {
+  "GET /": { answer: string };
+  "GET /api/v1/audit/records": { query: { actor?: string; action?: string; outcome?: string; resource?: string; environment?: string; center?: string; application?: string; request_id?: string; since?: number; until?: number; after?: number; limit?: number }; answer: AuditRecordPage };
+  "GET /api/v1/audit/tenants/{tenant}/records": { path: { tenant: string }; query: { actor?: string; action?: string; outcome?: string; resource?: string; environment?: string; center?: string; application?: string; request_id?: string; since?: number; until?: number; after?: number; limit?: number }; answer: AuditRecordPage };
+  "POST /api/v1/audit/tenants/{tenant}/verify": { path: { tenant: string }; answer: Verification };
+  "POST /api/v1/audit/verify": { answer: Verification };
+  "GET /api/v1/config/search/{tenant}": { path: { tenant: string }; query: { words: string; after?: string; limit?: number }; answer: Page };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/check": { path: { tenant: string; environment: string; center: string; application: string }; answer: CheckResult };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/drafts": { path: { tenant: string; environment: string; center: string; application: string }; answer: Difference };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/effective": { path: { tenant: string; environment: string; center: string; application: string }; query: { cluster?: string; instance?: string; labels?: string; namespace?: string; key?: string; reveal?: boolean }; answer: EffectiveView };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/export": { path: { tenant: string; environment: string; center: string; application: string }; query: { reveal?: boolean }; answer: string };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/export/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { format?: "properties" | "yaml" | "json" | "toml" | "text" | null; reveal?: boolean }; answer: string };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; answer: GrayStatus | null };
+  "PUT /api/v1/config/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayChangeCommand; answer: PublishOutcome };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/gray/abort": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: Release };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/gray/promote": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: PublishOutcome };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/import": { path: { tenant: string; environment: string; center: string; application: string }; query: { policy?: "fail" | "skip" | "overwrite" | "merge"; dry_run?: boolean }; answer: ImportResult };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/import/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { format: "properties" | "yaml" | "json" | "toml" | "text"; policy?: "fail" | "skip" | "overwrite" | "merge"; dry_run?: boolean }; answer: ImportResult };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/instances": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
+  "PUT /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
+  "DELETE /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "DELETE /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: number; limit?: number }; answer: Page };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; body: PublishCommand; answer: PublishOutcome };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/releases/{revision}": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; answer: ReleaseDetail };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/releases/{revision}/changes": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; query: { since?: number | null }; answer: PendingChange[] };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/requests": { path: { tenant: string; environment: string; center: string; application: string }; query: { decided?: boolean; limit?: number }; answer: PublishRequest[] };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/requests/{request_id}/approve": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/requests/{request_id}/cancel": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/requests/{request_id}/reject": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/rollback": { path: { tenant: string; environment: string; center: string; application: string }; body: RollbackCommand; answer: Release };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/status": { path: { tenant: string; environment: string; center: string; application: string }; answer: BundleStatus };
+  "POST /api/v1/identity/first-start": { body: FirstStart; answer: Me };
+  "GET /api/v1/identity/grants": { query: { after?: string; limit?: number }; answer: RoleGrantPage };
+  "POST /api/v1/identity/grants": { body: NewGrant; answer: RoleGrant };
+  "DELETE /api/v1/identity/grants/{grant}": { path: { grant: string }; answer: void };
+  "POST /api/v1/identity/login": { body: SignIn; answer: Me };
+  "POST /api/v1/identity/logout": { answer: null };
+  "GET /api/v1/identity/me": { answer: Me };
+  "POST /api/v1/identity/me/explain": { body: AccessQuestion; answer: AccessAnswer };
+  "POST /api/v1/identity/me/password": { body: PasswordChange; answer: void };
+  "GET /api/v1/identity/roles": { answer: RolePage };
+  "GET /api/v1/identity/sessions": { answer: SessionInfoPage };
+  "DELETE /api/v1/identity/sessions/{session}": { path: { session: string }; answer: void };
+  "GET /api/v1/identity/tenants": { query: { after?: string; limit?: number }; answer: TenantPage };
+  "POST /api/v1/identity/tenants": { body: NewTenant; answer: Tenant };
+  "GET /api/v1/identity/tenants/{tenant}": { path: { tenant: string }; answer: Tenant };
+  "PATCH /api/v1/identity/tenants/{tenant}": { path: { tenant: string }; body: TenantChange; answer: Tenant };
+  "GET /api/v1/identity/tenants/{tenant}/centers": { path: { tenant: string }; query: { after?: string; limit?: number }; answer: CenterPage };
+  "POST /api/v1/identity/tenants/{tenant}/centers": { path: { tenant: string }; body: NewCenter; answer: Center };
+  "PATCH /api/v1/identity/tenants/{tenant}/centers/{center}": { path: { tenant: string; center: string }; body: CenterChange; answer: Center };
+  "DELETE /api/v1/identity/tenants/{tenant}/centers/{center}": { path: { tenant: string; center: string }; answer: void };
+  "GET /api/v1/identity/tenants/{tenant}/centers/{center}/applications": { path: { tenant: string; center: string }; query: { after?: string; limit?: number }; answer: ApplicationPage };
+  "POST /api/v1/identity/tenants/{tenant}/centers/{center}/applications": { path: { tenant: string; center: string }; body: NewApplication; answer: Application };
+  "GET /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}": { path: { tenant: string; center: string; application: string }; answer: Application };
+  "PATCH /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}": { path: { tenant: string; center: string; application: string }; body: ApplicationChange; answer: Application };
+  "DELETE /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}": { path: { tenant: string; center: string; application: string }; answer: void };
+  "GET /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}/environments/{environment}/credentials": { path: { tenant: string; environment: string; center: string; application: string }; answer: CredentialPage };
+  "POST /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}/environments/{environment}/credentials": { path: { tenant: string; environment: string; center: string; application: string }; body: NewCredential; answer: IssuedCredential };
+  "DELETE /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}/environments/{environment}/credentials/{credential}": { path: { tenant: string; environment: string; center: string; application: string; credential: string }; answer: void };
+  "POST /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}/environments/{environment}/credentials/{credential}/rotate": { path: { tenant: string; environment: string; center: string; application: string; credential: string }; body: RotateCredential; answer: IssuedCredential };
+  "GET /api/v1/identity/tenants/{tenant}/environments": { path: { tenant: string }; query: { after?: string; limit?: number }; answer: EnvironmentPage };
+  "POST /api/v1/identity/tenants/{tenant}/environments": { path: { tenant: string }; body: NewEnvironment; answer: Environment };
+  "PATCH /api/v1/identity/tenants/{tenant}/environments/{environment}": { path: { tenant: string; environment: string }; body: EnvironmentChange; answer: Environment };
+  "DELETE /api/v1/identity/tenants/{tenant}/environments/{environment}": { path: { tenant: string; environment: string }; answer: void };
+  "GET /api/v1/identity/tenants/{tenant}/grants": { path: { tenant: string }; query: { after?: string; limit?: number }; answer: RoleGrantPage };
+  "GET /api/v1/identity/tenants/{tenant}/roles": { path: { tenant: string }; answer: RolePage };
+  "POST /api/v1/identity/tenants/{tenant}/roles": { path: { tenant: string }; body: NewRole; answer: Role };
+  "PATCH /api/v1/identity/tenants/{tenant}/roles/{role}": { path: { tenant: string; role: string }; body: RoleChange; answer: Role };
+  "DELETE /api/v1/identity/tenants/{tenant}/roles/{role}": { path: { tenant: string; role: string }; answer: void };
+  "GET /api/v1/identity/tenants/{tenant}/users": { path: { tenant: string }; query: { after?: string; limit?: number }; answer: UserPage };
+  "POST /api/v1/identity/tenants/{tenant}/users": { path: { tenant: string }; body: NewUser; answer: User };
+  "GET /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; answer: User };
+  "PATCH /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; body: UserChange; answer: User };
+  "DELETE /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; answer: void };
+  "POST /api/v1/identity/tenants/{tenant}/users/{user}/explain": { path: { tenant: string; user: string }; body: AccessQuestion; answer: AccessAnswer };
+  "POST /api/v1/identity/token": { body: TokenRequest; answer: Token };
+  "GET /api/v1/identity/tokens": { answer: AccessTokenPage };
+  "POST /api/v1/identity/tokens": { body: NewAccessToken; answer: IssuedAccessToken };
+  "DELETE /api/v1/identity/tokens/{token}": { path: { token: string }; answer: void };
+  "GET /api/v1/identity/users": { query: { after?: string; limit?: number }; answer: UserPage };
+  "POST /api/v1/identity/users": { body: NewUser; answer: User };
+  "GET /api/v1/identity/users/{user}": { path: { user: string }; answer: User };
+  "PATCH /api/v1/identity/users/{user}": { path: { user: string }; body: UserChange; answer: User };
+  "DELETE /api/v1/identity/users/{user}": { path: { user: string }; answer: void };
+  "POST /api/v1/identity/users/{user}/explain": { path: { user: string }; body: AccessQuestion; answer: AccessAnswer };
+  "GET /api/v1/kinds": { answer: KindInfo[] };
+  "POST /api/v1/watch/acknowledge": { body: Acknowledgement; answer: void };
+  "POST /api/v1/watch/fetch": { body: FetchRequest; answer: Record<string, unknown> };
+  "GET /healthz": { answer: Live };
+  "GET /metrics": { answer: string };
+  "GET /readyz": { answer: Readiness };
+}

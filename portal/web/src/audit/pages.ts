@@ -1,0 +1,5 @@
+import type { CapabilityPages } from "../shell";
+import en from "./en.json";
+import zh from "./zh.json";
+
+export const pages: CapabilityPages = { name: "audit", entries: [], texts: { zh, en } };

@@ -1,0 +1,139 @@
+import { QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode, lazy, useEffect, useMemo, useState, type ReactNode } from "react";
+import { createRoot } from "react-dom/client";
+import { createBrowserRouter, Navigate, Outlet, RouterProvider, type RouteObject } from "react-router";
+import { base, failureOf, makeQueries } from "./api";
+import { backend } from "./api/backend";
+import { capabilities } from "./capabilities";
+import { applyTheme, Button, Empty, ErrorState, LanguageContext, Reading, Themed } from "./kit";
+import {
+  allowed,
+  ALL,
+  at,
+  atPlatform,
+  BackendContext,
+  Frame,
+  MeContext,
+  PageProvider,
+  RegistryContext,
+  startKeyboard,
+  startTexts,
+  usePreferences,
+  useText,
+  useThemeInForce,
+  type Me,
+} from "./shell";
+import en from "./shell/en.json";
+import zh from "./shell/zh.json";
+import "./kit/kit.css";
+
+const Gallery = lazy(() => import("./gallery/Gallery"));
+const nonce = document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]")?.nonce ?? "";
+const queries = makeQueries();
+
+/** Theme and language around everything. */
+function Root(): ReactNode {
+  const theme = useThemeInForce();
+  const { language } = usePreferences();
+  useMemo(() => applyTheme(theme), [theme]);
+  useEffect(() => {
+    document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+  }, [language]);
+  return (
+    <Themed theme={theme} language={language} nonce={nonce}>
+      <LanguageContext.Provider value={language}>
+        <Outlet />
+      </LanguageContext.Provider>
+    </Themed>
+  );
+}
+
+/** Who is signed in; without an answer there are no pages. */
+function SignedIn(): ReactNode {
+  const [me, setMe] = useState<Me>();
+  const [error, setError] = useState<unknown>();
+  const say = useText("shell");
+  const ask = (): void => {
+    setError(undefined);
+    backend.me().then(setMe, setError);
+  };
+  useEffect(ask, []);
+  if (error) return <ErrorState failure={failureOf(error, say("start.failed"))} onRetry={ask} />;
+  if (!me) return <Reading />;
+  return (
+    <MeContext.Provider value={me}>
+      <PageProvider>
+        <Frame />
+      </PageProvider>
+    </MeContext.Provider>
+  );
+}
+
+/** Where somebody begins: in his own tenant, else in the first one there is. */
+function Begin(): ReactNode {
+  const [to, setTo] = useState<string>();
+  useEffect(() => {
+    const last = localStorage.getItem("tenant") ?? "";
+    void backend.me().then(async (me) => {
+      if (me.tenant) return setTo(at({ tenant: me.tenant, environment: ALL }, "home"));
+      const tenants = await backend.tenants("").catch(() => []);
+      const tenant = tenants.find((one) => one.name === last) ?? tenants[0];
+      if (tenant) setTo(at({ tenant: tenant.name, environment: ALL }, "home"));
+      else setTo(allowed(me, "identity.tenant:list", {}) ? atPlatform("tenants") : atPlatform("me", "access"));
+    });
+  }, []);
+  return to ? <Navigate to={to} replace /> : <Reading />;
+}
+
+function NotFound(): ReactNode {
+  const say = useText("shell");
+  return (
+    <Empty title={say("notFound.title")} actions={<Button to="/">{say("notFound.home")}</Button>}>
+      {say("notFound.detail")}
+    </Empty>
+  );
+}
+
+const routes: RouteObject[] = [
+  {
+    Component: Root,
+    children: [
+      { path: "/-/kit", Component: Gallery },
+      {
+        Component: SignedIn,
+        children: [
+          { path: "/", Component: Begin },
+          {
+            path: "/t/:tenant/:environment",
+            children: [{ index: true, element: <Navigate to="home" replace /> }, ...capabilities.flatMap((pages) => pages.routes ?? []), { path: "*", Component: NotFound }],
+          },
+          { path: "/platform", children: [...capabilities.flatMap((pages) => pages.platformRoutes ?? []), { path: "*", Component: NotFound }] },
+          { path: "*", Component: NotFound },
+        ],
+      },
+    ],
+  },
+];
+
+startTexts(document.documentElement.lang.startsWith("zh") ? "zh" : languageNow(), Object.fromEntries([["shell", { zh, en }], ...capabilities.map((pages) => [pages.name, pages.texts])]));
+startKeyboard();
+
+function languageNow(): "zh" | "en" {
+  const query = new URLSearchParams(window.location.search).get("lang");
+  const kept = query ?? document.cookie.match(/(?:^|; )qiantang-lang=(zh|en)/)?.[1];
+  return kept === "zh" || kept === "en" ? kept : navigator.language.startsWith("zh") ? "zh" : "en";
+}
+
+const router = createBrowserRouter(routes, { basename: base.replace(/\/$/, "") || "/" });
+
+createRoot(document.getElementById("root") as HTMLElement).render(
+  <StrictMode>
+    <QueryClientProvider client={queries}>
+      <BackendContext.Provider value={backend}>
+        <RegistryContext.Provider value={capabilities}>
+          <RouterProvider router={router} />
+        </RegistryContext.Provider>
+      </BackendContext.Provider>
+    </QueryClientProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,68 @@
+import { Suspense, useEffect, useState, type ReactNode } from "react";
+import { Outlet, useLocation, useNavigate } from "react-router";
+import { Reading, useWidthBelow } from "../kit";
+import { Boundary } from "./Boundary";
+import { Foot } from "./Foot";
+import { focusFilter, useKeys } from "./keyboard";
+import { KeySheet } from "./KeySheet";
+import { useMay } from "./may";
+import { Palette } from "./Palette";
+import { setPreferences, usePreferences, useThemeInForce } from "./preferences";
+import { Rail } from "./Rail";
+import { useRegistry } from "./registry";
+import { useScope } from "./scope";
+import { TopBar } from "./TopBar";
+import { useText } from "./i18n";
+import { useIsProduction } from "./production";
+import "./shell.css";
+
+/** The frame: top bar, rail, page, foot. It never changes while pages do. */
+export function Frame(): ReactNode {
+  const { rail } = usePreferences();
+  const narrow = useWidthBelow(768);
+  const middle = useWidthBelow(1200);
+  const [sheet, setSheet] = useState(false);
+  const [palette, setPalette] = useState(false);
+  const [railOpen, setRailOpen] = useState(false);
+  const location = useLocation();
+  const production = useIsProduction();
+  const say = useText("shell");
+  useEffect(() => setRailOpen(false), [location.pathname]);
+  useGlobalKeys({ openPalette: () => setPalette(true), openSheet: () => setSheet(true) });
+  return (
+    <div className={`s-frame${production ? " s-production" : ""}`} data-rail={narrow ? "sheet" : middle || !rail ? "small" : "full"}>
+      <a className="s-skip" href="#main">{say("skip")}</a>
+      <TopBar onPalette={() => setPalette(true)} onMenu={() => (narrow ? setRailOpen(!railOpen) : setPreferences({ rail: !rail }))} />
+      {(!narrow || railOpen) && <Rail small={!narrow && (middle || !rail)} onLeave={() => setRailOpen(false)} />}
+      <main className="s-main" id="main" tabIndex={-1}>
+        <Boundary key={location.pathname}>
+          <Suspense fallback={<Reading />}>
+            <Outlet />
+          </Suspense>
+        </Boundary>
+      </main>
+      <Foot onKeys={() => setSheet(true)} />
+      <KeySheet open={sheet} onClose={() => setSheet(false)} />
+      {palette && <Palette onClose={() => setPalette(false)} />}
+    </div>
+  );
+}
+
+function useGlobalKeys(act: { openPalette: () => void; openSheet: () => void }): void {
+  const navigate = useNavigate();
+  const scope = useScope();
+  const may = useMay();
+  const theme = useThemeInForce();
+  const say = useText("shell");
+  const entries = useRegistry().flatMap((pages) => pages.entries.map((entry) => ({ entry, name: pages.name })));
+  const texts = useText("shell");
+  useKeys([
+    { keys: "mod+k", label: say("keys.palette"), group: "go", run: act.openPalette },
+    { keys: "?", label: say("keys.sheet"), group: "view", run: act.openSheet },
+    { keys: "/", label: say("keys.filter"), group: "list", run: focusFilter },
+    { keys: "t d", label: say("keys.theme"), group: "view", run: () => setPreferences({ theme: theme === "dark" ? "light" : "dark" }) },
+    ...entries
+      .filter(({ entry }) => entry.go && (entry.platform || scope.tenant) && (!entry.permission || may(entry.permission, entry.platform ? {} : { tenant: scope.tenant })))
+      .map(({ entry, name }) => ({ keys: `g ${entry.go}`, label: texts(`${name}:${entry.label}`), group: "go" as const, run: () => void navigate(entry.to(scope)) })),
+  ]);
+}

@@ -1,0 +1,15 @@
+export * from "./backend";
+export { Boundary } from "./Boundary";
+export { Frame } from "./Frame";
+export * from "./i18n";
+export { startKeyboard, useKeys, type Binding } from "./keyboard";
+export { Mark as Logo } from "./Mark";
+export { allowed, MeContext, useMay, useMe, type Where } from "./may";
+export { usePage, PageProvider, type PageAction } from "./page";
+export { Marked, useLate } from "./Palette";
+export { useCounts, useEnvironments } from "./places";
+export * from "./preferences";
+export { useIsProduction, useProtected } from "./production";
+export { useQueryState, useQueryStates } from "./query";
+export * from "./registry";
+export * from "./scope";

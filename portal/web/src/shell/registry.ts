@@ -1,0 +1,66 @@
+import { createContext, useContext, type ComponentType, type ReactNode } from "react";
+import type { RouteObject } from "react-router";
+import type { IconName } from "../kit";
+import type { Counts } from "./backend";
+import type { Texts } from "./i18n";
+import type { Scope } from "./scope";
+
+export type Group = "home" | "govern" | "operate" | "observe" | "platform";
+
+/** An entry of the rail. A capability that is not there has none: nothing is shown as empty or coming. */
+export interface Entry {
+  key: string;
+  group: Group;
+  icon: IconName;
+  /** Key of its text in the capability's own texts. */
+  label: string;
+  to: (scope: Scope) => string;
+  /** What one must be allowed to see somewhere in the scope; nothing where everybody may. */
+  permission?: string;
+  /** About the platform as a whole rather than a tenant. */
+  platform?: boolean;
+  /** "g" and this key go there. */
+  go?: string;
+  /** Other names under which people look for it. */
+  aliases?: string[];
+  count?: (counts: Counts) => number | undefined;
+  failing?: (counts: Counts) => number | undefined;
+}
+
+/** A tab of the application hub that a capability adds. */
+export interface HubTab {
+  key: string;
+  label: string;
+  order: number;
+  permission: string;
+  Component: ComponentType;
+  /** Where its own pages below the tab stand, if it has any. */
+  deep?: boolean;
+}
+
+export interface Creation {
+  key: string;
+  label: string;
+  permission: string;
+  to: (scope: Scope) => string;
+  platform?: boolean;
+}
+
+/** What a capability declares to the portal. */
+export interface CapabilityPages {
+  name: string;
+  entries: Entry[];
+  /** Below /t/:tenant/:environment. */
+  routes?: RouteObject[];
+  /** Below /platform. */
+  platformRoutes?: RouteObject[];
+  tabs?: HubTab[];
+  creations?: Creation[];
+  texts: Texts;
+}
+
+export const RegistryContext = createContext<CapabilityPages[]>([]);
+
+export const useRegistry = (): CapabilityPages[] => useContext(RegistryContext);
+
+export type { ReactNode };

@@ -1,0 +1,31 @@
+"""Pages: the portal, which is a house of its own, found by its entry point and never imported."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import cast
+
+from litestar.types import ASGIApp
+
+from qiantang.kernel import errors
+
+GROUP = "qiantang.pages"
+
+
+def find(base_path: str) -> ASGIApp | None:
+    """Give what serves the installed pages below a base path; None where none are installed, and the API stands alone.
+
+    Raises:
+        MisconfiguredError: two distributions bring pages, or the one there is cannot be loaded.
+    """
+    found = list(metadata.entry_points(group=GROUP))
+    if not found:
+        return None
+    if len(found) > 1:
+        names = ", ".join(sorted(one.value for one in found))
+        raise errors.MisconfiguredError(f"more than one distribution brings pages ({names}): uninstall all but one")
+    try:
+        make = found[0].load()
+    except ImportError as error:
+        raise errors.MisconfiguredError(f"the pages in {found[0].value} cannot be loaded: {error}") from error
+    return cast("ASGIApp", make(base_path=base_path))

@@ -1,6 +1,8 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
+const { QIANTANG_DEV_API: target = "http://127.0.0.1:8900" } = (globalThis as unknown as { process: { env: Record<string, string | undefined> } }).process.env;
+
 // Everything is addressed relative to <base href>, so that one build works under any base path.
 export default defineConfig({
   base: "./",
@@ -17,7 +19,7 @@ export default defineConfig({
   worker: { format: "es" },
   server: {
     port: 5173,
-    proxy: { "/api": "http://127.0.0.1:8900", "/login": "http://127.0.0.1:8900", "/logout": "http://127.0.0.1:8900" },
+    proxy: Object.fromEntries(["/api", "/login", "/logout", "/first", "/-/sign-in"].map((path) => [path, target])),
   },
   test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
 } as Parameters<typeof defineConfig>[0]);

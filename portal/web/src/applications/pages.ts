@@ -1,3 +1,4 @@
+import { lazy } from "react";
 import { at, type CapabilityPages } from "../shell";
 import en from "./en.json";
 import zh from "./zh.json";
@@ -24,6 +25,7 @@ export const pages: CapabilityPages = {
       children: [{ path: "*", lazy: async () => ({ Component: (await import("./Tab")).Tab }) }],
     },
   ],
+  tabs: [{ key: "overview", label: "overview.tab", order: 0, permission: "identity.application:read", Component: lazy(() => import("./Overview")) }],
   creations: [{ key: "application", label: "new", permission: "identity.application:create", to: (scope) => `${at(scope, "apps")}?new=1` }],
   texts: { zh, en },
 };

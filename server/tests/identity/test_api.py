@@ -164,6 +164,22 @@ async def test_the_whole_estate_is_built_over_http(client: Client, estate: Estat
     assert (await client.post("/api/v1/audit/verify", headers=headers)).json()["intact"] is True
 
 
+async def test_applications_are_found_over_all_centers(client: Client, estate: Estate) -> None:
+    await estate.user("ann", ("viewer", "acme/*/sales/orders"))
+    headers = bearer(await token_of(estate, "ann"))
+    path = "/api/v1/identity/tenants/acme/applications"
+    found = await client.get(path, headers=headers)
+    assert [(one["center"], one["name"]) for one in found.json()["items"]] == [("sales", "orders")]
+    for query, count in (("words=ORD", 1), ("words=stock", 0), ("center=none", 0), ("after=sales/orders", 0)):
+        answer = await client.get(f"{path}?{query}", headers=headers)
+        assert (answer.status_code, len(answer.json()["items"])) == (200, count), query
+    for query in ("limit=0", "limit=501", "words=" + "x" * 129, "words=%00"):
+        assert (await client.get(f"{path}?{query}", headers=headers)).status_code in {400, 422}, query
+    assert (await client.get(path.replace("acme", "beta"), headers=headers)).status_code == 404
+    listed = (await client.get("/api/v1/identity/permissions", headers=headers)).json()
+    assert {"name": "identity.grant:grant", "meaning": PERMISSIONS["identity.grant:grant"]} in listed
+
+
 async def post(client: Client, path: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
     answer = await client.post(path, json=body, headers=headers)
     assert answer.status_code == 201, (path, answer.text)

@@ -172,6 +172,13 @@ class UserChange(wire.Command, frozen=True):
         return f"UserChange(title={self.title!r}, disabled={self.disabled})"
 
 
+class Permission(wire.Wire, frozen=True):
+    """Something that can be permitted, `<capability>.<kind>:<verb>`, and what it lets one do."""
+
+    name: str
+    meaning: str
+
+
 class Role(wire.Wire, frozen=True):
     """A named set of permissions. `tenant` is empty for one that is built in."""
 

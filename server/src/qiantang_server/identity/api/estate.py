@@ -13,6 +13,7 @@ from qiantang_server.identity.service import Identity
 from qiantang_server.kernel.access import Principal
 
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
+Words = Annotated[str, QueryParameter(max_length=128, description="only what holds this in name or title, in any case")]
 TENANT = "/tenants/{tenant:str}"
 ENVIRONMENT = TENANT + "/environments/{environment:str}"
 CENTER = TENANT + "/centers/{center:str}"
@@ -25,9 +26,10 @@ async def list_tenants(
     identity: NamedDependency[Identity],
     after: FromQuery[str] = "",
     limit: Limit = 100,
+    words: Words = "",
 ) -> model.Page[model.Tenant]:
     """List tenants in order of name."""
-    return await identity.estate.list_tenants(principal, after, limit)
+    return await identity.estate.list_tenants(principal, after, limit, words=words)
 
 
 @post("/tenants", opt={"permission": "identity.tenant:create"})
@@ -63,9 +65,10 @@ async def list_environments(
     tenant: FromPath[str],
     after: FromQuery[str] = "",
     limit: Limit = 100,
+    words: Words = "",
 ) -> model.Page[model.Environment]:
     """List a tenant's environments in order of name."""
-    return await identity.estate.list_environments(principal, tenant, after, limit)
+    return await identity.estate.list_environments(principal, tenant, after, limit, words=words)
 
 
 @post(TENANT + "/environments", opt={"permission": "identity.environment:create"})
@@ -111,9 +114,10 @@ async def list_centers(
     tenant: FromPath[str],
     after: FromQuery[str] = "",
     limit: Limit = 100,
+    words: Words = "",
 ) -> model.Page[model.Center]:
     """List a tenant's centers in order of name."""
-    return await identity.estate.list_centers(principal, tenant, after, limit)
+    return await identity.estate.list_centers(principal, tenant, after, limit, words=words)
 
 
 @post(TENANT + "/centers", opt={"permission": "identity.center:create"})
@@ -148,6 +152,21 @@ async def delete_center(
 ) -> None:
     """Delete a center that has no applications."""
     await identity.estate.delete_center(principal, tenant, center)
+
+
+@get(TENANT + "/applications", opt={"permission": "identity.application:list"})
+async def find_applications(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    *,
+    tenant: FromPath[str],
+    center: FromQuery[str] = "",
+    words: Words = "",
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> model.Page[model.Application]:
+    """List a tenant's applications over all centers, in order of center and name."""
+    return await identity.estate.find_applications(principal, tenant, after, limit, center=center, words=words)
 
 
 @get(CENTER + "/applications", opt={"permission": "identity.application:list"})
@@ -228,6 +247,7 @@ ROUTES = [
     create_center,
     change_center,
     delete_center,
+    find_applications,
     list_applications,
     create_application,
     read_application,

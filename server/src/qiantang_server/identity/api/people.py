@@ -13,6 +13,7 @@ from qiantang_server.identity.service import Identity
 from qiantang_server.kernel.access import Principal
 
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
+Words = Annotated[str, QueryParameter(max_length=128, description="only who holds this in name or title, in any case")]
 TENANT = "/tenants/{tenant:str}"
 _BY_PATTERN = "the pattern in the body says where; it is checked there"
 
@@ -23,9 +24,10 @@ async def list_all_users(
     identity: NamedDependency[Identity],
     after: FromQuery[str] = "",
     limit: Limit = 100,
+    words: Words = "",
 ) -> model.Page[model.User]:
     """List every account that who asks may see, those of the platform among them."""
-    return await identity.people.list_users(principal, None, after, limit)
+    return await identity.people.list_users(principal, None, after, limit, words=words)
 
 
 @post("/users", opt={"permission": "identity.user:create"})
@@ -76,9 +78,10 @@ async def list_users(
     tenant: FromPath[str],
     after: FromQuery[str] = "",
     limit: Limit = 100,
+    words: Words = "",
 ) -> model.Page[model.User]:
     """List a tenant's accounts."""
-    return await identity.people.list_users(principal, tenant, after, limit)
+    return await identity.people.list_users(principal, tenant, after, limit, words=words)
 
 
 @post(TENANT + "/users", opt={"permission": "identity.user:create"})
@@ -136,6 +139,12 @@ async def explain_user(
 async def list_built_in_roles(identity: NamedDependency[Identity]) -> model.Page[model.Role]:
     """List the built-in roles."""
     return model.Page(items=await identity.granting.list_roles(""))
+
+
+@get("/permissions", opt={"authenticated": "what may be permitted is the same for everybody"})
+async def list_permissions(identity: NamedDependency[Identity]) -> list[model.Permission]:
+    """List every permission that the installed capabilities declare, with its meaning, in order of name."""
+    return identity.granting.list_permissions()
 
 
 @get(TENANT + "/roles", opt={"permission": "identity.role:list"})
@@ -231,6 +240,7 @@ ROUTES = [
     delete_user,
     explain_user,
     list_built_in_roles,
+    list_permissions,
     list_roles,
     create_role,
     change_role,

@@ -10,7 +10,7 @@ from qiantang.identity.errors import ApplicationGoneError, ExistsError, NotEmpty
 from qiantang.kernel import errors, scope
 from qiantang_server.identity.service.ground import Ground, changes, missing, page_limit
 from qiantang_server.identity.store import estate, people, proof
-from qiantang_server.identity.store.estate import Row, What
+from qiantang_server.identity.store.estate import Condition, Row, What
 from qiantang_server.kernel import audit, storage
 from qiantang_server.kernel.access import Principal, Target, visible
 from qiantang_server.kernel.coordination.port import RESERVED_TENANTS
@@ -68,6 +68,14 @@ class _Subject(NamedTuple):
     place: Target
 
 
+class _Part(NamedTuple):
+    """Which part of a list is asked for."""
+
+    after: str = ""
+    limit: int = 100
+    words: str = ""
+
+
 class Estate:
     """Use cases of the estate. Every write is one transaction with its audit row."""
 
@@ -76,9 +84,11 @@ class Estate:
 
     # tenants
 
-    async def list_tenants(self, principal: Principal, after: str = "", limit: int = 100) -> model.Page[model.Tenant]:
-        """List the tenants that the principal may see."""
-        return await self._page(principal, "tenant", after, limit)
+    async def list_tenants(
+        self, principal: Principal, after: str = "", limit: int = 100, *, words: str = ""
+    ) -> model.Page[model.Tenant]:
+        """List the tenants that the principal may see; with `words`, those that hold them in name or title."""
+        return await self._page(principal, "tenant", _Part(after, limit, words))
 
     async def read_tenant(self, tenant: str) -> model.Tenant:
         """Read a tenant.
@@ -109,10 +119,10 @@ class Estate:
     # environments
 
     async def list_environments(
-        self, principal: Principal, tenant: str, after: str = "", limit: int = 100
+        self, principal: Principal, tenant: str, after: str = "", limit: int = 100, *, words: str = ""
     ) -> model.Page[model.Environment]:
-        """List the environments of a tenant that the principal may see."""
-        return await self._page(principal, "environment", after, limit, tenant=tenant)
+        """List the environments of a tenant that the principal may see; with `words`, those that hold them."""
+        return await self._page(principal, "environment", _Part(after, limit, words), tenant=tenant)
 
     async def create_environment(
         self, principal: Principal, tenant: str, command: model.NewEnvironment
@@ -156,10 +166,10 @@ class Estate:
     # centers
 
     async def list_centers(
-        self, principal: Principal, tenant: str, after: str = "", limit: int = 100
+        self, principal: Principal, tenant: str, after: str = "", limit: int = 100, *, words: str = ""
     ) -> model.Page[model.Center]:
-        """List the centers of a tenant that the principal may see."""
-        return await self._page(principal, "center", after, limit, tenant=tenant)
+        """List the centers of a tenant that the principal may see; with `words`, those that hold them."""
+        return await self._page(principal, "center", _Part(after, limit, words), tenant=tenant)
 
     async def create_center(self, principal: Principal, tenant: str, command: model.NewCenter) -> model.Center:
         """Make a center."""
@@ -202,7 +212,25 @@ class Estate:
         self, principal: Principal, tenant: str, center: str, after: str = "", limit: int = 100
     ) -> model.Page[model.Application]:
         """List the applications of a center that the principal may see."""
-        return await self._page(principal, "application", after, limit, tenant=tenant, center=center)
+        return await self._page(principal, "application", _Part(after, limit), tenant=tenant, center=center)
+
+    async def find_applications(
+        self, principal: Principal, tenant: str, after: str = "", limit: int = 100, *, center: str = "", words: str = ""
+    ) -> model.Page[model.Application]:
+        """List the applications of all centers that the principal may see, in order of center and name.
+
+        `after` is a center and a name with a slash between them, as `next` gives it. With `words`, those that hold them
+        in name or title.
+        """
+        part = _Part(after, page_limit(limit), words)
+        wanted = _wanted(principal, "application", part)
+        if center:
+            wanted.append(estate.of_center(center))
+        first, _, second = after.partition("/")
+        async with self._ground.database.reading() as session:
+            rows = await estate.page_applications(session, wanted, tenant, (first, second), part.limit + 1)
+        items = [shown_application(row) for row in rows[: part.limit]]
+        return model.Page(items=items, next=f"{items[-1].center}/{items[-1].name}" if len(rows) > part.limit else "")
 
     async def read_application(self, tenant: str, center: str, application: str) -> model.Application:
         """Read an application.
@@ -287,11 +315,11 @@ class Estate:
 
     # shared steps
 
-    async def _page(self, principal: Principal, what: What, after: str, limit: int, **within: str) -> model.Page[Any]:
-        limit = page_limit(limit)
-        shown = visible(principal, f"identity.{what}:list", estate.COLUMNS[what])
+    async def _page(self, principal: Principal, what: What, part: _Part, **within: str) -> model.Page[Any]:
+        limit = page_limit(part.limit)
+        wanted = _wanted(principal, what, part)
         async with self._ground.database.reading() as session:
-            rows = await estate.page(session, what, shown, after, limit + 1, **within)
+            rows = await estate.page(session, what, wanted, part.after, limit + 1, **within)
         items = [_SHOWN[what](row) for row in rows[:limit]]
         return model.Page(items=items, next=items[-1].name if len(rows) > limit else "")
 
@@ -357,6 +385,12 @@ class Estate:
                 changes=changed,
             ),
         )
+
+
+def _wanted(principal: Principal, what: What, part: _Part) -> list[Condition]:
+    """Give what a row of a list fulfils: it may be seen, and it holds the words."""
+    shown = visible(principal, f"identity.{what}:list", estate.COLUMNS[what])
+    return [shown, estate.titled(what, part.words)] if part.words else [shown]
 
 
 def _last(place: Target) -> str:

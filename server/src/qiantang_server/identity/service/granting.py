@@ -50,6 +50,10 @@ class Granting:
 
     # roles
 
+    def list_permissions(self) -> list[model.Permission]:
+        """List every permission that is declared, in order of name."""
+        return [model.Permission(name=name, meaning=meaning) for name, meaning in self._ground.permissions.items()]
+
     async def list_roles(self, tenant: str) -> list[model.Role]:
         """List the built-in roles, then the tenant's own; for the platform (`""`) the built-in ones alone."""
         built_in = [

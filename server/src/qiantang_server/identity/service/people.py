@@ -43,13 +43,15 @@ class People:
         self._hasher = hasher
 
     async def list_users(
-        self, principal: Principal, tenant: str | None = None, after: str = "", limit: int = 100
+        self, principal: Principal, tenant: str | None = None, after: str = "", limit: int = 100, *, words: str = ""
     ) -> model.Page[model.User]:
-        """List the accounts that the principal may see: of one tenant, or of all."""
-        shown = access.visible(principal, "identity.user:list", people.USER_COLUMNS)
+        """List the accounts that the principal may see: of one tenant, or of all; with `words`, those that hold them."""
+        wanted = [access.visible(principal, "identity.user:list", people.USER_COLUMNS)]
+        if words:
+            wanted.append(people.titled(words))
         limit = page_limit(limit)
         async with self._ground.database.reading() as session:
-            rows = await people.page_users(session, shown, tenant, after, limit + 1)
+            rows = await people.page_users(session, wanted, tenant, after, limit + 1)
         items = [shown_user(row) for row in rows[:limit]]
         return model.Page(items=items, next=items[-1].id if len(rows) > limit else "")
 

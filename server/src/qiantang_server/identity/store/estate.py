@@ -8,6 +8,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from qiantang_server.identity.store import tables
+from qiantang_server.identity.store.words import holding
 from qiantang_server.kernel.access import Columns, Target
 from qiantang_server.kernel.storage import Session
 
@@ -70,13 +71,38 @@ async def delete(session: Session, what: What, *key: str) -> None:
     await session.execute(sa.delete(table).where(*_keys(table, key)))
 
 
-async def page(session: Session, what: What, shown: Condition, after: str, limit: int, **within: str) -> Sequence[Row]:
-    """Give rows that may be shown in order of name, after a name; `within` names their tenant, their center."""
+async def page(
+    session: Session, what: What, wanted: Sequence[Condition], after: str, limit: int, **within: str
+) -> Sequence[Row]:
+    """Give rows that fulfil all that is wanted in order of name, after a name; `within` names their tenant, their center."""
     table = _TABLES[what]
     equal = [table.c[column] == value for column, value in within.items()]
     return await session.all(
-        sa.select(table).where(shown, *equal, table.c.name > after).order_by(table.c.name).limit(limit)
+        sa.select(table).where(*wanted, *equal, table.c.name > after).order_by(table.c.name).limit(limit)
     )
+
+
+async def page_applications(
+    session: Session, wanted: Sequence[Condition], tenant: str, after: tuple[str, str], limit: int
+) -> Sequence[Row]:
+    """Give a tenant's applications over all centers, in order of center and name, after one of these pairs."""
+    t = tables.applications
+    center, name = after
+    beyond = sa.or_(t.c.center > center, sa.and_(t.c.center == center, t.c.name > name))
+    return await session.all(
+        sa.select(t).where(*wanted, t.c.tenant == tenant, beyond).order_by(t.c.center, t.c.name).limit(limit)
+    )
+
+
+def of_center(center: str) -> Condition:
+    """Give the condition under which an application is one of a center."""
+    return tables.applications.c.center == center
+
+
+def titled(what: What, words: str) -> Condition:
+    """Give the condition under which a row's name or title holds some words."""
+    table = _TABLES[what]
+    return holding(words, table.c.name, table.c.title)
 
 
 async def tenant_names(session: Session, after: str, limit: int) -> list[str]:

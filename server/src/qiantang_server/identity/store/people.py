@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from qiantang_server.identity.store import tables
+from qiantang_server.identity.store.words import holding
 from qiantang_server.kernel.access import PLATFORM, Columns, Target
 from qiantang_server.kernel.storage import Session
 
@@ -59,10 +60,17 @@ async def delete_user(session: Session, user: str) -> None:
     await session.execute(sa.delete(users).where(users.c.id == user))
 
 
-async def page_users(session: Session, shown: Condition, tenant: str | None, after: str, limit: int) -> Sequence[Row]:
-    """Give accounts that may be shown, of one tenant or of all, in order of id: the order they were made in."""
-    conditions = [shown] if tenant is None else [shown, users.c.tenant == tenant]
+async def page_users(
+    session: Session, wanted: Sequence[Condition], tenant: str | None, after: str, limit: int
+) -> Sequence[Row]:
+    """Give accounts that fulfil all that is wanted, of one tenant or of all, in order of id: the order they were made in."""
+    conditions = [*wanted] if tenant is None else [*wanted, users.c.tenant == tenant]
     return await session.all(sa.select(users).where(*conditions, users.c.id > after).order_by(users.c.id).limit(limit))
+
+
+def titled(words: str) -> Condition:
+    """Give the condition under which an account's name or title holds some words."""
+    return holding(words, users.c.name, users.c.title)
 
 
 async def find_role(session: Session, tenant: str, name: str) -> Row | None:

@@ -15,6 +15,8 @@ pyright=$!
 step "lint"
 "$run/ruff" check --quiet .
 "$run/ruff" format --quiet --check .
+step "pages: types and lint"
+"$run/python" portal/build_pages.py npm run check --silent
 step "import contracts"
 "$run/lint-imports" --no-cache >"$types.contracts" 2>&1 || { cat "$types.contracts"; rm -f "$types.contracts"; exit 1; }
 tail -n 2 "$types.contracts"; rm -f "$types.contracts"

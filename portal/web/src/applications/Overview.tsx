@@ -2,7 +2,7 @@ import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, topics, useDo, usePages, useRead, type Release } from "../api";
 import { bytes, Button, CommandLine, Confirm, Count, Empty, ErrorState, Facts, Field, Glyph, Note, Pane, Panes, Peek, Person, Ref, Section, Skeleton, StatusTag, Strip, TextInput, Time } from "../kit";
-import { at, atApplication, useMay, usePage, useScope, useText } from "../shell";
+import { at, atApplication, flagsOf, useMay, usePage, useScope, useText } from "../shell";
 
 const ONE = "GET /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}";
 const READ = "config.namespace:read";
@@ -19,7 +19,7 @@ export default function Overview(): ReactNode {
   const releases = usePages<Release>("GET /api/v1/config/{tenant}/{environment}/{center}/{application}/releases", { path: scope, query: { limit: 12 } }, watched);
   usePage({
     title: scope.application,
-    cli: `qiantang config history ${scope.tenant}/${scope.environment}/${scope.center}/${scope.application}`,
+    cli: `qiantang config history ${flagsOf(scope)}`,
     api: asCurl("GET /api/v1/config/{tenant}/{environment}/{center}/{application}/status", { path: scope }),
     readAt: status.dataUpdatedAt,
   });

@@ -38,5 +38,11 @@ export const atPlatform = (...rest: string[]): string => ["", "platform", ...res
 /** Write a scope as the CLI and grants do. */
 export const pathOf = (scope: Scope): string => [scope.tenant, scope.environment || "*", scope.center || "*", scope.application || "*"].join("/");
 
+/** Give the flags by which the command line means the same place. */
+export function flagsOf(scope: Scope): string {
+  const flags: [string, string][] = [["-t", scope.tenant], ["-e", scope.environment], ["-c", scope.center], ["-a", scope.application]];
+  return flags.filter(([, value]) => value).map(([flag, value]) => `${flag} ${value}`).join(" ");
+}
+
 /** The part of the address below a tab of the application hub: what a tab shows in itself. */
 export const useRest = (): string[] => (useParams()["*"] ?? "").split("/").slice(1).filter(Boolean);

@@ -44,10 +44,10 @@ class Holder:
         return given and not any(_fits(line[1:], permission) for line in self.lines if line.startswith("!"))
 
     def may(self, permission: str, place: Place) -> bool:
-        """Say whether he may do this to the whole of a place; for a list a part of it is enough."""
+        """Say whether he may do this to the whole of a place; for a list a part is enough, but of what is the platform's."""
         if not (self.holds(permission) and self.knows(place[0])):
             return False
-        if permission.endswith(":list"):
+        if permission.endswith(":list") and not permission.startswith("platform."):
             return all(
                 ANY in (mine, theirs) or mine == theirs for mine, theirs in zip(self.pattern, place, strict=True)
             )

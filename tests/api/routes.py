@@ -9,7 +9,7 @@ from typing import Any, cast
 from litestar import Litestar, Router
 from litestar.di import Provide
 
-from qiantang_server.app import process
+from qiantang_server.app import platform, process
 from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.config import api as config_api
 from qiantang_server.identity import api as identity_api
@@ -68,6 +68,7 @@ def routes() -> list[Route]:
         *resources.routers(KINDS),
         *identity_api.routers(nothing),
         config_api.router(nothing),
+        platform.router(nothing),
     ]
     known = {name: Provide(_stand_in(), sync_to_thread=False) for name in ("principal", "resources", "watch")}
     application = Litestar(route_handlers=routers, dependencies=known, openapi_config=None, logging_config=None)

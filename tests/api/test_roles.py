@@ -73,6 +73,7 @@ ABOUT_ONESELF = {
     "DELETE /api/v1/identity/tokens/{token}",
     "DELETE /api/v1/identity/grants/{grant}",
     "GET /api/v1/identity/roles",
+    "GET /api/v1/identity/permissions",
     "GET /api/v1/config/search/{tenant}",
     "GET /api/v1/kinds",
 }

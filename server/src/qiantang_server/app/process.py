@@ -18,7 +18,8 @@ import msgspec
 from litestar import Litestar
 
 from qiantang.kernel import errors
-from qiantang_server.app import pages, serve
+from qiantang.kernel import settings as kernel_settings
+from qiantang_server.app import pages, platform, serve
 from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.app.settings import ServerSettings, default_folder
 from qiantang_server.identity.service import Identity
@@ -55,8 +56,9 @@ class Running:
 class ControlPlane:
     """Opens every part on one exit stack; what fails to open closes what was open before it."""
 
-    def __init__(self, settings: Mapping[str, msgspec.Struct]) -> None:
+    def __init__(self, settings: Mapping[str, msgspec.Struct], loaded: kernel_settings.Loaded | None = None) -> None:
         self._settings = settings
+        self._loaded = loaded or _unsourced(settings)
         self._stack = contextlib.AsyncExitStack()
 
     def section(self, name: str, model: type[S]) -> S:
@@ -127,7 +129,8 @@ class ControlPlane:
             checks={"database": health.database_check(database)},
             spared={"coordination": _condition_check(agreed)},
         )
-        built = self._application(kernel, rooms, checked)
+        own = platform.Platform(loaded=self._loaded, kernel=kernel, cache=kept, health=checked, address=address)
+        built = self._application(kernel, rooms, own)
         checked.opened = True
         return Running(kernel=kernel, application=built, health=checked, address=address, rooms=rooms)
 
@@ -172,7 +175,7 @@ class ControlPlane:
         task = asyncio.create_task(follow(), name="servers")
         self._stack.push_async_callback(_cancelled, task)
 
-    def _application(self, kernel: Kernel, rooms: Mapping[str, Opened], checked: health.Health) -> Litestar:
+    def _application(self, kernel: Kernel, rooms: Mapping[str, Opened], own: platform.Platform) -> Litestar:
         figures = health.Figures()
         figures.follow(kernel.watch, kernel.resources.parts)
         web = self.section("web", WebSettings)
@@ -183,8 +186,8 @@ class ControlPlane:
             authenticator=_one(rooms, "authenticator"),
             denials=_one(rooms, "authenticator").ground.denials,
             permissions=kernel.permissions,
-            routes=[route for room in rooms.values() for route in room.routes],
-            process_health=checked,
+            routes=[platform.router(own), *(route for room in rooms.values() for route in room.routes)],
+            process_health=own.health,
             figures=figures,
             pages=pages.find(web.base_path),
         )
@@ -193,9 +196,15 @@ class ControlPlane:
 T = TypeVar("T")
 
 
+def _unsourced(sections: Mapping[str, msgspec.Struct]) -> kernel_settings.Loaded:
+    """Give settings that were not read from anywhere as if they were the defaults."""
+    shapes = {name: type(section) for name, section in sections.items()}
+    return kernel_settings.Loaded(sections, kernel_settings.fields(shapes), {})
+
+
 def declared_permissions(kinds: Kinds) -> dict[str, str]:
     """Give every permission of every room with its meaning."""
-    found = {**kinds.permissions(), **web_watch.PERMISSIONS}
+    found = {**kinds.permissions(), **web_watch.PERMISSIONS, **platform.PERMISSIONS}
     for room in CAPABILITIES:
         found.update(room.permissions)
     return found

@@ -38,7 +38,7 @@ class Start:
 def run(start: Start) -> int:
     """Run until stopped; give the exit code. Settings that cannot work are told in one message, without a trace."""
     began = time.perf_counter()
-    plane = ControlPlane(start.loaded.sections)
+    plane = ControlPlane(start.loaded.sections, start.loaded)
     own = plane.section("server", ServerSettings)
     level = LEVELS[own.log_level]
     observe.log_to(sys.stderr, style="json" if own.log_format == "json" else "human", level=level)

@@ -5,9 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qiantang.identity.errors import BeyondOwnRightsError
+from qiantang_server.kernel import access
 from qiantang_server.kernel.access import CompiledGrants, Grant, Permissions, Principal, Target
+from qiantang_server.kernel.access.guard import Refused
 
 _SHOWN = 5
+
+
+def require_whole(principal: Principal, permission: str, target: Target) -> None:
+    """Let pass who holds a permission on the whole of a place. The guard lets a list pass that holds it on a part.
+
+    Raises:
+        NotVisibleError: the principal may not even know that the tenant exists.
+        NotPermittedError: he holds it on a part of the place at most.
+    """
+    if principal.allows(permission, target):
+        return
+    access.require(principal, permission, target)
+    facts = {"permission": permission, "scope": str(target)}
+    error = access.NotPermittedError(f"{permission} is held on a part of {target} only, not on the whole", facts=facts)
+    error.refused = Refused(permission, target)
+    raise error
 
 
 def require_held(principal: Principal, permissions: Iterable[str], pattern: Target, what: str) -> None:

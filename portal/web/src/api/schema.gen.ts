@@ -366,9 +366,27 @@ export interface NewUser {
   title?: string;
 }
 
+export interface Node {
+  address: string;
+  alive: boolean;
+  self: boolean;
+  node: string | null;
+  version: string | null;
+  streams: number | null;
+  instances: number | null;
+  started_at: number | null;
+  condition: Record<string, Part> | null;
+}
+
 export interface Page {
   items: unknown[];
   next: string;
+}
+
+export interface Part {
+  ready: boolean;
+  reason: string;
+  since: number;
 }
 
 export interface PasswordChange {
@@ -384,6 +402,11 @@ export interface PendingChange {
   author: string;
   edited_at: number;
   changes: Change[];
+}
+
+export interface Permission {
+  name: string;
+  meaning: string;
 }
 
 export interface Problem {
@@ -546,6 +569,17 @@ export interface SessionInfoPage {
   next: string;
 }
 
+export interface Setting {
+  section: string;
+  key: string;
+  type: string;
+  value: string;
+  default: string;
+  source: string;
+  description: string;
+  secret: boolean;
+}
+
 export interface ShadowedValue {
   value: unknown;
   origin: string;
@@ -663,14 +697,16 @@ export interface Operations {
   "GET /api/v1/identity/me": { answer: Me };
   "POST /api/v1/identity/me/explain": { body: AccessQuestion; answer: AccessAnswer };
   "POST /api/v1/identity/me/password": { body: PasswordChange; answer: void };
+  "GET /api/v1/identity/permissions": { answer: Permission[] };
   "GET /api/v1/identity/roles": { answer: RolePage };
   "GET /api/v1/identity/sessions": { answer: SessionInfoPage };
   "DELETE /api/v1/identity/sessions/{session}": { path: { session: string }; answer: void };
-  "GET /api/v1/identity/tenants": { query: { after?: string; limit?: number }; answer: TenantPage };
+  "GET /api/v1/identity/tenants": { query: { after?: string; limit?: number; words?: string }; answer: TenantPage };
   "POST /api/v1/identity/tenants": { body: NewTenant; answer: Tenant };
   "GET /api/v1/identity/tenants/{tenant}": { path: { tenant: string }; answer: Tenant };
   "PATCH /api/v1/identity/tenants/{tenant}": { path: { tenant: string }; body: TenantChange; answer: Tenant };
-  "GET /api/v1/identity/tenants/{tenant}/centers": { path: { tenant: string }; query: { after?: string; limit?: number }; answer: CenterPage };
+  "GET /api/v1/identity/tenants/{tenant}/applications": { path: { tenant: string }; query: { center?: string; words?: string; after?: string; limit?: number }; answer: ApplicationPage };
+  "GET /api/v1/identity/tenants/{tenant}/centers": { path: { tenant: string }; query: { after?: string; limit?: number; words?: string }; answer: CenterPage };
   "POST /api/v1/identity/tenants/{tenant}/centers": { path: { tenant: string }; body: NewCenter; answer: Center };
   "PATCH /api/v1/identity/tenants/{tenant}/centers/{center}": { path: { tenant: string; center: string }; body: CenterChange; answer: Center };
   "DELETE /api/v1/identity/tenants/{tenant}/centers/{center}": { path: { tenant: string; center: string }; answer: void };
@@ -683,7 +719,7 @@ export interface Operations {
   "POST /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}/environments/{environment}/credentials": { path: { tenant: string; environment: string; center: string; application: string }; body: NewCredential; answer: IssuedCredential };
   "DELETE /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}/environments/{environment}/credentials/{credential}": { path: { tenant: string; environment: string; center: string; application: string; credential: string }; answer: void };
   "POST /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}/environments/{environment}/credentials/{credential}/rotate": { path: { tenant: string; environment: string; center: string; application: string; credential: string }; body: RotateCredential; answer: IssuedCredential };
-  "GET /api/v1/identity/tenants/{tenant}/environments": { path: { tenant: string }; query: { after?: string; limit?: number }; answer: EnvironmentPage };
+  "GET /api/v1/identity/tenants/{tenant}/environments": { path: { tenant: string }; query: { after?: string; limit?: number; words?: string }; answer: EnvironmentPage };
   "POST /api/v1/identity/tenants/{tenant}/environments": { path: { tenant: string }; body: NewEnvironment; answer: Environment };
   "PATCH /api/v1/identity/tenants/{tenant}/environments/{environment}": { path: { tenant: string; environment: string }; body: EnvironmentChange; answer: Environment };
   "DELETE /api/v1/identity/tenants/{tenant}/environments/{environment}": { path: { tenant: string; environment: string }; answer: void };
@@ -692,7 +728,7 @@ export interface Operations {
   "POST /api/v1/identity/tenants/{tenant}/roles": { path: { tenant: string }; body: NewRole; answer: Role };
   "PATCH /api/v1/identity/tenants/{tenant}/roles/{role}": { path: { tenant: string; role: string }; body: RoleChange; answer: Role };
   "DELETE /api/v1/identity/tenants/{tenant}/roles/{role}": { path: { tenant: string; role: string }; answer: void };
-  "GET /api/v1/identity/tenants/{tenant}/users": { path: { tenant: string }; query: { after?: string; limit?: number }; answer: UserPage };
+  "GET /api/v1/identity/tenants/{tenant}/users": { path: { tenant: string }; query: { after?: string; limit?: number; words?: string }; answer: UserPage };
   "POST /api/v1/identity/tenants/{tenant}/users": { path: { tenant: string }; body: NewUser; answer: User };
   "GET /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; answer: User };
   "PATCH /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; body: UserChange; answer: User };
@@ -702,13 +738,15 @@ export interface Operations {
   "GET /api/v1/identity/tokens": { answer: AccessTokenPage };
   "POST /api/v1/identity/tokens": { body: NewAccessToken; answer: IssuedAccessToken };
   "DELETE /api/v1/identity/tokens/{token}": { path: { token: string }; answer: void };
-  "GET /api/v1/identity/users": { query: { after?: string; limit?: number }; answer: UserPage };
+  "GET /api/v1/identity/users": { query: { after?: string; limit?: number; words?: string }; answer: UserPage };
   "POST /api/v1/identity/users": { body: NewUser; answer: User };
   "GET /api/v1/identity/users/{user}": { path: { user: string }; answer: User };
   "PATCH /api/v1/identity/users/{user}": { path: { user: string }; body: UserChange; answer: User };
   "DELETE /api/v1/identity/users/{user}": { path: { user: string }; answer: void };
   "POST /api/v1/identity/users/{user}/explain": { path: { user: string }; body: AccessQuestion; answer: AccessAnswer };
   "GET /api/v1/kinds": { answer: KindInfo[] };
+  "GET /api/v1/platform/nodes": { answer: Node[] };
+  "GET /api/v1/platform/settings": { answer: Setting[] };
   "POST /api/v1/watch/acknowledge": { body: Acknowledgement; answer: void };
   "POST /api/v1/watch/fetch": { body: FetchRequest; answer: Record<string, unknown> };
   "GET /healthz": { answer: Live };

@@ -2,7 +2,7 @@ import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type Application } from "../api";
 import { Button, Choice, DataTable, Empty, ErrorState, Facts, Field, FilterBar, NoMatch, PageHead, Peek, Ref, SavedViews, SearchInput, TextInput, Time, type Column } from "../kit";
-import { at, atApplication, Marked, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
+import { atApplication, Marked, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
 
 const LIST = "GET /api/v1/identity/tenants/{tenant}/applications";
 const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;

@@ -33,13 +33,13 @@ export default function Overview(): ReactNode {
       <Strip
         label={say("overview.state")}
         figures={[
-          { key: "revision", label: say("overview.revision"), to: atApplication(scope, "config", "history"), value: found ? (found.position.revision ? `r${found.position.revision}` : "—") : "—", status: found?.gray ? <StatusTag hue="info" running>{say("overview.gray")}</StatusTag> : undefined },
+          { key: "revision", label: say("overview.revision"), to: atApplication(scope, "config", "history"), value: found ? (found.position[1] ? `r${found.position[1]}` : "—") : "—", status: found?.gray ? <StatusTag hue="info" running>{say("overview.gray")}</StatusTag> : undefined },
           {
             key: "instances",
             label: say("overview.instances"),
             to: atApplication(scope, "instances"),
             value: live ? `${live.current}/${live.total}` : "—",
-            status: !live ? undefined : live.total === 0 ? <StatusTag hue="idle">{say("overview.noInstances")}</StatusTag> : live.failed ? <StatusTag hue="bad">{say("overview.failingSome", { count: live.failed })}</StatusTag> : <StatusTag hue={live.behind ? "warn" : "ok"}>{say("overview.converged", { current: live.current, total: live.total, revision: live.position.revision })}</StatusTag>,
+            status: !live ? undefined : live.total === 0 ? <StatusTag hue="idle">{say("overview.noInstances")}</StatusTag> : live.failed ? <StatusTag hue="bad">{say("overview.failingSome", { count: live.failed })}</StatusTag> : <StatusTag hue={live.behind ? "warn" : "ok"}>{say("overview.converged", { current: live.current, total: live.total, revision: live.position[1] })}</StatusTag>,
           },
           { key: "resources", label: say("overview.resources"), to: atApplication(scope, "config"), value: <Count value={found?.resources} />, unit: found ? bytes(found.size) : undefined },
           { key: "drafts", label: say("overview.drafts"), to: atApplication(scope, "config", "diff"), value: <Count value={found?.drafts} /> },

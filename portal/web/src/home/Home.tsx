@@ -121,7 +121,7 @@ function Failing({ work }: { work: Work }): ReactNode {
           <Glyph hue="bad" />
           <Ref mono name={one.instance} kind={one.bundle.scope.application} to={`${atApplication(placeOf(one.bundle), "instances")}?state=failed`} />
           <span className="k-ellipsis" title={one.error}>
-            {say("failed", { revision: one.position.revision })} · <code>{one.error}</code>
+            {say("failed", { revision: one.position[1] })} · <code>{one.error}</code>
           </span>
           <Where bundle={one.bundle} />
           <Time at={one.applied_at} />

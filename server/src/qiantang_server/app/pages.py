@@ -5,11 +5,13 @@ from __future__ import annotations
 from importlib import metadata
 from typing import cast
 
-from litestar.types import ASGIApp
+from litestar import Litestar
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from qiantang.kernel import errors
 
 GROUP = "qiantang.pages"
+API = "/api"
 
 
 def find(base_path: str) -> ASGIApp | None:
@@ -29,3 +31,17 @@ def find(base_path: str) -> ASGIApp | None:
     except ImportError as error:
         raise errors.MisconfiguredError(f"the pages in {found[0].value} cannot be loaded: {error}") from error
     return cast("ASGIApp", make(base_path=base_path))
+
+
+def over(application: Litestar, pages: ASGIApp | None) -> ASGIApp:
+    """Have the pages answer whatever is neither the API's nor below a route of the application."""
+    if pages is None:
+        return application
+    own = {API, *(route.path.partition("{")[0].rstrip("/") for route in application.routes)} - {""}
+
+    async def shown(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        ours = any(path == one or path.startswith(f"{one}/") for one in own)
+        await (application if ours else pages)(scope, receive, send)
+
+    return shown

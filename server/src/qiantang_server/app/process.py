@@ -189,7 +189,6 @@ class ControlPlane:
             routes=[platform.router(own), *(route for room in rooms.values() for route in room.routes)],
             process_health=own.health,
             figures=figures,
-            pages=pages.find(web.base_path),
         )
 
 
@@ -268,7 +267,8 @@ def address_of(listener: socket.socket, settings: WebSettings) -> str:
 
 async def serve_until_stopped(running: Running, listener: socket.socket, settings: WebSettings) -> None:
     """Serve until a signal asks to stop; then send the streams away, finish what runs, and return within the deadline."""
-    server = serve.listener_for(running.application, settings)
+    shown = pages.over(running.application, pages.find(settings.base_path))
+    server = serve.listener_for(shown, settings)
 
     def force() -> None:
         server.force_exit = True

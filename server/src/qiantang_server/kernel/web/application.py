@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from litestar import Litestar, Request, Router, asgi
+from litestar import Litestar, Request, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
@@ -18,7 +18,6 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from qiantang.kernel import errors
 from qiantang_server.kernel.access import Authenticator, Principal
 from qiantang_server.kernel.audit import Denials
 from qiantang_server.kernel.resources import Resources
@@ -69,18 +68,6 @@ class Timing:
         await self.app(scope, receive, counted)
 
 
-def _mounted(pages: ASGIApp) -> Any:
-    """Give the handler that has whatever no route of the API has: the portal's pages, which hold no data."""
-
-    @asgi("/", is_mount=True, opt={"public": "pages hold no data; what they show they ask the API for"}, copy_scope=True)
-    async def show_pages(scope: Scope, receive: Receive, send: Send) -> None:
-        if str(scope["path"]).startswith("/api/"):
-            raise errors.NotFoundError("there is no such route")
-        await pages(scope, receive, send)
-
-    return show_pages
-
-
 def build(
     settings: WebSettings,
     *,
@@ -92,7 +79,6 @@ def build(
     routes: Sequence[Any],
     process_health: Health,
     figures: Figures,
-    pages: ASGIApp | None = None,
 ) -> Litestar:
     """Build the HTTP application.
 
@@ -111,7 +97,6 @@ def build(
             watch.router(),
             *resources.routers(life.parts.kinds),
             *routes,
-            *([_mounted(pages)] if pages is not None else []),
         ],
         dependencies={
             "principal": Provide(provide_principal, sync_to_thread=False),

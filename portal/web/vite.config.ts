@@ -19,7 +19,7 @@ export default defineConfig({
   worker: { format: "es" },
   server: {
     port: 5173,
-    proxy: Object.fromEntries(["/api", "/login", "/logout", "/first", "/-/sign-in"].map((path) => [path, target])),
+    proxy: Object.fromEntries(["/api", "/login", "/logout", "/first", "/-/sign-in"].map((path) => [path, { target, changeOrigin: false }])),
   },
   test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
 } as Parameters<typeof defineConfig>[0]);

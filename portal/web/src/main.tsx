@@ -97,6 +97,7 @@ function NotFound(): ReactNode {
 const routes: RouteObject[] = [
   {
     Component: Root,
+    HydrateFallback: Reading,
     children: [
       { path: "/-/kit", Component: Gallery },
       {

@@ -65,10 +65,13 @@ const paths = {
 
 export type IconName = keyof typeof paths;
 
+/** Those that are read as a sign rather than as a picture are filled. */
+const FILLED: ReadonlySet<string> = new Set<IconName>(["shield"]);
+
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }): ReactNode {
   return (
     <svg className="k-icon" width={size} height={size} viewBox="0 0 16 16" aria-hidden="true" focusable="false">
-      <path d={paths[name]} fill="none" stroke="currentColor" strokeWidth="1.3" strokeLinecap="round" strokeLinejoin="round" />
+      <path d={paths[name]} fill={FILLED.has(name) ? "currentColor" : "none"} stroke="currentColor" strokeWidth="1.3" strokeLinecap="round" strokeLinejoin="round" />
     </svg>
   );
 }

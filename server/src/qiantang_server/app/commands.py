@@ -63,13 +63,16 @@ def load(file: Path | None, more: tuple[str, ...], given: dict[str, Any]) -> set
 @_options
 @click.option("--demo", is_flag=True, help="also start a small application whose settings live in the center")
 @click.option("--json", "as_json", is_flag=True, help="say what was started as one JSON object, for scripts")
-def up(*, file: Path | None, more: tuple[str, ...], demo: bool, as_json: bool, **given: Any) -> None:
+@click.option("--open", "open_browser", is_flag=True, help="open the link that is printed in this machine's browser")
+def up(
+    *, file: Path | None, more: tuple[str, ...], demo: bool, as_json: bool, open_browser: bool, **given: Any
+) -> None:
     """Start the platform on this machine.
 
     Without options it needs nothing else: SQLite, embedded parts, and only this machine can reach it. Ctrl-C stops it in order.
     """
     loaded = load(file, more, given)
-    sys.exit(run(Start(loaded=loaded, friendly=True, demo=demo, as_json=as_json)))
+    sys.exit(run(Start(loaded=loaded, friendly=True, demo=demo, as_json=as_json, open_browser=open_browser)))
 
 
 @click.command()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import logging
 import sys
 import time
+import webbrowser
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
+from urllib.parse import urlencode
 
 import uvloop
 
@@ -22,6 +26,7 @@ from qiantang_server.kernel.web import WebSettings
 log = logging.getLogger(__name__)
 MISCONFIGURED = 2
 FAILED = 1
+VERSION = metadata.version("qiantang-server")
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -33,6 +38,7 @@ class Start:
     friendly: bool
     demo: bool = False
     as_json: bool = False
+    open_browser: bool = False
 
 
 def run(start: Start) -> int:
@@ -74,35 +80,61 @@ async def _serve(start: Start, plane: ControlPlane, began: float) -> None:
 
 async def _announce(start: Start, running: Running, demo: Demo | None, took: float) -> None:
     token = await process.identity_of(running).first_start_token()
-    version = metadata.version("qiantang-server")
+    link = link_to(running, token)
     if start.as_json:
-        said = {
-            "version": version,
-            "address": running.address,
-            "node": running.kernel.node,
-            "folder": str(running.kernel.folder),
-            "database": running.kernel.database.address,
-            "first_start_token": token,
-            "seconds": round(took, 3),
-        }
-        print(json.dumps(said), flush=True)  # noqa: T201
-        return
-    log.info("serving", extra={"address": running.address, "database": running.kernel.database.address})
-    if not start.friendly:
-        if token:
+        print(json.dumps(_described(running, token, link, took)), flush=True)  # noqa: T201
+    else:
+        log.info("serving", extra={"address": running.address, "database": running.kernel.database.address})
+        if start.friendly:
+            print("\n".join(_told(running, token, link, demo, took)), flush=True)  # noqa: T201
+        elif token:
             log.warning(
                 "nobody can sign in yet: run `qiantang login --first TOKEN`; start with `qiantang up` to be shown one"
             )
-        return
-    lines = [f"qiantang {version} is up in {took:.1f} s at {running.address}"]
-    lines += [f"  data      {running.kernel.folder}", f"  database  {running.kernel.database.address}"]
+    if start.open_browser:
+        await asyncio.to_thread(_open, link)
+
+
+def link_to(running: Running, token: str | None) -> str:
+    """Give the address to open: the first start's page while there is no account, else the first page of all."""
+    web = running.kernel.settings["web"]
+    below = running.address + (web.base_path if isinstance(web, WebSettings) else "")
+    return f"{below}/first?{urlencode({'token': token})}" if token else f"{below}/"
+
+
+def _open(link: str) -> None:
+    """Show a link in this person's browser; without one he opens it himself."""
+    try:
+        opened = webbrowser.open(link)
+    except webbrowser.Error:
+        opened = False
+    if not opened:
+        log.warning("no browser could be opened: open the link that was printed")
+
+
+def _described(running: Running, token: str | None, link: str, took: float) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "address": running.address,
+        "node": running.kernel.node,
+        "folder": str(running.kernel.folder),
+        "database": running.kernel.database.address,
+        "first_start_token": token,
+        "link": link,
+        "seconds": round(took, 3),
+    }
+
+
+def _told(running: Running, token: str | None, link: str, demo: Demo | None, took: float) -> list[str]:
+    lines = [f"qiantang {VERSION} is up in {took:.1f} s at {running.address}", f"  open      {link}"]
     if token:
+        lines.append("            makes you the administrator; works once, within 10 minutes. From the command line:")
         lines.append(f"  first     qiantang login {running.address} --first {token}")
-        lines.append("            makes you the administrator; the token works once, within 10 minutes")
     else:
         lines.append(f"  sign in   qiantang login {running.address}")
+    lines += [f"  data      {running.kernel.folder}", f"  database  {running.kernel.database.address}"]
     lines.append(f"  health    {running.address}/readyz    api  {running.address}/api/v1/openapi/openapi.json")
     if demo is not None:
         lines.append(f"  demo      {demo.described}")
     lines.append("  stop      Ctrl-C")
-    print("\n".join(lines), flush=True)  # noqa: T201
+    return lines

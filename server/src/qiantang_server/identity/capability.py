@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from qiantang_server.identity import api
+from qiantang_server.identity import api, pages
 from qiantang_server.identity.service import Identity
 from qiantang_server.identity.settings import IdentitySettings
 from qiantang_server.kernel import access
@@ -81,7 +81,8 @@ async def open_identity(kernel: Kernel) -> AsyncGenerator[Opened]:
     permissions = access.Permissions(kernel.permissions)
     service = Identity(kernel.database, kernel.sealing, permissions, settings, secure=web.over_tls)
     async with service as identity:
-        yield Opened(routes=api.routers(identity), jobs=_jobs(identity), authenticator=identity, directory=identity)
+        routes = [*api.routers(identity), pages.router(pages.Site(identity, kernel, web.base_path))]
+        yield Opened(routes=routes, jobs=_jobs(identity), authenticator=identity, directory=identity)
 
 
 IDENTITY = Capability(

@@ -11,10 +11,10 @@ from litestar.params import FromPath, JSONBody
 
 from qiantang.identity import model
 from qiantang.kernel import errors
-from qiantang_server.identity.service import Caller, Identity, SignedIn
+from qiantang_server.identity.service import Caller, Identity, SignedIn, browser
 from qiantang_server.identity.service.people import answered
-from qiantang_server.identity.service.sign_in import DEVICE_LIFETIME, me
-from qiantang_server.kernel.access import Presented, Principal, cookies, csrf
+from qiantang_server.identity.service.sign_in import me
+from qiantang_server.kernel.access import Presented, Principal, csrf
 
 HttpRequest = Request[Any, Any, Any]
 _OWN = "everybody may ask about himself"
@@ -32,29 +32,22 @@ def _caller(request: HttpRequest, identity: Identity) -> Caller:
         reason = csrf.refused(request.method, headers)
         if reason:
             raise ForeignSiteError(f"sign in from the platform's own pages: {reason}")
-    return Caller(
-        address=request.client.host if request.client else "",
-        agent=headers.get("user-agent", ""),
-        session=request.cookies.get(cookies.session_name(secure=identity.secure), ""),
-        device=request.cookies.get(cookies.device_name(secure=identity.secure), ""),
-    )
+    address = request.client.host if request.client else ""
+    return browser.caller_of(headers, request.cookies, address, secure=identity.secure)
 
 
-def _cookie(identity: Identity, name: str, value: str, seconds: int) -> Cookie:
+def _cookie(kept: browser.Kept, *, secure: bool) -> Cookie:
     return Cookie(
-        key=name, value=value, max_age=seconds, path="/", secure=identity.secure, httponly=True, samesite="lax"
+        key=kept.name, value=kept.value, max_age=kept.seconds, path="/", secure=secure, httponly=True, samesite="lax"
     )
 
 
 async def _welcome(identity: Identity, signed_in: SignedIn, caller: Caller) -> Response[model.Me]:
     principal = await identity.authenticate(Presented(cookie=signed_in.session, address=caller.address))
-    lifetime = int(identity.settings.session_absolute.total_seconds())
+    secure = identity.secure
     return Response(
         me(principal),
-        cookies=[
-            _cookie(identity, cookies.session_name(secure=identity.secure), signed_in.session, lifetime),
-            _cookie(identity, cookies.device_name(secure=identity.secure), signed_in.device, DEVICE_LIFETIME // 1000),
-        ],
+        cookies=[_cookie(one, secure=secure) for one in browser.kept(signed_in, identity.settings, secure=secure)],
         headers={"Cache-Control": "no-store"},
     )
 
@@ -81,7 +74,7 @@ async def login(
 async def logout(principal: NamedDependency[Principal], identity: NamedDependency[Identity]) -> Response[None]:
     """End the session that asks, and have the browser forget its cookie."""
     await identity.signing_in.sign_out(principal)
-    gone = _cookie(identity, cookies.session_name(secure=identity.secure), "", 0)
+    gone = _cookie(browser.forgotten(secure=identity.secure), secure=identity.secure)
     return Response(None, status_code=204, cookies=[gone])
 
 

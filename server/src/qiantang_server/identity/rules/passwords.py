@@ -23,25 +23,30 @@ def require_strong(password: str, names: Iterable[str]) -> None:
     """Let pass what is not guessed soon. `names` are words that stand near: the user's, his tenant's.
 
     Raises:
-        WeakPasswordError: says what is wrong with it.
+        WeakPasswordError: says what is wrong with it; `facts.reason` does in one word.
     """
     text = normalized(password)
     if len(text) < MIN_LENGTH:
-        raise WeakPasswordError(f"the password is too short: take {MIN_LENGTH} characters or more, best a few words")
+        raise _weak("short", f"the password is too short: take {MIN_LENGTH} characters or more, best a few words")
     if len(text) > MAX_LENGTH:
-        raise WeakPasswordError(f"the password is too long: take at most {MAX_LENGTH} characters")
+        raise _weak("long", f"the password is too long: take at most {MAX_LENGTH} characters")
     lower = text.lower()
     if lower in _guessed_first() or len(set(lower)) < 4:
-        raise WeakPasswordError("the password is among those that are guessed first: take another one")
+        raise _weak("guessed", "the password is among those that are guessed first: take another one")
     rest = lower
     for word in sorted({*_CONTEXT, *(name.lower() for name in names)}, key=len, reverse=True):
         if len(word) >= 4:
             rest = rest.replace(word, "")
     if len(rest) < MIN_LENGTH:
-        raise WeakPasswordError(
+        raise _weak(
+            "name",
             "the password is little more than a name that everybody here knows: "
-            f"{MIN_LENGTH} characters must be left without it"
+            f"{MIN_LENGTH} characters must be left without it",
         )
+
+
+def _weak(reason: str, detail: str) -> WeakPasswordError:
+    return WeakPasswordError(detail, facts={"reason": reason})
 
 
 @functools.cache

@@ -88,9 +88,7 @@ class SigningIn:
             BadFirstStartError: the token is wrong, used up or expired, or there is an account already.
             WeakPasswordError: the password would be guessed; the token stays good.
         """
-        async with self._ground.database.reading() as session:
-            good = await self._first_start_is_open(session, command.token)
-        if not good:
+        if not await self.first_start_left(command.token):
             await self._refused("first start refused", caller, "first-start")
             raise _bad_first_start()
         passwords.require_strong(command.password, [command.name])
@@ -100,7 +98,7 @@ class SigningIn:
         made = await self._new_session(user["id"], caller)
 
         async def work(session: storage.Session) -> Row:
-            if not await self._first_start_is_open(session, command.token):
+            if not await self._left(session, command.token):
                 raise _bad_first_start()
             await sign_in.clear_first_starts(session)
             await people.insert_user(session, user)
@@ -110,10 +108,20 @@ class SigningIn:
         row = await self._ground.change(work, "", made.replaces_in)
         return SignedIn(made.token, made.device, shown_user(row))
 
-    async def _first_start_is_open(self, session: storage.Session, token: str) -> bool:
+    async def first_start_left(self, token: str) -> int:
+        """Give the milliseconds for which a one-time token is good yet; 0 where it is wrong, used up or over."""
+        async with self._ground.database.reading() as session:
+            return await self._left(session, token)
+
+    async def nobody_yet(self) -> bool:
+        """Say whether there is no account at all: then only a first start lets anybody in."""
+        async with self._ground.database.reading() as session:
+            return not await people.any_user(session)
+
+    async def _left(self, session: storage.Session, token: str) -> int:
         if await people.any_user(session):
-            return False
-        return await sign_in.find_first_start(session, tokens.digest(token), self._ground.now())
+            return 0
+        return max(0, await sign_in.first_start_ends(session, tokens.digest(token)) - self._ground.now())
 
     # sessions
 

@@ -103,12 +103,10 @@ async def insert_first_start(session: Session, token_hash: str, expires_at: int)
     await session.execute(sa.insert(first_starts).values(token_hash=token_hash, expires_at=expires_at))
 
 
-async def find_first_start(session: Session, token_hash: str, now: int) -> bool:
-    """Say whether a one-time token is good."""
-    found = sa.select(first_starts.c.expires_at).where(
-        first_starts.c.token_hash == token_hash, first_starts.c.expires_at > now
-    )
-    return await session.first(found) is not None
+async def first_start_ends(session: Session, token_hash: str) -> int:
+    """Give the moment at which a one-time token ends; 0 where there is none."""
+    found = await session.first(sa.select(first_starts.c.expires_at).where(first_starts.c.token_hash == token_hash))
+    return int(found.expires_at) if found is not None else 0
 
 
 async def clear_first_starts(session: Session, *, before: int | None = None) -> None:

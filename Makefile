@@ -1,4 +1,4 @@
-# The five commands of the project. `make help` lists them.
+# The commands of the project. `make help` lists them.
 SHELL := /bin/bash
 PYTHON ?= python3
 UV := .boot/bin/uv
@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export UV_NO_PROGRESS := 1
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: up test check bench help
+.PHONY: up test check bench screenshots help
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -26,6 +26,9 @@ test: .venv/.ready .venv/.pages ## Install the test servers if missing, then run
 bench: .venv/.ready ## Measure against peers: make bench BENCH=config
 	@test -n "$(BENCH)" || { echo "which one? make bench BENCH=<name>, with a name from bench/: $$(ls bench/*/__main__.py | xargs -n1 dirname | xargs -n1 basename | xargs)" >&2; exit 2; }
 	@$(RUN)/python -m bench.$(BENCH)
+
+screenshots: .venv/.ready .venv/.pages ## Take the pictures of the documents from the running product
+	@$(RUN)/python tools/screenshots.py
 
 .boot/bin/uv:
 	@echo "setting up the build tool in .boot/"

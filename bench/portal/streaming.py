@@ -43,7 +43,7 @@ async def _measured(platform: Platform) -> dict[str, Value]:
     heard = asyncio.Event()
     limits = httpx.Limits(max_connections=None)
     headers = {"Authorization": f"Bearer {api.token}"}
-    async with httpx.AsyncClient(base_url=platform.address, headers=headers, timeout=None, limits=limits) as client:  # noqa: S113
+    async with httpx.AsyncClient(base_url=platform.address, headers=headers, timeout=None, limits=limits) as client:
         listening = [asyncio.create_task(_listen(client, topics, sent, ages, heard)) for _ in range(CLIENTS)]
         await asyncio.sleep(5)
         await asyncio.to_thread(_change, api, scopes, sent)

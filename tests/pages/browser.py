@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, sync_playwright
 from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.servers.platform import PASSWORD, USER, Api, Platform
 
@@ -31,7 +31,7 @@ _OVERLAPS = """() => {
       && box.top >= 0 && box.bottom <= innerHeight && box.left >= 0 && !one.closest('.k-hidden,.s-skip,[aria-hidden=true]');
   });
   const faults = [];
-  if (document.documentElement.scrollWidth > innerWidth + 1) faults.push(`the page is ${document.documentElement.scrollWidth} wide`);
+  if (document.documentElement.scrollWidth > innerWidth + 1) faults.push('the page is wider than the window');
   const scrolls = (one) => { for (let up = one; up; up = up.parentElement) {
     if (/(auto|scroll)/.test(getComputedStyle(up).overflowX) && up.scrollWidth > up.clientWidth) return true; } return false; };
   for (const one of shown) {

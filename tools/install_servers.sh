@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the servers that the tests talk to, from the system's own packages: only what is missing, and none of them is
+# Install the servers that the tests talk to, and the browser that opens the pages, from the system's own packages: only what
+# is missing, and none of them is
 # started. With everything there it changes nothing and downloads nothing. Where it can't install it says so and goes on:
 # the tests that need the servers are then skipped by name, or fail when QIANTANG_TEST_SERVERS=required.
 set -euo pipefail
@@ -21,6 +22,8 @@ find_missing() {
   [ -e /usr/share/java/zookeeper.jar ] && [ -e /usr/share/java/slf4j-simple.jar ] || missing+=(libzookeeper-java)
   has java || missing+=(default-jre-headless)
   has_postgresql || missing+=(postgresql-15)
+  has chromium || missing+=(chromium)
+  [ -d /usr/share/fonts/opentype/noto ] || missing+=(fonts-noto-cjk)
   has mariadbd && has mariadb && has mariadb-install-db || missing+=(mariadb-server)
 }
 

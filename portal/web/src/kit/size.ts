@@ -1,0 +1,27 @@
+import { useEffect, useRef, useState, type RefObject } from "react";
+
+/** The width of an element as it changes; the given one until it is known. */
+export function useElementWidth<T extends HTMLElement>(first: number): [RefObject<T | null>, number] {
+  const holder = useRef<T>(null);
+  const [width, setWidth] = useState(first);
+  useEffect(() => {
+    const element = holder.current;
+    if (!element || typeof ResizeObserver === "undefined") return;
+    const watch = new ResizeObserver(([entry]) => entry && entry.contentRect.width > 0 && setWidth(Math.round(entry.contentRect.width)));
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+  return [holder, width];
+}
+
+/** Put a text on the clipboard; where that is closed to pages, by the old way. */
+export async function copyText(text: string): Promise<void> {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "k-hidden";
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}

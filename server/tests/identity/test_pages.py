@@ -355,7 +355,7 @@ async def test_the_style_sheet_is_kept_by_its_hash(browser: Browser) -> None:
 async def test_the_first_link_makes_the_administrator_once(browser: Browser, identity: Identity, clock: Clock) -> None:
     token = await identity.first_start_token() or ""
     nobody = await browser.open("/login")
-    assert "There is no account yet" in said(nobody)
+    assert "There is no administrator yet" in said(nobody)
     page = await browser.open(f"/first?token={token}")
     is_kept_safe(page, "no-referrer")
     assert "closes in 10 min" in said(page)

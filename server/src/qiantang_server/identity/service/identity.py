@@ -11,6 +11,7 @@ from qiantang_server.identity.service.access_tokens import AccessTokens
 from qiantang_server.identity.service.authentication import Authentication
 from qiantang_server.identity.service.bootstrap import Bootstrap
 from qiantang_server.identity.service.credentials import Credentials
+from qiantang_server.identity.service.effects import Effects
 from qiantang_server.identity.service.estate import Estate
 from qiantang_server.identity.service.granting import Granting
 from qiantang_server.identity.service.ground import Ground
@@ -66,6 +67,7 @@ class Identity:
         self.estate = Estate(self.ground)
         self.people = People(self.ground, self._hasher)
         self.granting = Granting(self.ground)
+        self.effects = Effects(self.ground)
         self.signing_in = SigningIn(self.ground, self._hasher)
         self.credentials = Credentials(self.ground, self.estate, self._keys, self._nonces, self.usage)
         self.access_tokens = AccessTokens(self.ground)
@@ -123,5 +125,5 @@ class Identity:
         return await self.estate.is_gone(place)
 
     async def first_start_token(self) -> str | None:
-        """Give a new one-time token for the first administrator; None once there is any account."""
+        """Give a new one-time token for the first administrator; None once the platform has any account."""
         return await self.signing_in.first_start_token()

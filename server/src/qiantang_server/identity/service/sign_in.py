@@ -68,12 +68,12 @@ class SigningIn:
     # the first start
 
     async def first_start_token(self) -> str | None:
-        """Give a new one-time token that makes the first administrator; None once there is any account."""
+        """Give a new one-time token that makes the first administrator; None once the platform has any account."""
         token = ids.secret_token()
         expires = self._ground.now() + int(self._ground.settings.first_start.total_seconds() * 1000)
 
         async def work(session: storage.Session) -> bool:
-            if await people.any_user(session):
+            if await people.any_platform_user(session):
                 return False
             await sign_in.clear_first_starts(session, before=self._ground.now())
             await sign_in.insert_first_start(session, tokens.digest(token), expires)
@@ -85,7 +85,7 @@ class SigningIn:
         """Make the first platform administrator and sign him in. The token is used up.
 
         Raises:
-            BadFirstStartError: the token is wrong, used up or expired, or there is an account already.
+            BadFirstStartError: the token is wrong, used up or expired, or the platform has an account already.
             WeakPasswordError: the password would be guessed; the token stays good.
         """
         if not await self.first_start_left(command.token):
@@ -114,12 +114,12 @@ class SigningIn:
             return await self._left(session, token)
 
     async def nobody_yet(self) -> bool:
-        """Say whether there is no account at all: then only a first start lets anybody in."""
+        """Say whether the platform has no account: then a first start is to come, whoever there is in its tenants."""
         async with self._ground.database.reading() as session:
-            return not await people.any_user(session)
+            return not await people.any_platform_user(session)
 
     async def _left(self, session: storage.Session, token: str) -> int:
-        if await people.any_user(session):
+        if await people.any_platform_user(session):
             return 0
         return max(0, await sign_in.first_start_ends(session, tokens.digest(token)) - self._ground.now())
 

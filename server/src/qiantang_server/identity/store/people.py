@@ -22,9 +22,9 @@ GRANT_COLUMNS = Columns(grants.c.tenant, grants.c.environment, grants.c.center, 
 """Where rows say what they belong to, for `access.visible`."""
 
 
-async def any_user(session: Session) -> bool:
-    """Say whether there is any account at all."""
-    return await session.first(sa.select(users.c.id).limit(1)) is not None
+async def any_platform_user(session: Session) -> bool:
+    """Say whether the platform itself has any account; those of tenants do not count."""
+    return await session.first(sa.select(users.c.id).where(users.c.tenant == "").limit(1)) is not None
 
 
 async def find_user(session: Session, user: str) -> Row | None:
@@ -116,6 +116,13 @@ async def role_in_use(session: Session, tenant: str, name: str) -> bool:
 async def grants_of(session: Session, user: str) -> Sequence[Row]:
     """Give all grants of a user, those to come and those over included; their number is bounded."""
     return await session.all(sa.select(grants).where(grants.c.user_id == user).order_by(grants.c.id))
+
+
+async def grants_by_id(session: Session, ids: Sequence[str]) -> dict[str, Row]:
+    """Give the grants of some ids that are there."""
+    if not ids:
+        return {}
+    return {row.id: row for row in await session.all(sa.select(grants).where(grants.c.id.in_(sorted(ids))))}
 
 
 async def count_grants(session: Session, user: str) -> int:

@@ -1,1 +1,1 @@
-"""Demo: a small application whose settings live in the center, to be looked at and played with."""
+"""Demo: a small shop whose settings live in the center, with its people and its history, to be looked at and played with."""

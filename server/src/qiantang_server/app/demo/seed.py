@@ -1,116 +1,144 @@
-"""Seed: makes the demo's tenant, application, credential and first settings, and runs the demo as a child process."""
+"""Seed: the demo as a whole: the shop, set up once and kept running beside the platform, for `qiantang up --demo`."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import signal
-import sys
-from pathlib import Path
+from typing import Any
 
-import msgspec
-
-from qiantang.config.model import CAPABILITY, KIND
-from qiantang.kernel import errors, release, resource, scope, wire
-from qiantang_server.app.process import Running, identity_of, system_of
-from qiantang_server.kernel.resources import Resources
+from qiantang.kernel import errors, wire
+from qiantang_server.app.demo import shop, story
+from qiantang_server.app.demo.children import Child
+from qiantang_server.app.demo.files import Files, Issued, Known
+from qiantang_server.app.demo.people import People
+from qiantang_server.app.demo.shop import Service
+from qiantang_server.app.demo.story import Story
+from qiantang_server.app.process import Running, identity_of
 
 log = logging.getLogger(__name__)
-PLACE = scope.Scope(tenant="demo", environment="dev", center="trade", application="greeter")
-BUNDLE = resource.Bundle(scope=PLACE, capability=CAPABILITY)
-NAMESPACE = "application"
-FIRST = {
-    "format": "properties",
-    "description": "what the demo's greeter is told",
-    "items": {
-        "greeting.text": {"value": "hello from the configuration center", "comment": "what it says"},
-        "greeting.every": {"value": "5", "type": "number", "comment": "seconds between two greetings"},
-        "greeting.shout": {"value": "false", "type": "boolean"},
-    },
-}
-STOP_SECONDS = 2.0
-FILE = "demo.json"
-
-
-class _Known(msgspec.Struct):
-    credential: str
-    secret: str
+HEAD_START = 0.2
+"""Seconds in which the platform is left alone, so that it answers before the shop is set up."""
+CONNECT_SECONDS = 20.0
+TITLE = "demo"
+START_DEADLINE = 20.0
 
 
 class Demo:
-    """The running demo. Starting it twice changes nothing that is there."""
+    """The running demo. What is there when it starts stays as it is: it sets up what is missing, once."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.described = f"{PLACE}, namespace {NAMESPACE}: its lines begin with `greeter |`"
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._files = Files(running.kernel.folder)
+        self._people = People(running, self._files)
+        self._known = Known()
+        self._task: asyncio.Task[None] | None = None
+        self.children = [Child(service.name, self._teller(service)) for service in shop.SERVICES]
 
     @classmethod
     async def start(cls, running: Running) -> Demo:
-        """Have the estate and the first settings, and start the greeter with a credential of its own."""
-        known = await _credential(running)
-        await _first_settings(running.kernel.resources, running)
-        environment = {
-            **os.environ,
-            "QIANTANG_CLIENT_SERVERS": running.address,
-            "QIANTANG_CLIENT_TENANT": PLACE.tenant,
-            "QIANTANG_CLIENT_ENVIRONMENT": PLACE.environment,
-            "QIANTANG_CLIENT_CENTER": PLACE.center,
-            "QIANTANG_CLIENT_APPLICATION": PLACE.application,
-            "QIANTANG_CLIENT_INSTANCE": "greeter-1",
-            "QIANTANG_CLIENT_CREDENTIAL": known.credential,
-            "QIANTANG_CLIENT_SECRET": known.secret,
-            "QIANTANG_CLIENT_FOLDER": str(running.kernel.folder / "demo"),
-        }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "qiantang_server.app.demo.greeter", env=environment, start_new_session=True
+        """Begin, and come back at once: all of it happens while the platform serves."""
+        demo = cls(running)
+        demo._task = asyncio.create_task(demo._run(), name="demo")
+        return demo
+
+    @property
+    def described(self) -> str:
+        """Say what there is to see, and as whom one can sign in."""
+        names = ", ".join(member.name for member in shop.MEMBERS)
+        lines = (
+            f"tenant {shop.TENANT}: order, stock and billing run in prod and dev, and their lines follow; one has a canary, and"
+            " billing-2 refuses a rate: see why, and approve what mends it",
+            f"sign in as {names} of tenant {shop.TENANT}: passwords in {self._files.passwords}",
         )
-        return cls(process)
+        return f"\n{' ' * 12}".join(lines)
 
     async def stop(self) -> None:
-        """Ask the greeter to end, and end it where it does not."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
+        """End the services, and whatever of the shop is still being set up."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        await asyncio.sleep(HEAD_START)
         try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await self._process.wait()
+            telling = await self._set_up()
+        except errors.QiantangError as error:
+            log.error("the demo cannot be set up", extra={"reason": error.detail})  # noqa: TRY400
+            return
+        async with asyncio.TaskGroup() as group:
+            for child in self.children:
+                group.create_task(child.run(), name=f"demo-{child.name}")
+            if telling is not None:
+                await self._go_on(telling)
+
+    async def _set_up(self) -> Story | None:
+        """Have the shop and its past; give its story where that has not come to its end."""
+        self._known = self._files.read()
+        if self._known.complete and await self._people.there():
+            return None
+        self._known.complete = False
+        people = await self._people.settle()
+        telling = Story(self._running.kernel.resources, people)
+        await telling.go(story.past())
+        return telling
+
+    async def _go_on(self, telling: Story) -> None:
+        """Go on with the story where services can hear of it, and remember that it came to its end."""
+        await self._connected()
+        await telling.go(story.today())
+        await telling.leave(story.drafts())
+        self._known.complete = True
+        self._files.write(self._known)
+
+    async def _connected(self) -> None:
+        """Wait until the services are there, within bounds."""
+        instances = self._running.kernel.watch.instances
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                while len(instances) < shop.INSTANCES:  # noqa: ASYNC110  # it tells nobody
+                    await asyncio.sleep(0.05)
         except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+            log.warning("not all services of the demo came up", extra={"instances": len(instances)})
 
+    def _teller(self, service: Service) -> Any:
+        async def tell() -> bytes:
+            instances = [await self._instance(service, one) for one in service.instances]
+            found = [one for one in instances if one is not None]
+            return wire.encode({"program": service.name, "instances": found}) if found else b""
 
-async def _credential(running: Running) -> _Known:
-    bootstrap = identity_of(running).bootstrap
-    await bootstrap.ensure_application(PLACE, "Greeter")
-    file = running.kernel.folder / FILE
-    held = _read(file)
-    known = (held.credential, held.secret) if held is not None else None
-    issued = await bootstrap.ensure_credential(PLACE, "demo", known)
-    fresh = _Known(credential=issued.id, secret=issued.secret)
-    if held != fresh:
-        _write(file, fresh)
-    return fresh
+        return tell
 
+    async def _instance(self, service: Service, one: shop.Running) -> dict[str, Any] | None:
+        """Give what an instance is told; None where its application or its environment is not there any more."""
+        try:
+            issued = await self._credential(service, one.environment)
+        except errors.QiantangError as error:
+            log.info("an instance of the demo is left out", extra={"instance": one.name, "reason": error.detail})
+            return None
+        place = service.place(one.environment)
+        options = {
+            **{name: getattr(place, name) for name in place.__struct_fields__},
+            "servers": [self._running.address],
+            "credential": issued.credential,
+            "secret": issued.secret,
+            "instance": one.name,
+            "cluster": one.cluster,
+            "labels": {"zone": one.cluster, "track": "canary" if one.canary else "stable"},
+            "version": "1.5.0" if one.canary else "1.4.2",
+            "keep_copy": False,
+            "start_deadline": START_DEADLINE,
+        }
+        return {"options": options, "hears_all": service.hears_all}
 
-async def _first_settings(resources: Resources, running: Running) -> None:
-    system = system_of(running)
-    try:
-        await resources.drafts.read(BUNDLE, KIND, NAMESPACE)
-    except errors.NotFoundError:
-        await resources.drafts.save(system, BUNDLE, KIND, NAMESPACE, FIRST, expected=release.NO_VERSION)
-        command = release.PublishCommand(expected_revision=0, message="the demo's first settings")
-        await resources.publishing.publish(system, BUNDLE, command)
-
-
-def _read(file: Path) -> _Known | None:
-    try:
-        return wire.decode(file.read_bytes(), _Known)
-    except (OSError, errors.InvalidRequestError):
-        return None
-
-
-def _write(file: Path, known: _Known) -> None:
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as opened:
-        opened.write(wire.encode(known))
+    async def _credential(self, service: Service, environment: str) -> Issued:
+        """Have the credential of an application: the one that is kept while it is good, else a new one."""
+        place = service.place(environment)
+        key = str(place)
+        held = self._known.credentials.get(key)
+        known = (held.credential, held.secret) if held is not None else None
+        made = await identity_of(self._running).bootstrap.ensure_credential(place, TITLE, known)
+        fresh = Issued(credential=made.id, secret=made.secret)
+        if held != fresh:
+            self._known.credentials[key] = fresh
+            self._files.write(self._known)
+        return fresh

@@ -1,0 +1,116 @@
+"""Order: takes orders at the rate that the configuration center says.
+
+What one learns here:
+
+- `bind` gives settings that are typed and live: an attribute read, always the newest, never half of a change.
+- `on_change` runs a function within milliseconds of a publish. What it raises is shown to the operator.
+- `LiveResource` builds a connection anew when its secret changes, and keeps the old one where the new one does not work.
+- A feature flag is a bool that is read where it matters, and a log level is a setting like any other.
+
+It runs by itself as well; README.md beside it says how.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+
+import msgspec
+
+import qiantang
+
+
+class Orders(msgspec.Struct):
+    """How many orders come, and how large they may be; what stands here counts where the center says nothing."""
+
+    per_minute: float = 30.0
+    largest: int = 5
+
+
+class Features(msgspec.Struct):
+    """What is switched on."""
+
+    express: bool = False
+
+
+class Report(msgspec.Struct):
+    """How often to say how it goes, in seconds. Inherited from the namespace that all services share."""
+
+    every: float = 60.0
+
+
+class Database:
+    """Stands for a connection to a database: it only counts."""
+
+    def __init__(self, dsn: str) -> None:
+        self.name = dsn.rpartition("/")[2]
+        self.rows = 0
+
+    def insert(self, _items: int) -> None:
+        """Write an order down."""
+        self.rows += 1
+
+
+def connect(dsn: str) -> Database:
+    """Connect to the database that a secret names. Raising says no: the connection before stays in use."""
+    if not dsn.startswith("postgresql://"):
+        raise ValueError("database.dsn is no address of a PostgreSQL")  # never put a secret into an error
+    return Database(dsn)
+
+
+def run(app: qiantang.sync.App, stop: threading.Event) -> None:
+    """Take orders until asked to stop."""
+    log = logging.getLogger(app.status().instance)
+    orders = app.config.bind(Orders, prefix="orders")
+    features = app.config.bind(Features, prefix="features")
+    report = app.config.bind(Report, prefix="report")
+
+    @app.config.on_change("*")
+    def changed(event: qiantang.config.Event) -> None:
+        told = ", ".join(f"{key} {change}" for key, change in list(event.changes.items())[:5])
+        log.info("revision %d: %s", event.revision, told)  # a secret shows as its mask
+
+    @app.config.on_change("log.level")
+    def level() -> None:
+        log.setLevel(app.config.get("log.level", "INFO"))
+
+    taken = items = express = 0
+    with app, qiantang.LiveResource(app.config, connect, key="database.dsn") as database:
+        level()
+        said = time.monotonic() - report.every + 5  # a first word after five seconds
+        while not stop.wait(pause(orders.per_minute)):
+            size = 1 + taken * 7 % max(1, orders.largest)
+            with database.use() as connection:  # not drained while it is in use
+                connection.insert(size)
+                where = connection.name
+            taken, items, express = taken + 1, items + size, express + (features.express and size == 1)
+            log.debug("order %d with %d items", taken, size)
+            if time.monotonic() - said >= report.every:
+                said = time.monotonic()
+                fast = f", {express} by express" if features.express else ""
+                log.info("%d orders with %d items%s, in %s", taken, items, fast, where)
+
+
+def pause(per_minute: float) -> float:
+    """Give the seconds until the next order: at least a twentieth, at most five, so that a new rate is soon seen."""
+    return min(5.0, max(0.05, 60 / max(per_minute, 1)))
+
+
+def main() -> None:
+    """Run as one instance, which the environment describes (QIANTANG_CLIENT_…)."""
+    logging.basicConfig(format="%(name)s | %(message)s", level=logging.INFO, stream=sys.stdout)
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    run(qiantang.sync.App(), stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Story: what happened to the shop's settings before somebody looks at it, done by its people one after the other.
+
+Each step states the revision that it was done at, so that a step that was done already, or that somebody else overtook, is
+passed over. A step that cannot be done any more is told in the log, and the next one follows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from qiantang.config.model import KIND
+from qiantang.kernel import errors, release, resource
+from qiantang_server.app.demo import bodies, shop
+from qiantang_server.app.demo.bodies import APPLICATION, RATES, RESERVATION, SHARED, Body
+from qiantang_server.app.demo.shop import ADA, BILLING, LIN, MEI, ORDER, STOCK, Member, Service
+from qiantang_server.kernel import access
+from qiantang_server.kernel.access import Principal, Target
+from qiantang_server.kernel.resources import Resources
+
+log = logging.getLogger(__name__)
+PROD, DEV = shop.PROTECTED, "dev"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A change that somebody edits and asks for, at a revision. In prod it waits where nobody approves it.
+
+    Without edits it goes back to the content of revision `back_to`.
+    """
+
+    service: Service
+    environment: str
+    at: int
+    by: Member
+    message: str
+    edits: Mapping[str, Body] = field(default_factory=dict[str, Body])
+    approved_by: Member | None = None
+    gray: release.GrayRule | None = None
+    back_to: int = 0
+
+    @property
+    def bundle(self) -> resource.Bundle:
+        """What it changes."""
+        return self.service.bundle(self.environment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A draft that somebody left lying."""
+
+    service: Service
+    environment: str
+    by: Member
+    namespace: str
+    body: Body
+
+
+def past() -> list[Step]:
+    """Give what was before the services were started."""
+    return [*_first(), *_prod_orders(), *_prod_stock(), *_prod_billing(), *_dev()]
+
+
+def today() -> list[Step]:
+    """Give what happens while they run: a canary, a rate that one instance cannot take, and who would mend it."""
+    express = {APPLICATION: bodies.order(PROD, per_minute=90, express=True)}
+    zero, mended = ({bodies.cluster(RATES): bodies.rates_of_cluster(yen)} for yen in (0, 21.37))
+    canary = release.GrayRule(labels=[{"track": "canary"}])
+    some = partial(Step, service=ORDER, environment=PROD, gray=canary)
+    step = partial(Step, service=BILLING, environment=PROD)
+    return [
+        some(at=4, by=LIN, approved_by=MEI, message="Express for small orders, on the canary first", edits=express),
+        step(at=3, by=ADA, approved_by=MEI, message="hz-b writes bills in yen as well", edits=zero),
+        step(at=4, by=LIN, message="The yen of hz-b has a rate, and not zero", edits=mended),
+    ]
+
+
+def drafts() -> list[Edit]:
+    """Give what lies half done."""
+    busy = bodies.order(DEV, per_minute=240)
+    oversell = bodies.reservation(oolong=200, mode="oversell", hold=30)
+    return [
+        Edit(service=ORDER, environment=DEV, by=LIN, namespace=APPLICATION, body=busy),
+        Edit(service=STOCK, environment=PROD, by=ADA, namespace=RESERVATION, body=oversell),
+    ]
+
+
+def _first() -> list[Step]:
+    prod = {
+        ORDER: {SHARED: bodies.shared(every=60), APPLICATION: bodies.order(PROD, per_minute=60)},
+        STOCK: {APPLICATION: bodies.stock(), RESERVATION: bodies.reservation()},
+        BILLING: {APPLICATION: bodies.billing(tax=3), RATES: bodies.rates(bodies.MONDAY)},
+    }
+    dev = {
+        **prod,
+        ORDER: {SHARED: bodies.shared(every=300), APPLICATION: bodies.order(DEV, per_minute=30)},
+    }
+    steps: list[Step] = []
+    for service in shop.SERVICES:
+        first = partial(Step, service=service, at=0, message=f"First settings of {service.name}")
+        steps.append(first(environment=DEV, by=LIN, edits=dev[service]))
+        steps.append(first(environment=PROD, by=ADA, approved_by=MEI, edits=prod[service]))
+    return steps
+
+
+def _prod_orders() -> list[Step]:
+    def told(per_minute: int) -> dict[str, Body]:
+        return {APPLICATION: bodies.order(PROD, per_minute=per_minute)}
+
+    step = partial(Step, service=ORDER, environment=PROD, by=LIN)
+    return [
+        step(at=1, approved_by=MEI, message="Autumn sale: twice as many orders", edits=told(120)),
+        step(at=2, back_to=1, message="Back: stock cannot follow"),
+        step(at=3, approved_by=ADA, message="Autumn sale, more gently", edits=told(90)),
+    ]
+
+
+def _prod_stock() -> list[Step]:
+    more = {RESERVATION: bodies.reservation(oolong=200)}
+    small = {bodies.cluster(RESERVATION): bodies.reservation_of_cluster()}
+    step = partial(Step, service=STOCK, environment=PROD, approved_by=MEI)
+    return [
+        step(at=1, by=LIN, message="More oolong for the winter", edits=more),
+        step(at=2, by=ADA, message="hz-b has a shelf of its own", edits=small),
+    ]
+
+
+def _prod_billing() -> list[Step]:
+    tax, friday = {APPLICATION: bodies.billing()}, {RATES: bodies.rates(bodies.FRIDAY)}
+    step = partial(Step, service=BILLING, environment=PROD)
+    return [
+        step(at=1, by=ADA, approved_by=MEI, message="Six percent from this quarter on", edits=tax),
+        step(at=2, by=LIN, approved_by=ADA, message="Rates of Friday, with Hong Kong", edits=friday),
+    ]
+
+
+def _dev() -> list[Step]:
+    express = {APPLICATION: bodies.order(DEV, per_minute=30, express=True)}
+    hold = {RESERVATION: bodies.reservation(hold=5)}
+    friday = {RATES: bodies.rates(bodies.FRIDAY)}
+    step = partial(Step, environment=DEV, at=1)
+    return [
+        step(service=ORDER, by=LIN, message="Try express", edits=express),
+        step(service=STOCK, by=ADA, message="Hold for five minutes, to see it", edits=hold),
+        step(service=BILLING, by=LIN, message="Rates of Friday", edits=friday),
+    ]
+
+
+class Story:
+    """Does the steps, each as who is named in it and with no more rights than theirs."""
+
+    def __init__(self, resources: Resources, people: Mapping[str, Principal]) -> None:
+        self._resources = resources
+        self._people = people
+
+    async def go(self, steps: list[Step]) -> None:
+        """Do what was not done yet."""
+        for step in steps:
+            try:
+                await self._step(step)
+            except errors.QiantangError as error:
+                facts = {"bundle": str(step.bundle), "step": step.message, "reason": error.detail}
+                log.warning("a step of the demo's story is left out", extra=facts)
+
+    async def leave(self, edits: list[Edit]) -> None:
+        """Leave drafts where there are none."""
+        for edit in edits:
+            bundle = edit.service.bundle(edit.environment)
+            try:
+                if (await self._resources.history.status(bundle)).drafts == 0:
+                    await self._edit(bundle, edit.by, edit.namespace, edit.body)
+            except errors.QiantangError as error:
+                facts = {"bundle": str(bundle), "reason": error.detail}
+                log.warning("a draft of the demo is left out", extra=facts)
+
+    async def _step(self, step: Step) -> None:
+        status = await self._resources.history.status(step.bundle)
+        if status.position.revision != step.at or status.requests:
+            return
+        if step.back_to:
+            await self._back(step)
+            return
+        for namespace, body in step.edits.items():
+            await self._edit(step.bundle, step.by, namespace, body)
+        author = self._may(step.by, "publish", step.bundle)
+        command = release.PublishCommand(
+            expected_revision=step.at,
+            message=step.message,
+            only=[(KIND, namespace) for namespace in step.edits],
+            gray=step.gray,
+        )
+        outcome = await self._resources.publishing.publish(author, step.bundle, command)
+        if outcome.request is not None and step.approved_by is not None:
+            second = self._may(step.approved_by, "approve", step.bundle)
+            await self._resources.requests.decide(second, step.bundle, outcome.request.id, "approve")
+
+    async def _back(self, step: Step) -> None:
+        author = self._may(step.by, "rollback", step.bundle)
+        command = release.RollbackCommand(to_revision=step.back_to, expected_revision=step.at, message=step.message)
+        await self._resources.publishing.roll_back(author, step.bundle, command)
+
+    async def _edit(self, bundle: resource.Bundle, by: Member, namespace: str, body: Body) -> None:
+        author = self._may(by, "update", bundle)
+        try:
+            known = (await self._resources.drafts.read(bundle, KIND, namespace)).version
+        except errors.NotFoundError:
+            known = release.NO_VERSION
+        await self._resources.drafts.save(author, bundle, KIND, namespace, body, expected=known)
+
+    def _may(self, member: Member, verb: str, bundle: resource.Bundle) -> Principal:
+        """Give a member who may do this.
+
+        Raises:
+            NotFoundError: nobody of that name is there.
+            NotPermittedError: the member may not.
+        """
+        found = self._people.get(member.name)
+        if found is None:
+            raise errors.NotFoundError(f"{member.name} is not there any more")
+        access.require(found, f"config.{KIND}:{verb}", Target.of(bundle.scope))
+        return found

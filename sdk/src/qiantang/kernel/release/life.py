@@ -1,4 +1,4 @@
-"""Release: what a person or a program says when it edits, publishes, grays or rolls back resources, and what it hears."""
+"""Life: what a person or a program says when it edits, publishes, grays or rolls back the resources of one bundle, and hears."""
 
 from __future__ import annotations
 
@@ -16,13 +16,22 @@ Label = Annotated[str, msgspec.Meta(max_length=128)]
 
 
 class KindInfo(wire.Wire, frozen=True):
-    """A kind of governed thing: where its resources are, and the JSON Schema of their bodies."""
+    """A kind of governed thing: where its resources are, the JSON Schema of their bodies, and its limits in bytes and counts.
+
+    `permissions` names the permission that each verb needs. `bundle` is set for the kind whose permissions decide over the
+    bundle as a whole (status, releases, gray, requests, instances): the first of its capability.
+    """
 
     capability: str
     name: str
     plural: str
     title: str
     schema: dict[str, Any] = {}
+    permissions: dict[str, str] = {}
+    bundle: bool = False
+    resource_bytes: int = 0
+    bundle_bytes: int = 0
+    bundle_count: int = 0
 
 
 class ResourceSummary(wire.Wire, frozen=True):

@@ -211,7 +211,7 @@ async def test_a_notice_that_cannot_be_relayed_does_not_hold_up_those_behind_it(
     async with any_database.engine.begin() as connection:
         session = storage.Session(connection, any_database.dialect)
         row = await store.lock_bundle(session, broken, 1)
-        await store.move_head(session, row.id, 1, 7)  # a head without a release
+        await store.move_head(session, row.id, resource.Position(epoch=1, revision=7), "")  # a head without a release
         await session.execute(sa.update(store.outbox).values(id=store.outbox.c.id + 1000))
         await session.execute(sa.insert(store.outbox).values(id=1, bundle=row.id, epoch=1, revision=7, created_at=0))
     monkeypatch.setattr(relays, "GRACE_MS", -3_600_000)

@@ -25,6 +25,7 @@ bundles = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("edits", sa.BigInteger, nullable=False),
     sa.Column("created_at", storage.Millis, nullable=False),
+    sa.Column("gray", sa.String(32), nullable=False, server_default=""),
     sa.UniqueConstraint("tenant", "environment", "center", "application", "capability"),
 )
 
@@ -41,6 +42,7 @@ drafts = sa.Table(
     sa.Column("base", sa.String(64), nullable=False),
     sa.Column("author", sa.String(128), nullable=False),
     sa.Column("edited_at", storage.Millis, nullable=False),
+    sa.Index("ix_draft_author_edited_at", "author", "edited_at"),
 )
 
 contents = sa.Table(
@@ -66,6 +68,7 @@ releases = sa.Table(
     sa.Column("gray", sa.String(32), nullable=False),
     sa.Column("changed", schema.Blob, nullable=False),
     sa.Column("state", schema.Blob, nullable=False),
+    sa.Index("ix_release_created_at", "created_at"),
 )
 
 gray_seats = sa.Table(
@@ -143,7 +146,7 @@ _LOCK_BUNDLE = _BUNDLE.with_for_update()
 _MOVE_HEAD = (
     sa.update(bundles)
     .where(bundles.c.id == sa.bindparam("key"))
-    .values(epoch=sa.bindparam("to_epoch"), revision=sa.bindparam("to_revision"))
+    .values(epoch=sa.bindparam("to_epoch"), revision=sa.bindparam("to_revision"), gray=sa.bindparam("to_gray"))
 )
 _NEXT_EDIT = sa.update(bundles).where(bundles.c.id == sa.bindparam("key")).values(edits=bundles.c.edits + 1)
 _DRAFTS = sa.select(drafts).where(drafts.c.bundle == sa.bindparam("key")).order_by(drafts.c.kind, drafts.c.name)
@@ -216,9 +219,10 @@ async def lock_bundle(session: storage.Session, bundle: resource.Bundle, at: int
     return row
 
 
-async def move_head(session: storage.Session, key: int, epoch: int, revision: int) -> None:
-    """Set the head of a locked bundle."""
-    await session.execute(_MOVE_HEAD, {"key": key, "to_epoch": epoch, "to_revision": revision})
+async def move_head(session: storage.Session, key: int, position: resource.Position, gray: str) -> None:
+    """Set the head of a locked bundle, and which gray release runs there."""
+    values = {"key": key, "to_epoch": position.epoch, "to_revision": position.revision, "to_gray": gray}
+    await session.execute(_MOVE_HEAD, values)
 
 
 async def next_edit(session: storage.Session, row: Row) -> int:

@@ -10,9 +10,9 @@ from typing import Any
 from qiantang.kernel import errors, protocol, release, resource, scope, wire
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.watch import store
+from qiantang_server.kernel.watch.store import ALIVE_MS
 
 log = logging.getLogger(__name__)
-ALIVE_MS = 90_000
 TOUCH_MS = 30_000
 MAX_WAITING = 200_000
 MAX_NUMBER = (1 << 63) - 1

@@ -12,6 +12,7 @@ from qiantang.kernel import resource, scope
 from qiantang_server.kernel import storage
 
 KEY_LENGTH = 32
+ALIVE_MS = 90_000
 PLACE = ("tenant", "environment", "center", "application")
 
 instances = sa.Table(
@@ -63,6 +64,19 @@ def instance_id(place: scope.Scope, instance: scope.Instance) -> str:
 def bundle_id(bundle: resource.Bundle) -> str:
     """Give the key that a bundle has in rows of what is held."""
     return hashlib.sha256(str(bundle).encode()).hexdigest()[:32]
+
+
+def alive(at: int) -> sa.ColumnElement[bool]:
+    """Give the condition under which an instance lives at a moment."""
+    return sa.and_(instances.c.connected, instances.c.seen_at > at - ALIVE_MS)
+
+
+def own_bundle(capability: str | sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Give the condition under which what is held is the bundle of the instance's own application, not one that it links to."""
+    place = instances.c
+    return held.c.bundle == (
+        place.tenant + "/" + place.environment + "/" + place.center + "/" + place.application + ":" + capability
+    )
 
 
 async def save_instances(session: storage.Session, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from qiantang_server.kernel.watch.delivery import Deliveries, links_of
 from qiantang_server.kernel.watch.heads import Heads
 from qiantang_server.kernel.watch.hub import Hub, Subscriber
 from qiantang_server.kernel.watch.instances import Instances
+from qiantang_server.kernel.watch.overview import Overview
 from qiantang_server.kernel.watch.relay import Relay
 from qiantang_server.kernel.watch.settings import WatchSettings
 
@@ -48,6 +49,7 @@ class Watch:
         self.heads = Heads(parts, cache, principal)
         self.deliveries = Deliveries(parts, self.heads, resources.gray, settings.cache_bytes)
         self.instances = Instances(parts.database, node, parts.clock)
+        self.overview = Overview(parts)
         self.relay = Relay(
             parts.database,
             self.heads,

@@ -11,8 +11,10 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, Quer
 from qiantang.kernel import errors, release, resource, scope, wire
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.resources import Kinds, ResourceKind, Resources
+from qiantang_server.kernel.resources.kinds import VERBS
 from qiantang_server.kernel.resources.service.requests import OPEN, STATES
 from qiantang_server.kernel.watch import Watch
+from qiantang_server.kernel.web import overview
 
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 Version = Annotated[
@@ -314,22 +316,31 @@ class BundleController(Controller):
 async def list_kinds(resources: NamedDependency[Resources]) -> list[release.KindInfo]:
     """List every kind of governed thing with the schema of its bodies: what a generic editor is made from."""
     kinds = resources.parts.kinds
-    return [_info(kind) for capability in kinds.capabilities() for kind in kinds.of(capability)]
+    return [
+        _info(kind, first=number == 0)
+        for capability in kinds.capabilities()
+        for number, kind in enumerate(kinds.of(capability))
+    ]
 
 
-def _info(kind: ResourceKind) -> release.KindInfo:
+def _info(kind: ResourceKind, *, first: bool) -> release.KindInfo:
     return release.KindInfo(
         capability=kind.capability,
         name=kind.name,
         plural=kind.plural,
         title=kind.title,
         schema=wire.schema(kind.model),
+        permissions={verb: kind.permission(verb) for verb in VERBS},
+        bundle=first,
+        resource_bytes=kind.limits.resource_bytes,
+        bundle_bytes=kind.limits.bundle_bytes,
+        bundle_count=kind.limits.bundle_count,
     )
 
 
 def routers(kinds: Kinds) -> list[Any]:
     """Make the routes of every capability that has kinds."""
-    made: list[Any] = [list_kinds]
+    made: list[Any] = [list_kinds, *overview.ROUTES]
     for capability in kinds.capabilities():
         own = kinds.of(capability)
         path = f"/api/v1/{capability}{PLACE}"

@@ -62,6 +62,12 @@ async def ask(
     return release.PublishOutcome(request=view(row))
 
 
+def is_own(principal: Principal, row: store.Row, wanted: Plan) -> bool:
+    """Say whether somebody asked for a request or wrote what it publishes: then another must approve it."""
+    name = principal.name or principal.id
+    return principal.id == row.author_id or name in {line.author for line in wanted.lines}
+
+
 def view(row: store.Row) -> release.PublishRequest:
     """Give a request row as it crosses the wire."""
     wanted = wire.decode(bytes(row.plan), Plan)

@@ -67,7 +67,7 @@ async def append(session: storage.Session, parts: Ground, bundle: resource.Bundl
         "state": wire.encode(step.state),
     }
     await store.add_release(session, values)
-    await store.move_head(session, head.key, position.epoch, position.revision)
+    await store.move_head(session, head.key, position, step.state.gray.id if step.state.gray is not None else "")
     notice = await store.add_notice(session, head.key, position.epoch, position.revision)
     verb = "rollback" if step.action == "rollback" else "publish"
     await audit.record(

@@ -160,7 +160,7 @@ class Requests:
             raise errors.ConflictError(f"request {row.id} needs no approval any more: it is {row.state}")
         wanted = wire.decode(bytes(row.plan), Plan)
         name = principal.name or principal.id
-        if principal.id == row.author_id or name in {line.author for line in wanted.lines}:
+        if asking.is_own(principal, row, wanted):
             raise SelfApprovalError(
                 f"{name} asked for this publish or edited what it publishes: another person must approve it"
             )

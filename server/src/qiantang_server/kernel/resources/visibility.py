@@ -1,0 +1,34 @@
+"""Visibility: which bundles somebody may see or act on, as a condition in SQL and as the same question in memory."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from qiantang.kernel import resource
+from qiantang_server.kernel.access import Columns, Principal, Target, visible
+from qiantang_server.kernel.resources.kinds import Kinds
+
+
+def permission(kinds: Kinds, capability: str, verb: str) -> str:
+    """Name the permission for a verb on a whole bundle: that of its first kind."""
+    return kinds.of(capability)[0].permission(verb)
+
+
+def bundles(
+    principal: Principal, kinds: Kinds, verb: str, columns: Columns, capability: sa.ColumnElement[str]
+) -> sa.ColumnElement[bool]:
+    """Give the condition under which a row about a bundle is one on which the principal has the verb."""
+    return sa.or_(
+        sa.false(),
+        *(
+            sa.and_(capability == name, visible(principal, permission(kinds, name, verb), columns))
+            for name in kinds.capabilities()
+        ),
+    )
+
+
+def may(principal: Principal, kinds: Kinds, verb: str, bundle: resource.Bundle) -> bool:
+    """Say whether the principal has the verb on a bundle, whether it is there or not."""
+    if bundle.capability not in kinds.capabilities():
+        return False
+    return principal.allows(permission(kinds, bundle.capability, verb), Target.of(bundle.scope))

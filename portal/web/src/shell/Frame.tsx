@@ -9,7 +9,7 @@ import { useMay } from "./may";
 import { Palette } from "./Palette";
 import { setPreferences, usePreferences, useThemeInForce } from "./preferences";
 import { Rail } from "./Rail";
-import { useRegistry } from "./registry";
+import { belongs, useRegistry, whereOf } from "./registry";
 import { useScope } from "./scope";
 import { TopBar } from "./TopBar";
 import { useText } from "./i18n";
@@ -62,7 +62,7 @@ function useGlobalKeys(act: { openPalette: () => void; openSheet: () => void }):
     { keys: "/", label: say("keys.filter"), group: "list", run: focusFilter },
     { keys: "t d", label: say("keys.theme"), group: "view", run: () => setPreferences({ theme: theme === "dark" ? "light" : "dark" }) },
     ...entries
-      .filter(({ entry }) => entry.go && (entry.platform || scope.tenant) && (!entry.permission || may(entry.permission, entry.platform ? {} : { tenant: scope.tenant })))
+      .filter(({ entry }) => entry.go && belongs(entry, scope) && (!entry.permission || may(entry.permission, whereOf(entry, scope))))
       .map(({ entry, name }) => ({ keys: `g ${entry.go}`, label: texts(`${name}:${entry.label}`), group: "go" as const, run: () => void navigate(entry.to(scope)) })),
   ]);
 }

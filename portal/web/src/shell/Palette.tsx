@@ -7,7 +7,7 @@ import { useText } from "./i18n";
 import { useMay } from "./may";
 import { usePageSaid } from "./page";
 import { useProtected } from "./production";
-import { useRegistry } from "./registry";
+import { useRegistry, whereOf } from "./registry";
 import { useScope } from "./scope";
 
 interface Line {
@@ -166,14 +166,14 @@ function useLines(typed: string): Line[] {
     for (const pages of registry) {
       for (const entry of pages.entries) {
         if (!entry.platform && !scope.tenant) continue;
-        if (entry.permission && !may(entry.permission, entry.platform ? {} : { tenant: scope.tenant })) continue;
+        if (entry.permission && !may(entry.permission, whereOf(entry, scope))) continue;
         const title = texts(`${pages.name}:${entry.label}`);
         const line: Line = { key: `g:${entry.key}`, section: "go", icon: entry.icon, title, detail: entry.aliases?.[0] ? say("palette.alias", { alias: entry.aliases[0] }) : undefined, keys: entry.go && `G ${entry.go.toUpperCase()}`, to: entry.to(scope) };
         if (matches({ title, also: entry.aliases ?? [] })) lines.push(line);
       }
       for (const one of pages.creations ?? []) {
         if (!one.platform && !scope.tenant) continue;
-        if (!may(one.permission, one.platform ? {} : { tenant: scope.tenant })) continue;
+        if (!may(one.permission, whereOf(one, { tenant: scope.tenant, environment: "" }))) continue;
         const line: Line = { key: `c:${one.key}`, section: "create", icon: "plus", title: texts(`${pages.name}:${one.label}`), to: one.to(scope) };
         if (matches(line)) lines.push(line);
       }

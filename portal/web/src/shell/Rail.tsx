@@ -4,7 +4,7 @@ import { Glyph, Icon } from "../kit";
 import { useText } from "./i18n";
 import { useMay } from "./may";
 import { useCounts } from "./places";
-import { useRegistry, type Group } from "./registry";
+import { belongs, useRegistry, whereOf, type Group } from "./registry";
 import { useScope } from "./scope";
 
 const GROUPS: Group[] = ["home", "govern", "operate", "observe", "platform"];
@@ -19,8 +19,7 @@ export function Rail({ small, onLeave }: { small: boolean; onLeave: () => void }
   const texts = useText("shell");
   const shown = registry.flatMap((pages) =>
     pages.entries
-      .filter((entry) => (entry.platform ? true : scope.tenant !== ""))
-      .filter((entry) => !entry.permission || may(entry.permission, entry.platform ? {} : { tenant: scope.tenant, environment: scope.environment }))
+      .filter((entry) => belongs(entry, scope) && (!entry.permission || may(entry.permission, whereOf(entry, scope))))
       .map((entry) => ({ entry, name: pages.name })),
   );
   return (

@@ -3,6 +3,7 @@ import type { RouteObject } from "react-router";
 import type { IconName } from "../kit";
 import type { Counts } from "./backend";
 import type { Texts } from "./i18n";
+import type { Where } from "./may";
 import type { Scope } from "./scope";
 
 export type Group = "home" | "govern" | "operate" | "observe" | "platform";
@@ -19,6 +20,8 @@ export interface Entry {
   permission?: string;
   /** About the platform as a whole rather than a tenant. */
   platform?: boolean;
+  /** Of the platform, with an equal in a tenant: inside a tenant the rail shows that one in its place. */
+  twin?: boolean;
   /** "g" and this key go there. */
   go?: string;
   /** Other names under which people look for it. */
@@ -26,6 +29,13 @@ export interface Entry {
   count?: (counts: Counts) => number | undefined;
   failing?: (counts: Counts) => number | undefined;
 }
+
+/** Where one has to hold what an entry or a creation needs: for the platform as a whole a tenant's own role is not enough. */
+export const whereOf = (one: { platform?: boolean }, scope: Pick<Scope, "tenant" | "environment">): Where =>
+  one.platform ? { tenant: "*" } : { tenant: scope.tenant, environment: scope.environment };
+
+/** Whether an entry belongs to where one is: a tenant's needs one in scope, and stands in place of the platform's equal. */
+export const belongs = (entry: Entry, scope: Scope): boolean => (entry.platform ? !(entry.twin && scope.tenant) : scope.tenant !== "");
 
 /** A tab of the application hub that a capability adds. */
 export interface HubTab {

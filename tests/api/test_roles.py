@@ -51,6 +51,7 @@ BY_BODY: dict[str, tuple[str, Callable[[dict[str, str]], Any]]] = {
     "POST /api/v1/watch/acknowledge": ("watch.bundle:read", _acknowledge),
     "POST /api/v1/watch/stream": ("watch.bundle:read", _stream),
     "POST /api/v1/identity/grants": ("identity.grant:grant", _grant),
+    "POST /api/v1/identity/grants/preview": ("identity.grant:list", _grant),
 }
 """Routes whose place stands in the body, with what they need there."""
 
@@ -72,6 +73,7 @@ ABOUT_ONESELF = {
     "POST /api/v1/identity/tokens",
     "DELETE /api/v1/identity/tokens/{token}",
     "DELETE /api/v1/identity/grants/{grant}",
+    "POST /api/v1/identity/grants/{grant}/preview-removal",
     "GET /api/v1/identity/roles",
     "GET /api/v1/identity/permissions",
     "GET /api/v1/config/search/{tenant}",
@@ -235,6 +237,8 @@ def test_what_belongs_to_another_tenant_by_its_id_is_like_what_there_is_not(hous
     foreign_credential = house.credentials["globex"]["id"]
     cases: list[tuple[str, str, Any, str, str]] = [
         ("DELETE", "identity/grants/{}", None, house.foreign_grant, NOTHING),
+        ("POST", "identity/grants/{}/preview-removal", None, house.foreign_grant, NOTHING),
+        ("POST", "identity/tenants/acme/grants/{}/preview-removal", None, house.foreign_grant, NOTHING),
         ("GET", "identity/tenants/acme/users/{}", None, house.foreign_user, NOTHING),
         ("PATCH", "identity/tenants/acme/users/{}", {"title": "x"}, house.foreign_user, NOTHING),
         ("DELETE", "identity/tenants/acme/users/{}", None, house.foreign_user, NOTHING),

@@ -5,7 +5,7 @@ Moments are milliseconds since 1970 UTC; 0 stands for never.
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -236,12 +236,47 @@ class AccessQuestion(wire.Command, frozen=True):
     pattern: Pattern
 
 
+class AccessPath(wire.Wire, frozen=True):
+    """The grant behind an answer: which role where, who gave it, until when (0: for good); `lacks` names what was missing.
+
+    `grant` is empty for what nobody granted: an application holds its own scope.
+    """
+
+    role: str
+    pattern: str
+    grant: str = ""
+    granted_by: str = ""
+    expires: int = 0
+    lacks: Literal["", "scope", "permission"] = ""
+
+
 class AccessAnswer(wire.Wire, frozen=True):
-    """Whether it is allowed, by which role where, or what came nearest."""
+    """Whether it is allowed, by which grant (`path`), or which came nearest (`near`); in words and as data."""
 
     allowed: bool
     explanation: str
     misses: list[str] = []
+    path: AccessPath | None = None
+    near: list[AccessPath] = []
+
+
+class EffectLine(wire.Wire, frozen=True):
+    """Permissions in the places of a pattern."""
+
+    pattern: str
+    permissions: list[str]
+
+
+class GrantEffect(wire.Wire, frozen=True):
+    """What a grant would change in what its user may do, were it given (`gained`) or taken back (`lost`).
+
+    `already` is what he holds of it without this grant. `replaces_nothing`: no other grant of his lies wholly inside it.
+    """
+
+    gained: list[EffectLine]
+    lost: list[EffectLine]
+    already: list[EffectLine]
+    replaces_nothing: bool
 
 
 # signing in

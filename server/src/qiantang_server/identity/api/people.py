@@ -226,6 +226,44 @@ async def delete_grant(
     await identity.granting.take_back(principal, grant)
 
 
+@post("/grants/preview", opt={"authenticated": _BY_PATTERN}, status_code=200)
+async def preview_grant(
+    principal: NamedDependency[Principal], identity: NamedDependency[Identity], data: JSONBody[model.NewGrant]
+) -> model.GrantEffect:
+    """Say what a grant would change, without giving it. Needs `identity.grant:list` on the whole of its pattern."""
+    return await identity.effects.preview(principal, data)
+
+
+@post(TENANT + "/grants/preview", opt={"permission": "identity.grant:list"}, status_code=200)
+async def preview_grant_in_tenant(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    data: JSONBody[model.NewGrant],
+) -> model.GrantEffect:
+    """Say what a grant in a tenant would change, without giving it."""
+    return await identity.effects.preview(principal, data, tenant)
+
+
+@post("/grants/{grant:str}/preview-removal", opt={"authenticated": _BY_PATTERN}, status_code=200)
+async def preview_removal(
+    principal: NamedDependency[Principal], identity: NamedDependency[Identity], grant: FromPath[str]
+) -> model.GrantEffect:
+    """Say what its user would lose with a grant, without taking it back."""
+    return await identity.effects.preview_removal(principal, grant)
+
+
+@post(TENANT + "/grants/{grant:str}/preview-removal", opt={"permission": "identity.grant:list"}, status_code=200)
+async def preview_removal_in_tenant(
+    principal: NamedDependency[Principal],
+    identity: NamedDependency[Identity],
+    tenant: FromPath[str],
+    grant: FromPath[str],
+) -> model.GrantEffect:
+    """Say what its user would lose with a grant in a tenant, without taking it back."""
+    return await identity.effects.preview_removal(principal, grant, tenant)
+
+
 ROUTES = [
     list_all_users,
     create_platform_user,
@@ -249,4 +287,8 @@ ROUTES = [
     list_grants,
     create_grant,
     delete_grant,
+    preview_grant,
+    preview_grant_in_tenant,
+    preview_removal,
+    preview_removal_in_tenant,
 ]

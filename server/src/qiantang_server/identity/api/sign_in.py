@@ -12,7 +12,6 @@ from litestar.params import FromPath, JSONBody
 from qiantang.identity import model
 from qiantang.kernel import errors
 from qiantang_server.identity.service import Caller, Identity, SignedIn, browser
-from qiantang_server.identity.service.people import answered
 from qiantang_server.identity.service.sign_in import me
 from qiantang_server.kernel.access import Presented, Principal, csrf
 
@@ -85,9 +84,11 @@ async def who_am_i(principal: NamedDependency[Principal]) -> model.Me:
 
 
 @post("/me/explain", opt={"authenticated": _OWN}, status_code=200)
-async def explain_me(principal: NamedDependency[Principal], data: JSONBody[model.AccessQuestion]) -> model.AccessAnswer:
+async def explain_me(
+    principal: NamedDependency[Principal], identity: NamedDependency[Identity], data: JSONBody[model.AccessQuestion]
+) -> model.AccessAnswer:
     """Say why who asks may do something, or what he lacks."""
-    return answered(principal, data)
+    return await identity.people.answer(principal, data)
 
 
 @post("/me/password", opt={"authenticated": _OWN}, status_code=204)

@@ -170,8 +170,7 @@ class Granting:
         pattern = Target.parse(command.pattern)
         await self._ground.require(principal, "identity.grant:grant", pattern)
         now = self._ground.now()
-        if command.expires and command.expires <= max(now, command.not_before):
-            raise errors.InvalidRequestError("the grant would be over before it begins")
+        require_time(command, now)
         key = ids.ordered_id()
         row = {
             "id": key,
@@ -186,15 +185,15 @@ class Granting:
         }
 
         async def work(session: storage.Session) -> model.RoleGrant:
-            user = await self._grantee(session, command.user, pattern)
-            lines = await self._lines(session, command.role, pattern)
-            await _require_place(session, pattern)
+            user = await grantee(session, command.user, pattern)
+            lines = await lines_of(session, command.role, pattern)
+            await require_place(session, pattern)
             wanted = self._ground.permissions.expand(lines)
             granting.require_held(principal, wanted, pattern, f"role {command.role}")
             if await people.count_grants(session, command.user) >= MAX_GRANTS:
                 raise errors.RejectedError(f"{user.name} holds {MAX_GRANTS} grants, which is the most one may hold")
             await people.insert_grant(session, row)
-            made = shown_grant(await _found_grant(session, key), user.name)
+            made = shown_grant(await found_grant(session, key), user.name)
             await self._record(session, principal, "grant:grant", pattern, resource=f"user/{command.user}", new=made)
             return made
 
@@ -209,17 +208,12 @@ class Granting:
             BeyondOwnRightsError: it gives what the principal does not hold.
             LastAdminError: nobody would be left to administer the platform.
         """
-        async with self._ground.database.reading() as session:
-            pattern = place_of(await _found_grant(session, grant))
-        if pattern.tenant != "*" and not principal.knows(pattern.tenant):
-            refused = audit.AuditEvent.refused(principal, "identity.grant:delete", pattern, "not visible")
-            await self._ground.denials.record(refused)
-            raise missing("grant", grant)
+        pattern = await known_place(self._ground, principal, grant, "identity.grant:delete")
         await self._ground.require(principal, "identity.grant:delete", pattern)
 
         async def work(session: storage.Session) -> None:
-            row = await _found_grant(session, grant)
-            lines = await self._lines(session, row.role, pattern)
+            row = await found_grant(session, grant)
+            lines = await lines_of(session, row.role, pattern)
             wanted = self._ground.permissions.expand(lines)
             granting.require_held(principal, wanted, pattern, f"taking back role {row.role}")
             if row.role == roles.PLATFORM_ADMIN and not await people.other_platform_admins(
@@ -237,23 +231,6 @@ class Granting:
             )
 
         await self._ground.change(work, pattern.tenant, "")
-
-    async def _grantee(self, session: storage.Session, user: str, pattern: Target) -> Row:
-        row = await people.find_user(session, user)
-        if row is None or (row.tenant and row.tenant != pattern.tenant):
-            raise errors.InvalidRequestError(f"there is no user {user[:40]!r} who could hold anything on {pattern}")
-        return row
-
-    async def _lines(self, session: storage.Session, role: str, pattern: Target) -> tuple[str, ...]:
-        if roles.only_for_platform(role) and any(part != "*" for part in pattern):
-            raise errors.InvalidRequestError(f"role {role} is for the platform as a whole: its scope is '*'")
-        built_in = roles.BUILT_IN.get(role)
-        if built_in is not None:
-            return built_in.permissions
-        row = await people.find_role(session, pattern.tenant, role)
-        if row is None:
-            raise errors.InvalidRequestError(f"there is no role {role!r} in tenant {pattern.tenant}")
-        return role_lines(row.permissions)
 
     async def _record(
         self,
@@ -276,15 +253,77 @@ def _new_role(tenant: str, command: model.NewRole) -> model.Role:
     return model.Role(name=command.name, tenant=tenant, title=command.title, permissions=command.permissions)
 
 
-async def _found_grant(session: storage.Session, grant: str) -> Row:
+def require_time(command: model.NewGrant, now: int) -> None:
+    """Pass where a grant has some time to be good.
+
+    Raises:
+        InvalidRequestError: it would be over before it begins.
+    """
+    if command.expires and command.expires <= max(now, command.not_before):
+        raise errors.InvalidRequestError("the grant would be over before it begins")
+
+
+async def known_place(ground: Ground, principal: Principal, grant: str, wanted: str) -> Target:
+    """Give the place of a grant to whoever may know of its tenant; `wanted` is what he wants there.
+
+    Raises:
+        NotFoundError: there is none, or it lies in a tenant that the principal may not know.
+    """
+    async with ground.database.reading() as session:
+        pattern = place_of(await found_grant(session, grant))
+    if pattern.tenant != "*" and not principal.knows(pattern.tenant):
+        await ground.denials.record(audit.AuditEvent.refused(principal, wanted, pattern, "not visible"))
+        raise missing("grant", grant)
+    return pattern
+
+
+async def grantee(session: storage.Session, user: str, pattern: Target) -> Row:
+    """Give the account that a grant is for.
+
+    Raises:
+        InvalidRequestError: there is none that could hold anything in such a place.
+    """
+    row = await people.find_user(session, user)
+    if row is None or (row.tenant and row.tenant != pattern.tenant):
+        raise errors.InvalidRequestError(f"there is no user {user[:40]!r} who could hold anything on {pattern}")
+    return row
+
+
+async def lines_of(session: storage.Session, role: str, pattern: Target) -> tuple[str, ...]:
+    """Give a role's permission lines, as it stands where a grant is for.
+
+    Raises:
+        InvalidRequestError: there is no such role, or it is for the platform as a whole.
+    """
+    if roles.only_for_platform(role) and any(part != "*" for part in pattern):
+        raise errors.InvalidRequestError(f"role {role} is for the platform as a whole: its scope is '*'")
+    built_in = roles.BUILT_IN.get(role)
+    if built_in is not None:
+        return built_in.permissions
+    row = await people.find_role(session, pattern.tenant, role)
+    if row is None:
+        raise errors.InvalidRequestError(f"there is no role {role!r} in tenant {pattern.tenant}")
+    return role_lines(row.permissions)
+
+
+async def found_grant(session: storage.Session, grant: str) -> Row:
+    """Give a grant.
+
+    Raises:
+        NotFoundError: there is none.
+    """
     row = await people.find_grant(session, grant)
     if row is None:
         raise missing("grant", grant)
     return row
 
 
-async def _require_place(session: storage.Session, pattern: Target) -> None:
-    """Pass where every name in a pattern is one: a grant for a misspelt name would come true by itself later."""
+async def require_place(session: storage.Session, pattern: Target) -> None:
+    """Pass where every name in a pattern is one: a grant for a misspelt name would come true by itself later.
+
+    Raises:
+        InvalidRequestError: one is not, or the pattern leaves out what a name in it is of.
+    """
     if pattern.tenant == "*":
         if any(part != "*" for part in pattern):
             raise errors.InvalidRequestError(

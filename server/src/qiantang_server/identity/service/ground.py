@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from qiantang.kernel import errors, resource, wire
+from qiantang_server.identity.rules import granting
 from qiantang_server.identity.service.pulse import Pulse
 from qiantang_server.identity.settings import IdentitySettings
 from qiantang_server.identity.store import revisions
 from qiantang_server.kernel import access, audit, storage
 
 T = TypeVar("T")
+Guard = Callable[[access.Principal, str, access.Target], None]
 MAX_PAGE = 500
 
 
@@ -38,8 +40,22 @@ class Ground:
             NotFoundError: the principal may not know that the tenant exists.
             NotPermittedError: the permission is not granted there.
         """
+        await self._let_pass(access.require, principal, permission, target)
+
+    async def require_whole(self, principal: access.Principal, permission: str, target: access.Target) -> None:
+        """Let pass who holds a permission on the whole of a place, for lists as well; a refusal is written down.
+
+        Raises:
+            NotFoundError: the principal may not know that the tenant exists.
+            NotPermittedError: the permission is held on a part of the place at most.
+        """
+        await self._let_pass(granting.require_whole, principal, permission, target)
+
+    async def _let_pass(
+        self, guard: Guard, principal: access.Principal, permission: str, target: access.Target
+    ) -> None:
         try:
-            access.require(principal, permission, target)
+            guard(principal, permission, target)
         except errors.QiantangError as error:
             await self.denials.refused(principal, error)
             raise

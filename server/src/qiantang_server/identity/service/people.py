@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from qiantang.identity import model
 from qiantang.identity.errors import ExistsError, LastAdminError
@@ -141,7 +144,22 @@ class People:
             row = await found_user(session, tenant, user)
             rights = await rights_of(session, user, self._ground.now())
         grants = rights.compiled(self._ground.permissions, row.tenant)
-        return answered(Principal(kind="user", id=row.id, name=row.name, tenant=row.tenant, grants=grants), question)
+        user_as_he_is = Principal(kind="user", id=row.id, name=row.name, tenant=row.tenant, grants=grants)
+        return await self.answer(user_as_he_is, question)
+
+    async def answer(self, principal: Principal, question: model.AccessQuestion) -> model.AccessAnswer:
+        """Say why somebody may do something, or what he lacks, by the grants that he comes with."""
+        found = access.explain(principal, question.permission, Target.parse(question.pattern))
+        known = [found.grant] if found.grant is not None else [miss.grant for miss in found.misses]
+        async with self._ground.database.reading() as session:
+            rows = await people.grants_by_id(session, [one.id for one in known if one.id])
+        return model.AccessAnswer(
+            allowed=found.allowed,
+            explanation=str(found),
+            misses=[str(miss) for miss in found.misses],
+            path=_path(found.grant, rows) if found.grant is not None else None,
+            near=[msgspec.structs.replace(_path(miss.grant, rows), lacks=miss.lacks) for miss in found.misses],
+        )
 
     async def _require_above(self, session: storage.Session, principal: Principal, row: Row) -> None:
         rights = await rights_of(session, row.id, self._ground.now())
@@ -174,11 +192,14 @@ class People:
         )
 
 
-def answered(principal: Principal, question: model.AccessQuestion) -> model.AccessAnswer:
-    """Explain a permission to somebody."""
-    found = access.explain(principal, question.permission, Target.parse(question.pattern))
-    return model.AccessAnswer(
-        allowed=found.allowed, explanation=str(found), misses=[str(miss) for miss in found.misses]
+def _path(grant: access.Grant, rows: Mapping[str, Row]) -> model.AccessPath:
+    row = rows.get(grant.id)
+    return model.AccessPath(
+        role=grant.role,
+        pattern=str(grant.pattern),
+        grant=grant.id,
+        granted_by=row.granted_by if row is not None else "",
+        expires=int(row.expires) if row is not None else 0,
     )
 
 

@@ -1,5 +1,5 @@
 export * from "./backend";
-export { Boundary } from "./Boundary";
+export { Boundary, RouteFailed } from "./Boundary";
 export { Frame } from "./Frame";
 export * from "./i18n";
 export { startKeyboard, useKeys, type Binding } from "./keyboard";

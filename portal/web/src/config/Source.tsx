@@ -1,0 +1,91 @@
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import type { LocatedProblem } from "../api";
+import { Button, Glyph, Icon, Note } from "../kit";
+import type { CodeHandle } from "../kit/parts";
+import { useText } from "../shell";
+import { Code } from "./Code";
+import { isSealed, maskOf, readItems, tidy, writeItems, type Body } from "./body";
+import type { Change } from "./draft";
+
+export interface SourceProps {
+  body: Body;
+  readOnly: boolean;
+  reason: string | undefined;
+  saving: boolean;
+  problems: LocatedProblem[];
+  reveal: (() => Promise<Body | null>) | undefined;
+  revealReason: string | undefined;
+  onSave: (change: Change) => Promise<boolean>;
+  onDirty: (dirty: boolean) => void;
+}
+
+const textOf = (body: Body | null): string => (!body ? "" : body.format === "properties" ? writeItems(body.items ?? {}) : isSealed(body.document) ? `•••••• #${maskOf(body.document)}` : (body.document ?? ""));
+
+/** A namespace as text, in its own format. */
+export function Source(props: SourceProps): ReactNode {
+  const { body, readOnly, reason, saving, problems, reveal, revealReason, onSave, onDirty } = props;
+  const say = useText("config");
+  const sealed = body.format !== "properties" && isSealed(body.document);
+  const stored = textOf(body);
+  const [text, setText] = useState(stored);
+  const [base, setBase] = useState(stored);
+  const [open, setOpen] = useState(!sealed);
+  // what was saved elsewhere comes in, unless something here is not saved
+  useEffect(() => {
+    if (text === base) {
+      setText(stored);
+      setOpen(!sealed);
+    }
+    setBase(stored);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- only what is stored brings it in
+  }, [stored]);
+  const code = useRef<CodeHandle>(null);
+  const dirty = open && text !== base;
+  useEffect(() => onDirty(dirty), [dirty, onDirty]);
+  const read = useMemo(() => (body.format === "properties" ? readItems(text, body.items ?? {}) : undefined), [text, body]);
+  const own = (read?.problems ?? []).map((one) => ({ line: one.line, column: one.column, message: say(`source.${one.reason}`, { key: one.key }) }));
+  const shown = [...own, ...(dirty ? [] : problems.filter((one) => one.line > 0).map(({ line, column, message }) => ({ line, column, message })))];
+  const save = (): void => {
+    if (!dirty || reason || own.length > 0) return;
+    const mine = text;
+    void onSave({
+      mine,
+      what: say("source.whole"),
+      theirs: textOf,
+      apply: (over) => (over.format === "properties" ? tidy({ ...over, items: readItems(mine, over.items ?? body.items ?? {}).items }) : tidy({ ...over, document: sealed ? { $secret: { value: mine } } : mine })),
+    }).then((saved) => saved && setBase(mine));
+  };
+  const rest = problems.filter((one) => !one.line && !own.length);
+  return (
+    <div className="c-source">
+      <div className="c-editor-head">
+        <span className="c-tag">{body.format.toUpperCase()}</span>
+        {sealed && <><Icon name="lock" size={14} /> {say("source.sealed")}</>}
+        {body.schema && <span className="k-quiet">{say("source.hasSchema")}</span>}
+        <span className="k-grow" />
+        {dirty && <span className="k-quiet">{say("source.unsaved")}</span>}
+        {dirty && <Button kind="quiet" size="small" keys="esc" onClick={() => setText(base)}>{say("editor.leave")}</Button>}
+        <Button kind="primary" size="small" keys="⌘ ↵" busy={saving} disabled={!dirty || reason !== undefined || own.length > 0} {...(reason || !dirty || own.length ? { reason: reason ?? (own.length ? say("source.fixFirst") : say("source.nothing")) } : {})} onClick={save}>{say("editor.save")}</Button>
+      </div>
+      {rest.map((one, place) => <Note key={place} hue="bad" title={one.path || undefined}>{one.message}</Note>)}
+      {sealed && !open ? (
+        <div className="k-state">
+          <p>{say("source.sealedText")} <code>{stored}</code></p>
+          <div className="k-state-actions">
+            <Button icon="eye" disabled={!reveal} {...(revealReason ? { reason: revealReason } : {})} onClick={() => void reveal?.().then((found) => { if (found) { const plain = isSealed(found.document) ? (found.document.$secret.value ?? "") : (found.document ?? ""); setText(plain); setBase(plain); setOpen(true); } })}>{say("editor.reveal")}</Button>
+            <Button icon="edit" disabled={reason !== undefined} {...(reason ? { reason } : {})} onClick={() => { setText(""); setOpen(true); }}>{say("source.rewrite")}</Button>
+          </div>
+        </div>
+      ) : (
+        <Code label={say("source.label", { format: body.format })} value={text} onChange={setText} format={body.format} problems={shown} readOnly={readOnly} onSave={save} onEscape={() => setText(base)} fill autoFocus={false} ref={code} />
+      )}
+      {shown.length > 0 && (
+        <ul className="c-problems">
+          {shown.slice(0, 20).map((one, place) => (
+            <li key={place}><Glyph hue="bad" /> <Button kind="quiet" size="small" onClick={() => code.current?.goTo(one.line, one.column)}>{say("problems.at", { line: one.line, column: one.column })}</Button> <span>{one.message}</span></li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}

@@ -2,9 +2,10 @@ import { Table } from "antd";
 import type { SortOrder } from "antd/es/table/interface";
 import { useCallback, useEffect, useMemo, useRef, useState, type Key, type KeyboardEvent, type ReactNode } from "react";
 import { Button } from "./Button";
-import { Check, TextInput } from "./Inputs";
-import { Pop } from "./Overlays";
+import { Check } from "./Inputs";
+import { Pop } from "./Menus";
 import { Skeleton } from "./Page";
+import { TextInput } from "./Texts";
 import { useWords } from "./words";
 
 const VIRTUAL_OVER = 200;

@@ -1,8 +1,7 @@
-import { Drawer, Dropdown, Modal, Popover, Tooltip } from "antd";
-import { useEffect, useState, type ReactElement, type ReactNode } from "react";
+import { Drawer, Modal } from "antd";
+import { useEffect, useState, type ReactNode } from "react";
 import { Button } from "./Button";
-import { Field, TextInput } from "./Inputs";
-import { Icon, type IconName } from "./Icon";
+import { Field, TextInput } from "./Texts";
 import { useWords } from "./words";
 
 /** A drawer at the right: a peek at a row, or a form. Escape closes it and focus goes back. */
@@ -92,43 +91,5 @@ export function Confirm(props: ConfirmProps): ReactNode {
         {error}
       </div>
     </Dialog>
-  );
-}
-
-export interface MenuItem {
-  key: string;
-  label: ReactNode;
-  icon?: IconName;
-  danger?: boolean;
-  disabled?: boolean;
-  onSelect: () => void;
-}
-
-export function Menu({ items, children, label }: { items: (MenuItem | "line")[]; children?: ReactElement; label: string }): ReactNode {
-  return (
-    <Dropdown
-      trigger={["click"]}
-      menu={{
-        items: items.map((item, place) =>
-          item === "line"
-            ? { type: "divider", key: `line-${place}` }
-            : { key: item.key, label: item.label, icon: item.icon && <Icon name={item.icon} size={14} />, danger: item.danger ?? false, disabled: item.disabled ?? false, onClick: item.onSelect },
-        ),
-      }}
-    >
-      {children ?? <Button kind="quiet" size="small" icon="more" label={label} />}
-    </Dropdown>
-  );
-}
-
-export function Hint({ text, children }: { text: ReactNode; children: ReactElement }): ReactNode {
-  return <Tooltip title={text}>{children}</Tooltip>;
-}
-
-export function Pop(props: { content: ReactNode; children: ReactElement; open?: boolean; onOpenChange?: (open: boolean) => void }): ReactNode {
-  return (
-    <Popover content={props.content} trigger="click" arrow={false} placement="bottomLeft" open={props.open} onOpenChange={props.onOpenChange}>
-      {props.children}
-    </Popover>
   );
 }

@@ -1,12 +1,10 @@
-import { Suspense, useEffect, useState, type ReactNode } from "react";
+import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
 import { Outlet, useLocation, useNavigate } from "react-router";
 import { Reading, useWidthBelow } from "../kit";
 import { Boundary } from "./Boundary";
 import { Foot } from "./Foot";
 import { focusFilter, useKeys } from "./keyboard";
-import { KeySheet } from "./KeySheet";
 import { useMay } from "./may";
-import { Palette } from "./Palette";
 import { setPreferences, usePreferences, useThemeInForce } from "./preferences";
 import { Rail } from "./Rail";
 import { belongs, useRegistry, whereOf } from "./registry";
@@ -15,6 +13,9 @@ import { TopBar } from "./TopBar";
 import { useText } from "./i18n";
 import { useIsProduction } from "./production";
 import "./shell.css";
+
+const KeySheet = lazy(() => import("./KeySheet"));
+const Palette = lazy(() => import("./Palette"));
 
 /** The frame: top bar, rail, page, foot. It never changes while pages do. */
 export function Frame(): ReactNode {
@@ -42,8 +43,10 @@ export function Frame(): ReactNode {
         </Boundary>
       </main>
       <Foot onKeys={() => setSheet(true)} />
-      <KeySheet open={sheet} onClose={() => setSheet(false)} />
-      {palette && <Palette onClose={() => setPalette(false)} />}
+      <Suspense>
+        {sheet && <KeySheet open onClose={() => setSheet(false)} />}
+        {palette && <Palette onClose={() => setPalette(false)} />}
+      </Suspense>
     </div>
   );
 }

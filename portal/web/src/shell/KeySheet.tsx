@@ -6,7 +6,7 @@ import { bindings } from "./keyboard";
 const GROUPS = ["go", "list", "edit", "view"] as const;
 
 /** The sheet of keys: what is bound on this page, and nothing else. */
-export function KeySheet({ open, onClose }: { open: boolean; onClose: () => void }): ReactNode {
+export default function KeySheet({ open, onClose }: { open: boolean; onClose: () => void }): ReactNode {
   const say = useText("shell");
   const own = [
     { keys: "j / k", label: say("keys.move"), group: "list" },

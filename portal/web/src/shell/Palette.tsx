@@ -4,6 +4,7 @@ import { useNavigate } from "react-router";
 import { EnvTag, Icon, Kbd, type IconName } from "../kit";
 import { useBackend, type Found } from "./backend";
 import { useText } from "./i18n";
+import { Marked, useLate } from "./words";
 import { useMay } from "./may";
 import { usePageSaid } from "./page";
 import { useProtected } from "./production";
@@ -27,7 +28,7 @@ const SECTIONS = ["recent", "objects", "page", "go", "create"] as const;
 const PREFIX: Record<string, Line["section"][]> = { ">": ["page", "create"], "@": ["objects"], "#": ["objects"], ":": ["go"] };
 
 /** The palette: objects, actions of this page, places, and what can be made; ids that are pasted resolve. */
-export function Palette({ onClose }: { onClose: () => void }): ReactNode {
+export default function Palette({ onClose }: { onClose: () => void }): ReactNode {
   const say = useText("shell");
   const scope = useScope();
   const navigate = useNavigate();
@@ -123,14 +124,6 @@ function PaletteLine(props: { line: Line; id: string; words: string; selected: b
   );
 }
 
-/** A text with the words that were found in it made bold. */
-export function Marked({ text, words }: { text: string; words: string }): ReactNode {
-  const wanted = words.trim().split(/\s+/).filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  if (wanted.length === 0) return text;
-  const parts = text.split(new RegExp(`(${wanted.join("|")})`, "gi"));
-  return parts.map((part, index) => (index % 2 ? <b key={index}>{part}</b> : part));
-}
-
 function useLines(typed: string): Line[] {
   const say = useText("shell");
   const texts = useText("shell");
@@ -180,16 +173,6 @@ function useLines(typed: string): Line[] {
     }
     return sections ? lines.filter((line) => sections.includes(line.section)) : lines;
   }, [words, typed, sections, found.data, page.actions, registry, scope, may, say, texts]);
-}
-
-/** A value as it was when it has been quiet for a while. */
-export function useLate<T>(value: T, ms: number): T {
-  const [late, setLate] = useState(value);
-  useEffect(() => {
-    const timer = window.setTimeout(() => setLate(value), ms);
-    return () => window.clearTimeout(timer);
-  }, [value, ms]);
-  return late;
 }
 
 const RECENT = "recent";

@@ -6,7 +6,7 @@ export { startKeyboard, useKeys, type Binding } from "./keyboard";
 export { Mark as Logo } from "./Mark";
 export { allowed, MeContext, useMay, useMe, type Where } from "./may";
 export { usePage, PageProvider, type PageAction } from "./page";
-export { Marked, useLate } from "./Palette";
+export { Marked, useLate } from "./words";
 export { useCounts, useEnvironments } from "./places";
 export * from "./preferences";
 export { useIsProduction, useProtected } from "./production";

@@ -1,0 +1,107 @@
+import { Input, type InputRef } from "antd";
+import { useId, type ReactNode, type Ref } from "react";
+import { Kbd } from "./Button";
+import { Icon } from "./Icon";
+import { useWords } from "./words";
+
+/** A labelled field: label, control, hint or what is wrong with it. `children` gets the ids that tie them together. */
+export function Field(props: {
+  label: ReactNode;
+  hint?: ReactNode;
+  error?: ReactNode;
+  required?: boolean;
+  repair?: ReactNode;
+  children: (ids: { id: string; "aria-describedby"?: string; "aria-invalid"?: boolean }) => ReactNode;
+}): ReactNode {
+  const { label, hint, error, required = false, repair, children } = props;
+  const id = useId();
+  const say = useWords();
+  const described = error || hint ? `${id}-said` : undefined;
+  return (
+    <div className={`k-field${error ? " k-invalid" : ""}`}>
+      <label htmlFor={id}>
+        {label}
+        {required && <span className="k-required">{say("required")}</span>}
+      </label>
+      {children({ id, "aria-describedby": described, "aria-invalid": error ? true : undefined })}
+      {(error || hint) && (
+        <p id={described} className={error ? "k-field-error" : "k-field-hint"} role={error ? "alert" : undefined}>
+          {error ?? hint} {error && repair}
+        </p>
+      )}
+    </div>
+  );
+}
+
+export interface Ids {
+  id?: string;
+  "aria-describedby"?: string;
+  "aria-invalid"?: boolean;
+  "aria-label"?: string;
+}
+
+export interface TextInputProps extends Ids {
+  value: string;
+  onChange: (value: string) => void;
+  placeholder?: string;
+  mono?: boolean;
+  password?: boolean;
+  autoComplete?: string;
+  disabled?: boolean;
+  autoFocus?: boolean;
+  maxLength?: number;
+  onEnter?: () => void;
+  onEscape?: () => void;
+  ref?: Ref<InputRef>;
+}
+
+export function TextInput(props: TextInputProps): ReactNode {
+  const { onChange, mono, password, onEnter, onEscape, ...rest } = props;
+  const Control = password ? Input.Password : Input;
+  return (
+    <Control
+      {...rest}
+      className={mono ? "k-mono" : undefined}
+      spellCheck={false}
+      autoComplete={props.autoComplete ?? "off"}
+      onChange={(event) => onChange(event.target.value)}
+      onKeyDown={(event) => {
+        if (event.key === "Enter") onEnter?.();
+        if (event.key === "Escape") onEscape?.();
+      }}
+    />
+  );
+}
+
+export function TextArea(props: Ids & { value: string; onChange: (value: string) => void; rows?: number; mono?: boolean; placeholder?: string; maxLength?: number }): ReactNode {
+  const { onChange, mono, ...rest } = props;
+  return <Input.TextArea {...rest} className={mono ? "k-mono" : undefined} spellCheck={false} onChange={(event) => onChange(event.target.value)} />;
+}
+
+/** Search as one types; Escape clears. */
+export function SearchInput(props: { value: string; onChange: (value: string) => void; label: string; width?: number; keys?: string; ref?: Ref<InputRef> }): ReactNode {
+  const { value, onChange, label, width = 240, keys = "/", ref } = props;
+  return (
+    <Input
+      ref={ref}
+      className="k-search"
+      style={{ width }}
+      value={value}
+      placeholder={label}
+      aria-label={label}
+      data-filter=""
+      spellCheck={false}
+      autoComplete="off"
+      prefix={<Icon name="search" size={14} />}
+      suffix={value ? undefined : <Kbd keys={keys} />}
+      allowClear
+      onChange={(event) => onChange(event.target.value)}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") {
+          if (value) event.stopPropagation();
+          onChange("");
+        }
+      }}
+    />
+  );
+}

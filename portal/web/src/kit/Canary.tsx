@@ -1,5 +1,6 @@
 import { useRef, type KeyboardEvent, type PointerEvent, type ReactNode } from "react";
 import { usePartWords } from "./parts.words";
+import "./parts.css";
 
 export interface CanaryProps {
   /** How many instances there are. */

@@ -1,5 +1,6 @@
 import { lazy, Suspense, type ReactNode, type Ref } from "react";
 import { usePartWords } from "./parts.words";
+import "./parts.css";
 
 export type CodeLanguage = "json" | "yaml" | "toml" | "properties" | "text";
 

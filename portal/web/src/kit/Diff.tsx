@@ -5,6 +5,7 @@ import { Icon } from "./Icon";
 import { usePartWords } from "./parts.words";
 import { Mark, type MarkKind } from "./Status";
 import { useWidthBelow } from "./width";
+import "./parts.css";
 
 const MOST_ROWS = 1500;
 

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { usePartWords } from "./parts.words";
+import "./parts.css";
 
 export interface OriginLevel {
   key: string;

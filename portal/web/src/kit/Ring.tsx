@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { usePartWords } from "./parts.words";
 import { arcPath, middleOf, MOST_SEGMENTS, segmentsOf, sharesOf, type Arc } from "./ring";
 import { Glyph, type Hue } from "./Status";
+import "./parts.css";
 
 export interface RingInstance {
   key: string;
@@ -54,7 +55,7 @@ export function Ring(props: RingProps): ReactNode {
     <div className="kp-ring">
       <svg width={size} height={size} viewBox="0 0 140 140" role="img" aria-label={sentence}>
         {total === 0 && <path className="kp-ring-none" d={arcPath(center, 48, 62, { from: 0, to: Math.PI * 2 })} fillRule="evenodd" />}
-        {parts.map((part) => part.arc.to > part.arc.from && <Segment key={part.key} {...part} center={center} />)}
+        {parts.map((part) => part.arc.to > part.arc.from && <Segment key={part.key} hue={part.hue} arc={part.arc} title={part.title} center={center} />)}
         <text x={center} y={74} textAnchor="middle" className="kp-ring-number">
           {done.toLocaleString("en-US")}
           <tspan className="kp-ring-total">/{total.toLocaleString("en-US")}</tspan>

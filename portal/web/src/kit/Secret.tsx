@@ -3,6 +3,7 @@ import { Button } from "./Button";
 import { Copy } from "./Copy";
 import { Icon } from "./Icon";
 import { usePartWords } from "./parts.words";
+import "./parts.css";
 
 const SHOWN_SECONDS = 30;
 

@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { usePartWords, type PartWord } from "./parts.words";
 import { Glyph } from "./Status";
+import "./parts.css";
 
 export type StepState = "done" | "current" | "waiting" | "failed" | "future";
 

@@ -3,6 +3,7 @@ import { usePartWords } from "./parts.words";
 import { logScale, quantile, shortMs, spread } from "./scale";
 import { useElementWidth } from "./size";
 import { duration } from "./Time";
+import "./parts.css";
 
 export interface StripPoint {
   key: string;

@@ -215,7 +215,7 @@ function rowOf(inA: number | undefined, inB: number | undefined, a: readonly str
 /** Which removed line became which added one: likest pairs in order; the rest stand alone. */
 function pairLines(gone: number[], come: number[], a: readonly string[], b: readonly string[]): [number | undefined, number | undefined][] {
   if (gone.length === 0 || come.length === 0 || gone.length > MOST_PAIRS || come.length > MOST_PAIRS) return inOrder(gone, come);
-  const best: number[][] = Array.from({ length: gone.length + 1 }, () => new Array<number>(come.length + 1).fill(0));
+  const best: number[][] = Array.from({ length: gone.length + 1 }, () => Array.from({ length: come.length + 1 }, () => 0));
   const like = gone.map((inA) => come.map((inB) => likeness(a[inA]!, b[inB]!)));
   for (let i = gone.length - 1; i >= 0; i--) {
     for (let j = come.length - 1; j >= 0; j--) {

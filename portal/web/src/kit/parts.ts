@@ -1,12 +1,13 @@
-import "./parts.css";
-
 export * from "./Canary";
 export * from "./CodeEditor";
 export * from "./Diff";
 export * from "./Origin";
 export * from "./Ring";
+export * from "./SchemaForm";
 export * from "./Secret";
 export * from "./Steps";
 export * from "./StripPlot";
 export { compareTexts, shortHash } from "./compare";
 export { copyText } from "./size";
+export type { JsonSchema } from "./schema";
+export { printJson, printYaml, readJson, readYaml, TextError, type Value } from "./text";

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from qiantang.kernel import protocol, resource, scope
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.watch import store
-from qiantang_server.kernel.watch.instances import ALIVE_MS, MAX_WAITING, TOUCH_MS, Instances
+from qiantang_server.kernel.watch.instances import ALIVE_MS, MAX_WAITING, TOUCH_MS, Instances, Wanted
 from server.tests.kernel.resources.notes import BUNDLE
 
 NOW = resource.Position(epoch=1, revision=4)
@@ -31,11 +31,11 @@ def holds(revision: int, **more: Any) -> list[protocol.Held]:
     return [protocol.Held(bundle=BUNDLE, position=resource.Position(epoch=1, revision=revision), **more)]
 
 
-async def listed(instances: Instances, limit: int = 100) -> list[Any]:
+async def listed(instances: Instances, limit: int = 100, **wanted: Any) -> list[Any]:
     found: list[Any] = []
     after = ""
     while True:
-        page = await instances.list_instances(BUNDLE, NOW, after=after, limit=limit)
+        page = await instances.list_instances(BUNDLE, NOW, Wanted(**wanted), after=after, limit=limit)
         found += page.items
         if not page.next:
             return found
@@ -165,3 +165,28 @@ async def test_what_was_said_without_a_stream_is_forgotten_too(any_database: sto
     await instances.forget(clock.now)
     async with any_database.reading() as session:
         assert await session.scalar(sa.select(sa.func.count()).select_from(store.held)) == 1
+
+
+async def test_instances_are_found_by_words_and_by_how_they_stand(any_database: storage.Database) -> None:
+    instances = Instances(any_database, "n1", Clock())
+    instances.arrive(BUNDLE.scope, instance("pay-1", host="east-7"), holds(4))
+    instances.arrive(BUNDLE.scope, instance("pay-2"), holds(3))
+    instances.arrive(BUNDLE.scope, instance("50%_\\'"), holds(4, status="failed"))
+    instances.arrive(BUNDLE.scope, instance("silent"), [])
+    dead = instances.arrive(BUNDLE.scope, instance("dead"), holds(4))
+    await instances.flush()
+    instances.leave(dead)
+    await instances.flush()
+
+    async def names(**wanted: Any) -> list[str]:
+        return [one.instance.name for one in await listed(instances, 1, **wanted)]
+
+    assert await names(words="PAY") == ["pay-1", "pay-2"]
+    assert await names(words="east") == ["pay-1"]
+    for words in ("%", "_", "\\", "'", "50%_"):
+        assert await names(words=words) == ["50%_\\'"]
+    assert await names(words="\N{WATER WAVE}") == await names(words='"') == []
+    assert await names(state="current") == ["pay-1"]
+    assert await names(state="behind") == ["pay-2", "silent"]
+    assert await names(state="failed") == ["50%_\\'"]
+    assert await names(state="behind", words="pay") == ["pay-2"]

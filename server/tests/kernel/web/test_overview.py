@@ -51,3 +51,21 @@ async def test_kinds_tell_permissions_and_limits(running: Running) -> None:
     assert kind["permissions"]["read"] == "test.note:read"
     assert set(kind["permissions"]) == {"read", "update", "publish", "rollback", "approve", "reveal"}
     assert (kind["bundle"], kind["resource_bytes"], kind["bundle_count"]) == (True, 4000, 12)
+
+
+async def test_convergence_and_a_preview_need_read_and_no_more(running: Running) -> None:
+    await running.life.edit(ADA, "a", "one")
+    await running.life.publish(ADA, 0)
+    base = "/api/v1/test/acme/dev/trade/order"
+    found = (await running.call("reader", "GET", f"{base}/convergence")).json()
+    assert (found["position"], found["total"], found["p50_ms"], found["by_cluster"]) == ([1, 1], 0, None, [])
+    shown = await running.call("reader", "POST", f"{base}/gray/preview", json={"percent": 50})
+    assert (shown.status_code, shown.json()) == (200, {"total": 0, "matching": 0, "instances": []})
+    wrong = await running.call("reader", "POST", f"{base}/gray/preview", json={"percent": 101})
+    assert wrong.status_code == 422
+    for method, path in (("GET", "convergence"), ("POST", "gray/preview"), ("GET", "instances?state=failed&words=x")):
+        foreign = await running.call("stranger", method, f"{base}/{path}", json={})
+        assert foreign.status_code == 404
+    listed = (await running.call("reader", "GET", f"{base}/instances?state=failed&words=%25")).json()
+    assert listed == {"items": [], "next": ""}
+    assert (await running.call("reader", "GET", f"{base}/instances?state=dead")).status_code == 422

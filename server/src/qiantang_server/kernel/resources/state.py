@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from qiantang.kernel import release, resource, scope, wire
 
 Key = tuple[str, str]
@@ -98,6 +100,27 @@ def percent_place(gray: str, instance: str) -> int:
     """
     digest = hashlib.sha256(f"{gray}\0{instance}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % PERCENT_STEPS
+
+
+def gray_id(bundle: resource.Bundle, position: resource.Position) -> str:
+    """Give the id of the gray release that begins with a position of a bundle.
+
+    Known beforehand, so that whom a percent takes can be told before it is published over the head that was looked at.
+    """
+    return hashlib.sha256(f"{bundle}\0{position}".encode()).hexdigest()[:32]
+
+
+def would_be(bundle: resource.Bundle, head: resource.Position, running: Gray | None, rule: release.GrayRule) -> Gray:
+    """Give the gray release that a rule makes when published over a head: the running one with that rule, or a new one."""
+    if running is not None:
+        return msgspec.structs.replace(running, rule=rule)
+    after = next_position(head)
+    return Gray(id=gray_id(bundle, after), rule=rule, author="", started_at=0, revision=after.revision)
+
+
+def next_position(head: resource.Position) -> resource.Position:
+    """Give the position of the next release of a bundle."""
+    return resource.Position(epoch=head.epoch or 1, revision=head.revision + 1)
 
 
 def takes_gray(gray: Gray, instance: scope.Instance) -> bool:

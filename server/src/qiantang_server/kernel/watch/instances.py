@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
+
 from qiantang.kernel import errors, protocol, release, resource, scope, wire
 from qiantang_server.kernel import storage
-from qiantang_server.kernel.watch import store
+from qiantang_server.kernel.storage.words import holding
+from qiantang_server.kernel.watch import standing, store
 from qiantang_server.kernel.watch.store import ALIVE_MS
 
 log = logging.getLogger(__name__)
@@ -17,6 +20,27 @@ TOUCH_MS = 30_000
 MAX_WAITING = 200_000
 MAX_NUMBER = (1 << 63) - 1
 MAX_TOOK_MS = 1e12
+MAX_WORDS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which instances are asked for: those whose name or host holds the words; with `state` only living ones that stand so."""
+
+    words: str = ""
+    state: standing.State = ""
+
+    def conditions(self, head: resource.Position, at: int) -> list[sa.ColumnElement[bool]]:
+        """Give the same as conditions over instances and what they hold."""
+        found: list[sa.ColumnElement[bool]] = []
+        if self.words.strip():
+            found.append(holding(self.words.strip()[:MAX_WORDS], store.instances.c.name, store.instances.c.host))
+        if self.state:
+            found += [store.alive(at), standing.stands(self.state, head)]
+        return found
+
+
+ALL = Wanted()
 
 
 @dataclass(slots=True)
@@ -169,12 +193,20 @@ class Instances:
                 await self._write(half, at)
 
     async def list_instances(
-        self, bundle: resource.Bundle, current: resource.Position, *, after: str, limit: int
+        self,
+        bundle: resource.Bundle,
+        current: resource.Position,
+        wanted: Wanted = ALL,
+        *,
+        after: str,
+        limit: int,
     ) -> release.Page:
         """Give a page of a bundle's instances in order of name: alive or not, what each holds, since when, and its error."""
-        async with self._database.reading() as session:
-            rows = await store.list_instances(session, bundle, after=after, limit=limit + 1)
         at = self._clock()
+        async with self._database.reading() as session:
+            rows = await store.list_instances(
+                session, bundle, wanted.conditions(current, at), after=after, limit=limit + 1
+            )
         items = [_status(row, current, at) for row in rows[:limit]]
         return release.Page(items=items, next=store.cursor(rows[limit - 1]) if len(rows) > limit else "")
 
@@ -214,7 +246,7 @@ def _status(row: Any, current: resource.Position, at: int) -> release.InstanceSt
         gray=row.gray,
         status=row.status,
         error=row.error,
-        current=position == current and row.status == "applied",
+        current=standing.of_row(row, current) == "current",
         applied_at=row.applied_at,
         age_ms=max(0, at - row.applied_at),
         took_ms=row.took_ms,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -79,6 +79,28 @@ def own_bundle(capability: str | sa.ColumnElement[str]) -> sa.ColumnElement[bool
     )
 
 
+def of_application(place: scope.Scope) -> list[sa.ColumnElement[bool]]:
+    """Give the conditions under which an instance is of an application."""
+    return [instances.c[part] == getattr(place, part) for part in PLACE]
+
+
+class Living(NamedTuple):
+    """The living instances of an application with what each holds of a bundle, null where it said nothing of it."""
+
+    rows: sa.Join
+    conditions: Sequence[sa.ColumnElement[bool]]
+
+
+def living(bundle: resource.Bundle, at: int) -> Living:
+    """Give where the living instances of a bundle's application are found with what they hold of it."""
+    return Living(_with_held(bundle), [*of_application(bundle.scope), alive(at)])
+
+
+def _with_held(bundle: resource.Bundle) -> sa.Join:
+    of_it = sa.and_(held.c.instance == instances.c.id, held.c.bundle_id == bundle_id(bundle))
+    return sa.outerjoin(instances, held, of_it)
+
+
 async def save_instances(session: storage.Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write instances over what was known of them."""
     await session.upsert(
@@ -143,22 +165,21 @@ async def leave(session: storage.Session, keys: Sequence[str], node: str, at: in
 
 
 async def list_instances(
-    session: storage.Session, bundle: resource.Bundle, *, after: str, limit: int
+    session: storage.Session,
+    bundle: resource.Bundle,
+    conditions: Sequence[sa.ColumnElement[bool]] = (),
+    *,
+    after: str,
+    limit: int,
 ) -> Sequence[sa.Row[Any]]:
     """Give instances of the bundle's application with what they hold of it, in order of name; `after` is what `cursor` gave."""
-    place = bundle.scope
-    joined = sa.outerjoin(
-        instances, held, sa.and_(held.c.instance == instances.c.id, held.c.bundle_id == bundle_id(bundle))
-    )
     columns = [column for column in held.c if column.name not in {"instance", "bundle_id", "bundle"}]
     statement = (
         sa.select(instances, *columns)
-        .select_from(joined)
+        .select_from(_with_held(bundle))
         .where(
-            instances.c.tenant == place.tenant,
-            instances.c.environment == place.environment,
-            instances.c.center == place.center,
-            instances.c.application == place.application,
+            *of_application(bundle.scope),
+            *conditions,
             sa.tuple_(instances.c.name, instances.c.id) > sa.tuple_(after[KEY_LENGTH:], after[:KEY_LENGTH]),
         )
         .order_by(instances.c.name, instances.c.id)

@@ -14,6 +14,8 @@ from qiantang_server.kernel.resources import Kinds, ResourceKind, Resources
 from qiantang_server.kernel.resources.kinds import VERBS
 from qiantang_server.kernel.resources.service.requests import OPEN, STATES
 from qiantang_server.kernel.watch import Watch
+from qiantang_server.kernel.watch.instances import Wanted
+from qiantang_server.kernel.watch.standing import State
 from qiantang_server.kernel.web import overview
 
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
@@ -22,6 +24,10 @@ Version = Annotated[
     HeaderParameter(
         name="If-Match", description='the version that was read (its ETag); "0" for one that does not exist yet'
     ),
+]
+Standing = Annotated[
+    State,
+    QueryParameter(name="state", description="only living ones that hold the newest, failed to take something, or lag"),
 ]
 PLACE = "/{tenant:str}/{environment:str}/{center:str}/{application:str}"
 
@@ -219,6 +225,16 @@ class BundleController(Controller):
         """Show the running gray release, or null."""
         return await resources.gray.status(bundle)
 
+    @post("/gray/preview", opt={"verb": "read"}, status_code=200)
+    async def preview_gray(
+        self,
+        bundle: NamedDependency[resource.Bundle],
+        watch: NamedDependency[Watch],
+        data: JSONBody[release.GrayRule],
+    ) -> release.GrayPreview:
+        """Show which living instances a gray rule would take if it were published over what is released now."""
+        return await watch.overview.progress.preview(bundle, data)
+
     @put("/gray", opt={"verb": "publish"})
     async def change_gray(
         self,
@@ -306,10 +322,20 @@ class BundleController(Controller):
         watch: NamedDependency[Watch],
         after: FromQuery[str] = "",
         limit: Limit = 200,
+        words: FromQuery[str] = "",
+        standing: Standing = "",
     ) -> release.Page:
         """List the application's instances with what each holds, since when, and the error of its callback."""
         known = await watch.heads.get(bundle)
-        return await watch.instances.list_instances(bundle, known.position, after=after, limit=limit)
+        wanted = Wanted(words=words, state=standing)
+        return await watch.instances.list_instances(bundle, known.position, wanted, after=after, limit=limit)
+
+    @get("/convergence", opt={"verb": "read"})
+    async def read_convergence(
+        self, bundle: NamedDependency[resource.Bundle], watch: NamedDependency[Watch]
+    ) -> release.Convergence:
+        """Show how far the newest release has come among the living instances."""
+        return await watch.overview.progress.read(bundle)
 
 
 @get("/api/v1/kinds", opt={"authenticated": "says what can be governed, not what is"}, tags=["resources"])

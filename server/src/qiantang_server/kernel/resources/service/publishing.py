@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from qiantang.kernel import errors, ids, release, resource, wire
+from qiantang.kernel import errors, release, resource, wire
 from qiantang_server.kernel import audit, storage
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.resources import state as states
@@ -51,7 +51,7 @@ class Order:
 
 async def append(session: storage.Session, parts: Ground, bundle: resource.Bundle, head: Head, step: Step) -> Published:
     """Write the next revision of a locked bundle: release, head, outbox and audit together; told when durable."""
-    position = resource.Position(epoch=head.position.epoch or 1, revision=head.position.revision + 1)
+    position = states.next_position(head.position)
     values = {
         "bundle": head.key,
         "revision": position.revision,
@@ -275,7 +275,7 @@ class Publishing:
                 remove.add(line.key)
         assert wanted.gray is not None, "only gray plans come here"  # noqa: S101
         gray = Gray(
-            id=running.id if running else ids.ordered_id(),
+            id=running.id if running else states.gray_id(bundle, states.next_position(head.position)),
             rule=wanted.gray,
             author=running.author if running else author,
             started_at=running.started_at if running else self._parts.clock(),

@@ -13,8 +13,8 @@ from qiantang_server.kernel import storage
 from qiantang_server.kernel.access import Columns, Principal
 from qiantang_server.kernel.resources import Ground, store, visibility
 from qiantang_server.kernel.storage.words import holding
+from qiantang_server.kernel.watch import standing
 from qiantang_server.kernel.watch import store as watch_store
-from qiantang_server.kernel.watch.overview import standing
 
 State = Literal["", "drafts", "requests", "gray", "failing", "behind"]
 MAX_WORDS = 200

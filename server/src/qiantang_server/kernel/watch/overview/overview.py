@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qiantang_server.kernel.resources import Ground
 from qiantang_server.kernel.watch.overview.bundles import Bundles
+from qiantang_server.kernel.watch.overview.convergence import Progress
 from qiantang_server.kernel.watch.overview.work import Desk
 
 
@@ -13,3 +14,4 @@ class Overview:
     def __init__(self, parts: Ground) -> None:
         self.bundles = Bundles(parts)
         self.desk = Desk(parts)
+        self.progress = Progress(parts)

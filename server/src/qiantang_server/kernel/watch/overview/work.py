@@ -13,8 +13,8 @@ from qiantang_server.kernel.access import Columns, Principal
 from qiantang_server.kernel.resources import Ground, store, visibility
 from qiantang_server.kernel.resources.service import asking, ground
 from qiantang_server.kernel.resources.service.plan import Plan
+from qiantang_server.kernel.watch import standing
 from qiantang_server.kernel.watch import store as watch_store
-from qiantang_server.kernel.watch.overview import standing
 from qiantang_server.kernel.watch.overview.bundles import living_here, visible, with_held
 
 MAX_WAITING = 500

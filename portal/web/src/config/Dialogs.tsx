@@ -3,6 +3,7 @@ import { useDo, type ApiError, type ResourceDetail } from "../api";
 import { Button, Choice, Confirm, Dialog, Field, Note, Pick, TextArea, TextInput, Time, Toggle } from "../kit";
 import { lifeSend, Refused, useLife, type Reach } from "../life";
 import { useText } from "../shell";
+import { FileChoice } from "./FileChoice";
 import { FORMATS, formatOfFile, readItems, tidy, type Body, type Format, type ItemType, TYPES, type Item } from "./body";
 import type { Conflict } from "./draft";
 
@@ -70,7 +71,7 @@ export function NewNamespace({ open, onClose, onMade }: { open: boolean; onClose
       <Field label={say("create.content")} hint={say("create.contentHint")} error={problems[0] ? `${say("problems.at", { line: problems[0].line, column: 1 })} ${say(`source.${problems[0].reason}`, { key: problems[0].key })}` : undefined}>
         {(ids) => <TextArea {...ids} mono rows={6} value={text} onChange={setText} />}
       </Field>
-      <input type="file" aria-label={say("create.file")} onChange={(event) => file(event.target.files?.[0])} />
+      <FileChoice aria-label={say("create.file")} name={undefined} onChoose={file} />
       <Refused error={make.error} />
     </Dialog>
   );

@@ -31,7 +31,7 @@ export function RowEditor(props: RowEditorProps): ReactNode {
   const [comment, setComment] = useState(item?.comment ?? "");
   const holder = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    holder.current?.querySelector<HTMLElement>(".cm-content,textarea,input:not([type=checkbox]):not([type=radio])")?.focus();
+    holder.current?.querySelector<HTMLElement>(".c-editor-body :is(textarea,input)")?.focus();
   }, []);
   const unchangedSecret = wasSecret && secret && !touched;
   const wrong = unchangedSecret ? null : misfit(value, type);

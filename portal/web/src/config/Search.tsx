@@ -3,6 +3,7 @@ import { asCurl, failureOf, usePages } from "../api";
 import { DataTable, Empty, EnvTag, ErrorState, FilterBar, NoMatch, PageHead, Ref, SearchInput, type Column } from "../kit";
 import { at, atApplication, Marked, useLate, usePage, useProtected, useQueryState, useScope, useText, type Scope } from "../shell";
 import { toNamespace } from "./place";
+import "../life/life.css";
 
 interface Hit {
   bundle: string;
@@ -38,8 +39,8 @@ export function Search(): ReactNode {
   const rows = enough ? found.rows?.filter((hit) => !scope.environment || placeOf(hit.bundle).environment === scope.environment) : [];
   const columns: Column<Hit>[] = [
     { key: "key", title: say("columns.key"), names: true, width: 300, render: (hit) => <Ref mono title={hit.key} name={hit.key ? <Marked text={hit.key} words={late} /> : say("search.whole")} to={toNamespace(placeOf(hit.bundle), hit.namespace, hit.key)} /> },
-    { key: "value", title: say("columns.value"), render: (hit) => <span className="k-mono k-ellipsis" title={hit.value}><Marked text={hit.value} words={late} /></span> },
-    { key: "namespace", title: say("columns.namespace"), width: 180, render: (hit) => <code className="k-ellipsis">{hit.namespace}</code> },
+    { key: "value", title: say("columns.value"), render: (hit) => <span className="k-mono l-clip" title={hit.value}><Marked text={hit.value} words={late} /></span> },
+    { key: "namespace", title: say("columns.namespace"), width: 180, render: (hit) => <code className="l-clip l-clip-short">{hit.namespace}</code> },
     { key: "application", title: say("columns.application"), width: 220, render: (hit) => <Ref mono name={placeOf(hit.bundle).application} kind={placeOf(hit.bundle).center} to={atApplication(placeOf(hit.bundle), "config")} /> },
     ...(scope.environment ? [] : [{ key: "environment", title: say("columns.environment"), width: 110, render: (hit: Hit) => <EnvTag name={placeOf(hit.bundle).environment} protected_={protects(placeOf(hit.bundle).environment)} /> }]),
   ];

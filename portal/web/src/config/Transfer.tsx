@@ -3,6 +3,7 @@ import { asCurl, urlOf, useDo, usePages, type ImportResult, type Operation } fro
 import { Button, Check, Choice, CommandLine, Field, Note, Pane, Panes, Pick, Section, StatusTag, TextInput, type Hue } from "../kit";
 import { argumentsOf, Can, LifeBar, lifeCall, Refused, useLife, useReason, type LifePageProps, type Summary } from "../life";
 import { usePage, useQueryState, useText } from "../shell";
+import { FileChoice } from "./FileChoice";
 import { FORMATS, formatOfFile, type Format } from "./body";
 
 const POLICIES = ["fail", "skip", "overwrite", "merge"] as const;
@@ -55,7 +56,7 @@ function Export(): ReactNode {
       <Field label={say("transfer.secrets")} hint={reason ?? say(reveal ? "transfer.revealed" : "transfer.kept")}>
         {() => <Check checked={reveal} disabled={reason !== undefined} onChange={setReveal}>{say("transfer.reveal")}</Check>}
       </Field>
-      <span className="k-row l-wrap">
+      <span className="c-out">
         <Button kind="primary" icon="download" href={urlOf(operation, args)} download={file} disabled={none} reason={say("transfer.nothing")}>{say(name ? "transfer.getOne" : "transfer.getAll", { name })}</Button>
         <CommandLine line={`${life.cli("export", `${name ? `${name} ` : ""}-f ${file}${reveal ? " --reveal" : ""}`) ?? ""}`} />
       </span>
@@ -96,7 +97,7 @@ function Import(): ReactNode {
   return (
     <div className="k-section">
       <Field label={say("transfer.file")} hint={say("transfer.fileHint")}>
-        {(ids) => <input {...ids} type="file" onChange={(event) => choose(event.target.files?.[0])} />}
+        {(ids) => <FileChoice {...ids} name={file?.name} onChoose={choose} />}
       </Field>
       {file && !zip && (
         <>

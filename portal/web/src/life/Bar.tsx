@@ -42,18 +42,18 @@ export function LifeBar({ active, first, last = [], actions }: { active: string;
       </nav>
       <span className="k-grow" />
       <span className="k-row l-wrap">
-        {status && (
+        {status && active !== "publish" && (
           <StatusTag boxed hue={!reach || reach.total === 0 ? "idle" : reach.failed ? "bad" : reach.behind ? "warn" : "ok"}>
             {revisionOf(status.position) ? `r${revisionOf(status.position)}` : say("unpublished")}
             {reach && (reach.total ? ` · ${say("applied", { current: reach.current, total: reach.total })}` : ` · ${say("noInstances")}`)}
           </StatusTag>
         )}
-        {gray && <StatusTag boxed hue="info" running>{say("grayRunning", { revision: gray.revision })}</StatusTag>}
+        {gray && active !== "publish" && <StatusTag boxed hue="info" running>{say("grayRunning", { revision: gray.revision })}</StatusTag>}
         {actions}
-        {active !== "publish" && (
+        {active !== "publish" && active !== "diff" && (
           <Can
             verb="publish"
-            kind={life.protected_ ? "production" : "primary"}
+            kind={active !== "edit" ? "default" : life.protected_ ? "production" : "primary"}
             icon="publish"
             keys="P"
             to={life.to("publish")}

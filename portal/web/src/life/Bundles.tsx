@@ -49,7 +49,7 @@ export function Bundles(props: {
     { key: "waiting", title: say("columns.waiting"), width: 230, render: (row) => <Waiting row={row} /> },
     { key: "by", title: say("columns.by"), width: 130, render: (row) => <Person name={row.published_by} /> },
     { key: "at", title: say("columns.at"), width: 110, render: (row) => <Time at={row.published_at} /> },
-    { key: "message", title: say("columns.message"), render: (row) => <span className="k-ellipsis" title={row.message}>{row.message || <span className="k-quiet">—</span>}</span> },
+    { key: "message", title: say("columns.message"), render: (row) => <span className="l-clip" title={row.message}>{row.message || <span className="k-quiet">—</span>}</span> },
   ];
   const error = found.error && !found.rows ? found.error : null;
   return (

@@ -67,7 +67,7 @@ export interface ChangeSetProps {
 export function ChangeSet(props: ChangeSetProps): ReactNode {
   const { changes, view, from, chosen, onChoose, actions } = props;
   return (
-    <div>
+    <div className="l-set">
       {changes.map((one) => (
         <OneResource key={`${one.kind}/${one.name}`} change={one} view={view} from={from} {...(onChoose ? { chosen: chosen?.has(one.name) ?? false, onChoose: (on: boolean) => onChoose(one.name, on) } : {})} actions={actions?.(one)} />
       ))}

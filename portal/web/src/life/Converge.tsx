@@ -22,17 +22,17 @@ export function Converge({ reach, revision, names }: { reach: Reach | undefined;
   const slowest = all.reduce<Reached | undefined>((found, one) => ((one.ms ?? -1) > (found?.ms ?? -1) ? one : found), undefined);
   return (
     <div className="l-converge">
-      <Pane label={say("converge.title")} width={190}>
+      <Pane label={say("converge.title")} width={190} grow={false}>
         <div className="l-ring">
           <Ring shares={shares} instances={all.map((one) => ({ key: one.name, name: one.name, share: shareOf(one) }))} caption={say("converge.caption", { revision })} />
         </div>
       </Pane>
-      <Pane title={say("converge.time")} note={say("converge.timeNote")} width={370}>
+      <Pane title={say("converge.time")} note={say("converge.timeNote")} width={400} grow={false}>
         <div className="l-strip">
           {all.length === 0 ? (
             <p className="k-quiet">{say("noInstances")}</p>
           ) : (
-            <StripPlot label={say("converge.time")} points={all.map((one) => ({ key: one.name, name: one.name, row: one.cluster || "—", ms: one.current ? one.ms : null }))} />
+            <StripPlot label={say("converge.time")} points={all.filter((one) => !one.current || one.ms !== null).map((one) => ({ key: one.name, name: one.name, row: one.cluster || "—", ms: one.current ? one.ms : null }))} />
           )}
           <p className="k-row l-wrap">
             <span className="k-quiet">p50</span> <strong>{reach.p50_ms === null || reach.p50_ms === undefined ? "—" : duration(reach.p50_ms)}</strong>

@@ -5,6 +5,7 @@ import { Marked, usePage, useQueryStates, useText } from "../shell";
 import { LifeBar } from "./Bar";
 import { ChangeSet, useView } from "./Changes";
 import type { LifePageProps } from "./Drafts";
+import { GrayDiff } from "./GrayDiff";
 import { GrayWords } from "./Gray";
 import { argumentsOf, lifeCall, useLife, useLifeRead } from "./life";
 import { Action, Can, Refused, Unread } from "./Parts";
@@ -49,10 +50,10 @@ export function History({ bar }: LifePageProps): ReactNode {
     { key: "revision", title: say("columns.revision"), names: true, width: 70, render: (row) => <span className="k-mono">r{row.revision}</span> },
     { key: "at", title: say("history.at"), width: 110, render: (row) => <Time at={row.created_at} /> },
     { key: "author", title: say("history.author"), width: 120, render: (row) => <Person name={row.author} /> },
-    { key: "message", title: say("columns.message"), render: (row) => <span className="k-ellipsis" title={row.message}><Marked text={row.message || "—"} words={words} /> {row.revision === current && <StatusTag hue="ok">{say("history.current")}</StatusTag>}</span> },
-    { key: "changed", title: say("history.changed"), width: 180, render: (row) => <span className="k-mono k-ellipsis" title={row.changed.map(([, name]) => name).join(", ")}>{row.changed.map(([, name]) => name).join(", ") || "—"}</span> },
+    { key: "message", title: say("columns.message"), render: (row) => <span className={`l-clip${rev ? " l-clip-short" : ""}`} title={row.message}><Marked text={row.message || "—"} words={words} /> {row.revision === current && <StatusTag hue="ok">{say("history.current")}</StatusTag>}</span> },
+    ...(rev ? [] : [{ key: "changed", title: say("history.changed"), width: 180, render: (row) => <span className="k-mono l-clip l-clip-short" title={row.changed.map(([, name]) => name).join(", ")}>{row.changed.map(([, name]) => name).join(", ") || "—"}</span> } as Column<Release>]),
     { key: "action", title: say("columns.state"), width: 170, render: (row) => <Action release={row} /> },
-    { key: "approved", title: say("history.approved"), width: 120, render: (row) => <Person name={row.approved_by} /> },
+    ...(rev ? [] : [{ key: "approved", title: say("history.approved"), width: 120, render: (row) => <Person name={row.approved_by} /> } as Column<Release>]),
   ];
   return (
     <>
@@ -161,7 +162,7 @@ function Revision({ revision, current, gray, onClose }: { revision: number; curr
             )}
           </Section>
           {(detail.data?.gray_resources.length ?? 0) > 0 && (
-            <Section title={say("gray.content")}><ul className="c-list">{detail.data?.gray_resources.map((one) => <li key={one.name}><code>{one.name}</code></li>)}</ul></Section>
+            <Section title={say("gray.content")}><div className="l-bleed"><GrayDiff revision={revision} resources={release.changed.length > 0 && release.action === "gray" ? release.changed : (detail.data?.gray_resources ?? []).map((one) => [one.kind, one.name, "change"])} /></div></Section>
           )}
         </>
       )}

@@ -29,14 +29,14 @@ export function Instances(): ReactNode {
     readAt: found.readAt,
   });
   const columns: Column<Running>[] = [
-    { key: "name", title: say("instances.name"), names: true, width: 220, render: (row) => <span className="k-mono k-ellipsis" title={row.instance.name}><Marked text={row.instance.name} words={late} /></span> },
+    { key: "name", title: say("instances.name"), names: true, width: 220, render: (row) => <span className="k-mono l-clip l-clip-short" title={row.instance.name}><Marked text={row.instance.name} words={late} /></span> },
     { key: "cluster", title: say("instances.cluster"), width: 110, render: (row) => <code>{row.instance.cluster || "—"}</code> },
     { key: "state", title: say("columns.state"), width: 130, render: (row) => <State row={row} /> },
     { key: "revision", title: say("columns.revision"), width: 80, align: "right", render: (row) => <Rev at={row.position} /> },
     { key: "applied", title: say("instances.applied"), width: 110, render: (row) => <Time at={row.applied_at} /> },
     { key: "took", title: say("instances.took"), width: 90, align: "right", render: (row) => (row.applied_at ? duration(row.took_ms) : "—") },
-    { key: "error", title: say("instances.error"), render: (row) => (row.error ? <code className="k-ellipsis l-bad" title={row.error}>{row.error}</code> : <span className="k-quiet">—</span>) },
-    { key: "host", title: say("instances.host"), width: 130, render: (row) => <code className="k-ellipsis">{row.instance.host || "—"}</code> },
+    { key: "error", title: say("instances.error"), render: (row) => (row.error ? <code className="l-clip l-bad" title={row.error}>{row.error}</code> : <span className="k-quiet">—</span>) },
+    { key: "host", title: say("instances.host"), width: 130, render: (row) => <code className="l-clip l-clip-short">{row.instance.host || "—"}</code> },
     { key: "version", title: say("instances.version"), width: 90, render: (row) => <code>{row.instance.version || "—"}</code> },
     { key: "labels", title: say("instances.labels"), width: 220, optional: true, render: (row) => <Labels labels={row.instance.labels} /> },
     { key: "seen", title: say("instances.seen"), width: 110, optional: true, render: (row) => <Time at={row.seen_at} /> },
@@ -113,7 +113,7 @@ export function Instances(): ReactNode {
 function Labels({ labels }: { labels: Record<string, string> | undefined }): ReactNode {
   const all = Object.entries(labels ?? {});
   if (all.length === 0) return <span className="k-quiet">—</span>;
-  return <span className="k-mono k-ellipsis" title={all.map(([name, value]) => `${name}=${value}`).join(", ")}>{all.map(([name, value]) => `${name}=${value}`).join(", ")}</span>;
+  return <span className="k-mono l-clip" title={all.map(([name, value]) => `${name}=${value}`).join(", ")}>{all.map(([name, value]) => `${name}=${value}`).join(", ")}</span>;
 }
 
 function State({ row }: { row: Running }): ReactNode {

@@ -1,4 +1,5 @@
-import { useMemo, useState, type ReactNode } from "react";
+import { useEffect, useMemo, useState, type ReactNode } from "react";
+import { createPortal } from "react-dom";
 import { Link, useNavigate } from "react-router";
 import { asCurl, useDo, type CheckResult, type Difference, type GrayStatus, type PendingChange, type PublishOutcome, type Release } from "../api";
 import { Button, Confirm, Empty, Field, Glyph, Moment, Note, Pane, Panes, Person, Pick, Reading, Section, StatusTag, TextArea, Time } from "../kit";
@@ -9,6 +10,7 @@ import { LifeBar } from "./Bar";
 import { ChangeSet, useView } from "./Changes";
 import { Converge } from "./Converge";
 import type { LifePageProps } from "./Drafts";
+import { GrayDiff } from "./GrayDiff";
 import { GrayChoice, GrayWords, meansSome, readGray, useMatch, writeGray } from "./Gray";
 import { lifeCall, useLife, useLifeRead } from "./life";
 import { Can, Refused, Unread, useReason } from "./Parts";
@@ -21,7 +23,8 @@ export function Publish({ bar }: LifePageProps): ReactNode {
   const [query, change] = useQueryStates();
   const drafts = useLifeRead<Difference>("/drafts");
   const gray = useLifeRead<GrayStatus | null>("/gray");
-  const reach = useLifeRead<Reach>("/convergence");
+  const [settled, setSettled] = useState(true);
+  const reach = useLifeRead<Reach>("/convergence", {}, settled ? {} : { every: UNSETTLED_MS });
   const done = Number(query.get("done") ?? 0);
   const only = (query.get("only") ?? "").split(",").filter(Boolean);
   const pending = drafts.data?.pending;
@@ -29,10 +32,13 @@ export function Publish({ bar }: LifePageProps): ReactNode {
   const check = useLifeRead<CheckResult>("/check", {}, { method: "POST", enabled: (pending?.length ?? 0) > 0 });
   const problems = (check.data?.problems ?? []).filter((one) => chosen.some((draft) => draft.name === one.name && draft.kind === one.kind));
   const [view, picker] = useView();
+  const [foot, setFoot] = useState<HTMLElement | null>(null);
   const running = gray.data ?? null;
   const now = revisionOf(reach.data?.position);
   const shownRevision = running && done !== now ? running.revision : now;
   const names = running ? new Set(running.instances) : undefined;
+  const arriving = reach.data !== undefined && (reach.data.behind > 0 || (running !== null && running.instances.length === 0));
+  useEffect(() => setSettled(!arriving), [arriving]);
   const base = drafts.data?.revision ?? 0;
   const rule = readGray(query.get("gray") ?? "").rule;
   const waits = life.protected_;
@@ -54,14 +60,7 @@ export function Publish({ bar }: LifePageProps): ReactNode {
   const empty = pending !== undefined && chosen.length === 0 && !running && !done;
   return (
     <>
-      <LifeBar active="publish" {...bar} />
-      <div className="l-steps">
-        <h2>
-          {running ? say("publish.running", { revision: running.revision }) : done ? say("publish.done", { revision: done }) : say("publish.next", { revision: base + 1 })}
-        </h2>
-        <span className="k-grow" />
-        <Steps label={say("steps.label")} steps={steps} />
-      </div>
+      <LifeBar active="publish" {...bar} actions={<Steps label={say("steps.label")} steps={steps} />} />
       {!pending || gray.isLoading ? (
         <Reading />
       ) : empty ? (
@@ -70,9 +69,9 @@ export function Publish({ bar }: LifePageProps): ReactNode {
         <div className="l-publish">
           <Panes>
             <Pane
-              title={say("diff.changes")}
+              title={running && chosen.length === 0 ? say("publish.running", { revision: running.revision }) : done && chosen.length === 0 ? say("publish.done", { revision: done }) : say("publish.next", { revision: base + 1 })}
               note={chosen.length ? say("publish.note", { from: base, to: base + 1, keys: chosen.reduce((total, one) => total + one.changes.length, 0), count: chosen.length }) : undefined}
-              actions={chosen.length > 0 ? picker : undefined}
+              actions={chosen.length > 0 || done ? picker : undefined}
             >
               {chosen.length > 0 ? (
                 <>
@@ -82,16 +81,16 @@ export function Publish({ bar }: LifePageProps): ReactNode {
               ) : running ? (
                 <GrayContent gray={running} />
               ) : (
-                <Empty title={say("publish.nothingLeft")} actions={<><Button to={`${life.to("history")}?rev=${done}`} icon="history">{say("publish.seeRevision", { revision: done })}</Button><Button to={bar.first.to}>{bar.first.label}</Button></>} />
+                <Done revision={done} view={view} more={<Button to={bar.first.to}>{bar.first.label}</Button>} />
               )}
             </Pane>
-            <Pane side="right" title={say("publish.who")} note={reach.data ? say("publish.whoNote", { count: reach.data.total }) : undefined} actions={<Link to={life.instances}>{say("publish.listAll")}</Link>}>
+            <Pane side="right" foot={chosen.length > 0 && <span className="l-slot" ref={setFoot} />} title={say("publish.who")} note={reach.data ? say("publish.whoNote", { count: reach.data.total }) : undefined} actions={<Link to={life.instances}>{say("publish.listAll")}</Link>}>
               <Receivers reach={reach.data} names={names} />
               {running && <Running gray={running} reach={reach.data} />}
-              {chosen.length > 0 && <Ask chosen={chosen} all={chosen.length === pending.length} base={base} problems={problems.length} checking={check.data === undefined} running={running !== null} reach={reach.data} />}
+              {chosen.length > 0 && <Ask chosen={chosen} all={chosen.length === pending.length} base={base} problems={problems.length} checking={check.data === undefined} running={running !== null} reach={reach.data} foot={foot} />}
             </Pane>
           </Panes>
-          {(running || done > 0 || (reach.data && reach.data.total > 0)) && (
+          {(running || done > 0) && (
             <div className="l-publish-foot">
               <Converge reach={reach.data} revision={shownRevision} names={names} />
             </div>
@@ -134,16 +133,27 @@ function Receivers({ reach, names }: { reach: Reach | undefined; names: Set<stri
   );
 }
 
-function GrayContent({ gray }: { gray: GrayStatus }): ReactNode {
+/** What was published just now. */
+function Done({ revision, view, more }: { revision: number; view: ReturnType<typeof useView>[0]; more: ReactNode }): ReactNode {
   const say = useText("life");
   const life = useLife();
-  const changes: PendingChange[] = gray.resources.map(([kind, name, action]) => ({ kind, name, action: action as PendingChange["action"], version: "", author: "", edited_at: 0, changes: [] }));
+  const changes = useLifeRead<PendingChange[]>("/releases/{revision}/changes", { path: { revision } }, { topics: [] });
   return (
-    <Section title={say("gray.content")} note={say("resourceCount", { count: changes.length })}>
-      <ul className="c-list">{changes.map((one) => <li key={one.name}><Link to={life.toResource(one.kind, one.name)}><code>{one.name}</code></Link></li>)}</ul>
-      <Button size="small" icon="diff" to={`${life.to("history")}?rev=${gray.revision}`}>{say("publish.seeRevision", { revision: gray.revision })}</Button>
-    </Section>
+    <>
+      {changes.data && changes.data.length > 0 && <ChangeSet changes={changes.data} view={view} from={{ before: revision - 1, after: revision }} />}
+      <div className="k-section k-row l-wrap">
+        <span className="k-quiet">{say("publish.nothingLeft")}</span>
+        <Button size="small" to={`${life.to("history")}?rev=${revision}`} icon="history">{say("publish.seeRevision", { revision })}</Button>
+        {more}
+      </div>
+    </>
   );
+}
+
+const UNSETTLED_MS = 1500;
+
+function GrayContent({ gray }: { gray: GrayStatus }): ReactNode {
+  return <GrayDiff revision={gray.revision} resources={gray.resources} />;
 }
 
 /** The gray release that runs: widen it, give it to everyone, or take it back. */
@@ -218,8 +228,8 @@ function Running({ gray, reach }: { gray: GrayStatus; reach: Reach | undefined }
 }
 
 /** For whom first, why, when, and the one button. */
-function Ask(props: { chosen: PendingChange[]; all: boolean; base: number; problems: number; checking: boolean; running: boolean; reach: Reach | undefined }): ReactNode {
-  const { chosen, all, base, problems, checking, running, reach } = props;
+function Ask(props: { chosen: PendingChange[]; all: boolean; base: number; problems: number; checking: boolean; running: boolean; reach: Reach | undefined; foot: HTMLElement | null }): ReactNode {
+  const { chosen, all, base, problems, checking, running, reach, foot } = props;
   const say = useText("life");
   const life = useLife();
   const navigate = useNavigate();
@@ -275,11 +285,11 @@ function Ask(props: { chosen: PendingChange[]; all: boolean; base: number; probl
         <Refused error={publish.error} />
         {publish.error?.status === 412 && <Button size="small" icon="refresh" onClick={() => publish.reset()}>{say("publish.again")}</Button>}
       </Section>
-      <div className="k-foot-bar">
+      {foot && createPortal(<>
         {blocked ? <span className="k-quiet l-why">{blocked}</span> : <span className="k-quiet l-why">{say("publish.consequence", { count, keys: chosen.reduce((total, one) => total + one.changes.length, 0) })}</span>}
         <span className="k-grow" />
         <Button kind={life.protected_ ? "production" : "primary"} icon="publish" busy={publish.isPending} disabled={blocked !== undefined} {...(blocked ? { reason: blocked } : {})} onClick={() => (life.protected_ ? setAsking(true) : go())}>{label}</Button>
-      </div>
+      </>, foot)}
       <Confirm
         open={asking}
         onClose={() => setAsking(false)}

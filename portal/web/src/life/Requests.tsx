@@ -30,7 +30,7 @@ export function Requests({ bar }: LifePageProps): ReactNode {
   const columns: Column<PublishRequest>[] = [
     { key: "state", title: say("columns.state"), names: true, width: 150, render: (row) => <StatusTag hue={HUES[row.state]}>{say(`requests.state.${row.state}`)}</StatusTag> },
     { key: "what", title: say("requests.what"), width: 150, render: (row) => say(`requests.action.${row.action}`) },
-    { key: "message", title: say("columns.message"), render: (row) => <span className="k-ellipsis" title={row.message}>{row.message || "—"}</span> },
+    { key: "message", title: say("columns.message"), render: (row) => <span className={`l-clip${id ? " l-clip-short" : ""}`} title={row.message}>{row.message || "—"}</span> },
     { key: "author", title: say("requests.author"), width: 120, render: (row) => <Person name={row.author} /> },
     { key: "created", title: say("requests.asked"), width: 110, render: (row) => <Time at={row.created_at} /> },
     { key: "at", title: say("requests.at"), width: 130, render: (row) => (row.at ? <Time at={row.at} /> : <span className="k-quiet">{say("requests.atOnce")}</span>) },
@@ -133,7 +133,7 @@ function OneRequest({ request, onClose }: { request: PublishRequest; onClose: ()
         {changes.length > 0 ? (
           <div className="l-bleed"><ChangeSet changes={changes} view={view} from="draft" /></div>
         ) : (
-          <ul className="c-list">{request.resources.map(([kind, name, action]) => <li key={`${kind}/${name}`} className="k-row"><Mark kind={KINDS[action] ?? "change"} /> <code>{name}</code></li>)}</ul>
+          <ul className="l-list">{request.resources.map(([kind, name, action]) => <li key={`${kind}/${name}`} className="k-row"><Mark kind={KINDS[action] ?? "change"} /> <code>{name}</code></li>)}</ul>
         )}
       </Section>
     </Pane>

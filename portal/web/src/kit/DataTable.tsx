@@ -88,9 +88,9 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactNode
           loading={loading}
           pagination={false}
           virtual={virtual}
-          scroll={virtual ? { y: room, x: Math.max(width, least) } : { x: least > width && width > 0 ? least : "max-content" }}
+          scroll={{ x: Math.max(width, least), ...(virtual ? { y: room } : {}) }}
           sticky={!virtual}
-          tableLayout={virtual ? "fixed" : "auto"}
+          tableLayout="fixed"
           aria-label={label}
           columns={shown.map((column) => ({
             key: column.key,

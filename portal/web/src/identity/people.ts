@@ -1,0 +1,93 @@
+import { useEffect, useMemo } from "react";
+import { usePages, useRead, type Permission, type Role, type RoleGrant, type User } from "../api";
+import { GRANTS, ROLES, USER, USERS } from "./whose";
+
+const ID = /^[0-9a-f]{32}$/;
+
+/** The user that an address names, by id or by name. */
+export function useUser(tenant: string, key: string): { user: User | undefined; error: ReturnType<typeof useRead>["error"]; missing: boolean; again: () => void } {
+  const byId = ID.test(key);
+  const one = useRead(USER(tenant), { path: { tenant, user: key } as never }, { enabled: byId });
+  const list = useRead(USERS(tenant), { path: { tenant } as never, query: { words: key, limit: 200 } }, { enabled: !byId });
+  const found = byId ? one.data : list.data?.items.find((row) => row.name === key && row.tenant === tenant);
+  const missing = byId ? one.error?.status === 404 : list.data !== undefined && !found;
+  return { user: found, error: (byId ? one : list).error, missing, again: () => void (byId ? one : list).refetch() };
+}
+
+const MOST = 20;
+
+export interface AllGrants {
+  grants: RoleGrant[] | undefined;
+  /** There are more than were read. */
+  cut: boolean;
+  reading: boolean;
+  error: ReturnType<typeof useRead>["error"];
+  readAt: number;
+  again: () => void;
+}
+
+/** All grants that who looks may see, read page by page and to a bound: the server lists them in the order they were made. */
+export function useGrants(tenant: string, enabled = true): AllGrants {
+  const found = usePages<RoleGrant>(GRANTS(tenant), { path: { tenant } as never, query: { limit: 500 } as never }, { enabled });
+  const { more, loadingMore, rows } = found;
+  const pages = Math.ceil((rows?.length ?? 0) / 500);
+  useEffect(() => {
+    if (more && !loadingMore && pages < MOST) more();
+  }, [more, loadingMore, pages]);
+  return { grants: rows, cut: more !== undefined && pages >= MOST, reading: found.fetching, error: found.error, readAt: found.readAt, again: found.again };
+}
+
+export function useRoles(tenant: string): Role[] | undefined {
+  return useRead(ROLES(tenant), { path: { tenant } as never }).data?.items;
+}
+
+/** Every permission there is, with its meaning. */
+export function usePermissions(): Permission[] | undefined {
+  return useRead("GET /api/v1/identity/permissions").data;
+}
+
+/** Whether a grant counts now. */
+export function stateOf(grant: RoleGrant, now = Date.now()): "now" | "later" | "over" {
+  if (grant.expires && grant.expires <= now) return "over";
+  return grant.not_before > now ? "later" : "now";
+}
+
+const WRITTEN = /^(!?)(?:(\*)|([a-z0-9_*]+)\.([a-z0-9_*]+)):([a-z*]+)$/;
+
+/** Whether a written line, as config.*:read, means a permission. */
+export function matches(line: string, permission: string): boolean {
+  const parts = WRITTEN.exec(line);
+  const [, capability, kind, verb] = /^([^.]+)\.([^:]+):(.+)$/.exec(permission) ?? [];
+  if (!parts || !verb) return false;
+  if (parts[5] !== "*" && parts[5] !== verb) return false;
+  if (parts[2] === "*") return true;
+  return (parts[3] === "*" || parts[3] === capability) && (parts[4] === "*" || parts[4] === kind);
+}
+
+/** What a role's lines come to: all that match one, without what a line with "!" takes away. */
+export function expanded(lines: string[], permissions: Permission[]): Set<string> {
+  const gives = lines.filter((line) => !line.startsWith("!"));
+  const takes = lines.filter((line) => line.startsWith("!")).map((line) => line.slice(1));
+  return new Set(permissions.map((one) => one.name).filter((name) => gives.some((line) => matches(line, name)) && !takes.some((line) => matches(line, name))));
+}
+
+/** The parts of a pattern, all four of them. */
+export function partsOf(pattern: string): [string, string, string, string] {
+  const parts = pattern.split("/");
+  return [0, 1, 2, 3].map((place) => parts[place] || "*") as [string, string, string, string];
+}
+
+/** A pattern as short as it may be written. */
+export function shortPattern(pattern: string): string {
+  const parts = partsOf(pattern) as string[];
+  while (parts.length > 1 && parts[parts.length - 1] === "*") parts.pop();
+  return parts.join("/");
+}
+
+export function useMeanings(): (name: string) => string {
+  const all = usePermissions();
+  return useMemo(() => {
+    const known = new Map((all ?? []).map((one) => [one.name, one.meaning]));
+    return (name: string) => known.get(name) ?? "";
+  }, [all]);
+}

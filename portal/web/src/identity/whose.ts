@@ -1,0 +1,38 @@
+import "./identity.css";
+import { useMemo } from "react";
+import { at, atPlatform, useScope, type Where } from "../shell";
+
+/** Whose people are shown: a tenant's, or the platform's own where no tenant is in scope. */
+export interface Whose {
+  tenant: string;
+  /** Gives the address of a page beside this one. */
+  to: (...rest: string[]) => string;
+  /** How the command line says it. */
+  flag: string;
+  where: Where;
+}
+
+export function useWhose(): Whose {
+  const scope = useScope();
+  return useMemo(() => {
+    const { tenant, environment } = scope;
+    if (!tenant) return { tenant, to: atPlatform, flag: "--platform", where: { tenant: "*" } };
+    return { tenant, to: (...rest: string[]) => at({ tenant, environment }, ...rest), flag: `-t ${tenant}`, where: { tenant } };
+  }, [scope]);
+}
+
+/** The operations on people, each for a tenant and for the platform as a whole. */
+export const USERS = (tenant: string) => (tenant ? "GET /api/v1/identity/tenants/{tenant}/users" : "GET /api/v1/identity/users");
+export const NEW_USER = (tenant: string) => (tenant ? "POST /api/v1/identity/tenants/{tenant}/users" : "POST /api/v1/identity/users");
+export const USER = (tenant: string) => (tenant ? "GET /api/v1/identity/tenants/{tenant}/users/{user}" : "GET /api/v1/identity/users/{user}");
+export const CHANGE_USER = (tenant: string) => (tenant ? "PATCH /api/v1/identity/tenants/{tenant}/users/{user}" : "PATCH /api/v1/identity/users/{user}");
+export const DELETE_USER = (tenant: string) => (tenant ? "DELETE /api/v1/identity/tenants/{tenant}/users/{user}" : "DELETE /api/v1/identity/users/{user}");
+export const EXPLAIN = (tenant: string) => (tenant ? "POST /api/v1/identity/tenants/{tenant}/users/{user}/explain" : "POST /api/v1/identity/users/{user}/explain");
+export const GRANTS = (tenant: string) => (tenant ? "GET /api/v1/identity/tenants/{tenant}/grants" : "GET /api/v1/identity/grants");
+export const ROLES = (tenant: string) => (tenant ? "GET /api/v1/identity/tenants/{tenant}/roles" : "GET /api/v1/identity/roles");
+
+/** What is said of a list that may go on: 500, or "500+". */
+export const counted = (page: { items: unknown[]; next: string } | undefined): string => (page ? `${page.items.length}${page.next ? "+" : ""}` : "—");
+
+/** Names of the platform's nouns: what may be typed as a name. */
+export const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;

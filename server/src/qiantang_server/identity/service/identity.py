@@ -13,6 +13,7 @@ from qiantang_server.identity.service.bootstrap import Bootstrap
 from qiantang_server.identity.service.credentials import Credentials
 from qiantang_server.identity.service.effects import Effects
 from qiantang_server.identity.service.estate import Estate
+from qiantang_server.identity.service.finding import Finding
 from qiantang_server.identity.service.granting import Granting
 from qiantang_server.identity.service.ground import Ground
 from qiantang_server.identity.service.hashing import PasswordHasher
@@ -68,6 +69,7 @@ class Identity:
         self.people = People(self.ground, self._hasher)
         self.granting = Granting(self.ground)
         self.effects = Effects(self.ground)
+        self.finding = Finding(self.ground)
         self.signing_in = SigningIn(self.ground, self._hasher)
         self.credentials = Credentials(self.ground, self.estate, self._keys, self._nonces, self.usage)
         self.access_tokens = AccessTokens(self.ground)

@@ -117,9 +117,9 @@ function Failing({ work }: { work: Work }): ReactNode {
   return (
     <Group name="failing" count={work.counts.failing} shown={work.failing.length}>
       {work.failing.map((one) => (
-        <li key={`${one.bundle.scope.application}:${one.bundle.scope.environment}:${one.instance}`}>
+        <li key={`${one.bundle.scope.application}:${one.bundle.scope.environment}:${one.name}`}>
           <Glyph hue="bad" />
-          <Ref mono name={one.instance} kind={one.bundle.scope.application} to={`${atApplication(placeOf(one.bundle), "instances")}?state=failed`} />
+          <Ref mono name={one.name} kind={one.bundle.scope.application} to={`${atApplication(placeOf(one.bundle), "instances")}?state=failed`} />
           <span className="k-ellipsis" title={one.error}>
             {say("failed", { revision: one.position[1] })} · <code>{one.error}</code>
           </span>

@@ -1,6 +1,7 @@
 export * from "./Canary";
 export * from "./CodeEditor";
 export * from "./Diff";
+export * from "./LiveTail";
 export * from "./Origin";
 export * from "./PathGraph";
 export { ReleaseLine, ReleaseMark, linesOf as releaseLines, type Release, type ReleaseKind } from "./ReleaseLine";
@@ -10,7 +11,9 @@ export * from "./Secret";
 export * from "./Sparkline";
 export * from "./Steps";
 export * from "./StripPlot";
+export { TimeSeries, type Series, type TimeMark, type TimeSeriesProps } from "./TimeSeries";
 export { compareTexts, shortHash } from "./compare";
 export { copyText } from "./size";
 export type { JsonSchema } from "./schema";
 export { printJson, printYaml, readJson, readYaml, TextError, type Value } from "./text";
+export { Tail, type TailEntry } from "./tail";

@@ -1,0 +1,159 @@
+import { useState, type ReactNode } from "react";
+import { useNavigate } from "react-router";
+import { asCurl, call, failureOf, useDo, usePages, useRead, type Environment } from "../api";
+import { Button, Check, Confirm, DataTable, Empty, EnvTag, ErrorState, Facts, Field, FilterBar, NoMatch, PageHead, Peek, Ref, SearchInput, Section, StatusTag, Time, type Column } from "../kit";
+import { at, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
+import { Named, Titled } from "./Estate";
+import { Failed } from "./Failed";
+import { counted } from "./whose";
+
+const LIST = "GET /api/v1/identity/tenants/{tenant}/environments";
+const CHANGE = "PATCH /api/v1/identity/tenants/{tenant}/environments/{environment}";
+
+/** The stages of a tenant; in a protected one a second person approves each publish. */
+export function Environments(): ReactNode {
+  const say = useText("identity");
+  const scope = useScope();
+  const may = useMay();
+  const navigate = useNavigate();
+  const [query, change] = useQueryStates();
+  const [words, setWords] = useQueryState("words");
+  const [guarded, setGuarded] = useState(false);
+  const late = useLate(words, 200);
+  const args = { path: { tenant: scope.tenant }, query: { words: late, limit: 200 } };
+  const found = usePages<Environment, typeof LIST>(LIST, args);
+  const open = found.rows?.find((row) => row.name === query.get("peek"));
+  const mayMake = may("identity.environment:create", { tenant: scope.tenant });
+  const lacks = say("needs", { permission: "identity.environment:create" });
+  const make = (): void => change({ new: "1", peek: "" });
+  usePage({
+    title: say("environments.title"),
+    cli: `qiantang environment list -t ${scope.tenant}`,
+    api: asCurl(LIST, args),
+    readAt: found.readAt,
+    actions: mayMake ? [{ key: "new", label: say("environments.new"), keys: "c", run: make }] : [],
+  });
+  const columns: Column<Environment>[] = [
+    { key: "name", title: say("estate.name"), names: true, width: 220, render: (row) => <Ref mono name={row.name} title={row.name} to={at({ tenant: scope.tenant, environment: row.name }, "home")} /> },
+    { key: "title", title: say("estate.titleLabel"), width: 280, render: (row) => <bdi className="k-ellipsis" title={row.title}>{row.title || "—"}</bdi> },
+    { key: "protected", title: say("environments.publishing"), width: 280, render: (row) => (row.protected ? <span className="k-row"><EnvTag name={say("environments.protected")} protected_ />{say("environments.second")}</span> : <span className="k-quiet">{say("environments.atOnce")}</span>) },
+    { key: "made", title: say("made"), width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
+  ];
+  return (
+    <>
+      <PageHead title={say("environments.title")} note={say("environments.note")} actions={<Button kind="primary" icon="plus" keys="C" disabled={!mayMake} reason={lacks} onClick={make}>{say("environments.new")}</Button>} />
+      <FilterBar right={found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}>
+        <SearchInput value={words} onChange={setWords} label={say("estate.filter")} />
+      </FilterBar>
+      {found.error && !found.rows ? (
+        <Failed error={found.error} what={say("environments.title")} needs="identity.environment:list" again={found.again} />
+      ) : (
+        <DataTable
+          label={say("environments.title")}
+          name="environments"
+          rows={found.rows}
+          rowKey={(row) => row.name}
+          columns={columns}
+          onOpen={(row) => change({ peek: row.name })}
+          openKey={open?.name}
+          onMore={found.more}
+          loadingMore={found.loadingMore}
+          empty={
+            words ? (
+              <NoMatch title={say("environments.noMatch", { words })} onClear={() => setWords("")}>{say("estate.searched")}</NoMatch>
+            ) : (
+              <Empty title={say("environments.none", { tenant: scope.tenant })} actions={<Button kind="primary" icon="plus" disabled={!mayMake} reason={lacks} onClick={make}>{say("environments.new")}</Button>} cli={`qiantang environment create ${scope.tenant}/dev`}>
+                {say("environments.noneText")}
+              </Empty>
+            )
+          }
+        />
+      )}
+      <Peek open={open !== undefined} onClose={() => change({ peek: "", do: "" })} title={open && <EnvTag name={open.name} protected_={open.protected} />} foot={open && <Button kind="primary" to={at({ tenant: scope.tenant, environment: open.name }, "home")}>{say("environments.open")}</Button>}>
+        {open && <Details environment={open} />}
+      </Peek>
+      <Peek open={query.get("new") === "1"} onClose={() => change({ new: "" })} title={say("environments.new")}>
+        <Named
+          make={(name, title) => call("POST /api/v1/identity/tenants/{tenant}/environments", { path: { tenant: scope.tenant }, body: { name, title, protected: guarded } })}
+          onMade={(name) => { change({ new: "", peek: name }); void navigate(`${at(scope, "environments")}?peek=${encodeURIComponent(name)}`); }}
+          action={say("environments.make")}
+          failed={say("environments.failed")}
+          nameHint={say("environments.nameHint")}
+        >
+          <Field label={say("environments.publishing")} hint={say("environments.protectHint")}>
+            {() => <Check checked={guarded} onChange={setGuarded}>{say("environments.protect")}</Check>}
+          </Field>
+        </Named>
+      </Peek>
+    </>
+  );
+}
+
+function Details({ environment }: { environment: Environment }): ReactNode {
+  const say = useText("identity");
+  const may = useMay();
+  const [query, change] = useQueryStates();
+  const path = { tenant: environment.tenant, environment: environment.name };
+  const applications = useRead("GET /api/v1/identity/tenants/{tenant}/applications", { path: { tenant: environment.tenant }, query: { limit: 500 } });
+  const work = useRead("GET /api/v1/work/{tenant}", { path: { tenant: environment.tenant }, query: { environment: environment.name, limit: 1 } });
+  const known = work.data?.counts;
+  const numbers = { applications: counted(applications.data), instances: known ? known.instances.toLocaleString("en-US") : say("unknown"), requests: known ? known.asked : say("unknown") };
+  const protect = useDo(() => call(CHANGE, { path, body: { protected: !environment.protected } }));
+  const remove = useDo(() => call("DELETE /api/v1/identity/tenants/{tenant}/environments/{environment}", { path }));
+  const mayChange = may("identity.environment:update", path);
+  const mayDelete = may("identity.environment:delete", path);
+  const done = (): void => change({ do: "" });
+  const deletable = mayDelete && !environment.protected;
+  return (
+    <div className="k-stack i-peek">
+      <Facts
+        items={[
+          [say("environments.publishing"), say(environment.protected ? "environments.second" : "environments.atOnce")],
+          [say("tenants.applications"), numbers.applications],
+          [say("environments.instances"), numbers.instances],
+          [say("made"), <Time key="made" at={environment.created_at} exact />],
+        ]}
+      />
+      {mayChange && <Titled key={environment.title} before={environment.title} save={(title) => call(CHANGE, { path, body: { title } })} onDone={() => {}} />}
+      <Section title={say("environments.protection")}>
+        <div className="k-stack">
+          <p>{say(environment.protected ? "environments.isProtected" : "environments.isOpen")}</p>
+          <span><Button icon={environment.protected ? "unlock" : "shield"} kind={environment.protected ? "danger" : "default"} disabled={!mayChange} reason={say("needs", { permission: "identity.environment:update" })} onClick={() => change({ do: "protect" })}>{say(environment.protected ? "environments.unprotect" : "environments.protectName", { name: environment.name })}</Button></span>
+        </div>
+      </Section>
+      <Section title={say("environments.delete")}>
+        <div className="k-stack">
+          {environment.protected && <StatusTag hue="idle">{say("environments.firstUnprotect")}</StatusTag>}
+          <span><Button kind="danger" disabled={!deletable} reason={environment.protected ? say("environments.firstUnprotect") : say("needs", { permission: "identity.environment:delete" })} onClick={() => change({ do: "delete" })}>{say("environments.deleteName", { name: environment.name })}</Button></span>
+        </div>
+      </Section>
+      <Confirm
+        open={query.get("do") === "protect"}
+        onClose={done}
+        onConfirm={() => protect.mutate(undefined, { onSuccess: done })}
+        kind={environment.protected ? "production" : "primary"}
+        title={say(environment.protected ? "environments.unprotect" : "environments.protectName", { name: environment.name })}
+        consequence={<strong>{say(environment.protected ? "environments.unprotectConsequence" : "environments.protectConsequence", { ...numbers, name: environment.name })}</strong>}
+        action={say(environment.protected ? "environments.unprotect" : "environments.protectName", { name: environment.name })}
+        {...(environment.protected ? { typed: environment.name } : {})}
+        busy={protect.isPending}
+        error={protect.error && <ErrorState failure={failureOf(protect.error, say("estate.unchanged"))} />}
+      >
+        <p>{say("environments.protectHint")}</p>
+      </Confirm>
+      <Confirm
+        open={query.get("do") === "delete" && deletable}
+        onClose={done}
+        onConfirm={() => remove.mutate(undefined, { onSuccess: () => change({ do: "", peek: "" }) })}
+        title={say("environments.deleteName", { name: environment.name })}
+        consequence={<strong>{say("environments.deleteConsequence", { ...numbers, name: environment.name })}</strong>}
+        action={say("environments.deleteName", { name: environment.name })}
+        typed={environment.name}
+        busy={remove.isPending}
+        error={remove.error && <ErrorState failure={failureOf(remove.error, say("estate.notDeleted"))} />}
+      >
+        <p>{say("environments.deleteText")}</p>
+      </Confirm>
+    </div>
+  );
+}

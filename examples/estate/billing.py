@@ -83,8 +83,7 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
 
     @app.config.on_change("*", namespace="rates")
     def changed(event: qiantang.config.Event) -> None:
-        told = ", ".join(f"{key} {change}" for key, change in list(event.changes.items())[:5])
-        log.info("revision %d: %s", event.revision, told)
+        log.info("revision %d changes %s", event.revision, ", ".join(list(event.changes)[:6]))
 
     @app.config.on_change("log.level")
     def level() -> None:

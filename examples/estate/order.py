@@ -91,7 +91,7 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
             if time.monotonic() - said >= report.every:
                 said = time.monotonic()
                 fast = f", {express} by express" if features.express else ""
-                log.info("%d orders with %d items%s, in %s", taken, items, fast, where)
+                log.info("%d orders with %d items%s, written to database %s", taken, items, fast, where)
 
 
 def pause(per_minute: float) -> float:

@@ -46,10 +46,10 @@ def main() -> int:
     def end(*_: object) -> None:
         stop.set()
 
-    signal.signal(signal.SIGTERM, end)
     first = read_line()
     if not first:
         return 0
+    signal.signal(signal.SIGTERM, end)  # before, it ends at once and without a word, as it was born
     told = msgspec.json.decode(first, type=Told)
     _log_lines()
     program = load(told.program)

@@ -44,11 +44,11 @@ class Demo:
     @property
     def described(self) -> str:
         """Say what there is to see, and as whom one can sign in."""
-        names = ", ".join(member.name for member in shop.MEMBERS)
+        *names, last = (member.name for member in shop.MEMBERS)
         lines = (
-            f"tenant {shop.TENANT}: order, stock and billing run in prod and dev, and their lines follow; one has a canary, and"
-            " billing-2 refuses a rate: see why, and approve what mends it",
-            f"sign in as {names} of tenant {shop.TENANT}: passwords in {self._files.passwords}",
+            f"tenant {shop.TENANT}, in prod and dev: order, stock and billing; what they say follows",
+            "order-3 is a canary; billing-2 refuses a rate, and an approval waits that mends it",
+            f"sign in as {', '.join(names)} or {last} of tenant {shop.TENANT}: passwords in {self._files.passwords}",
         )
         return f"\n{' ' * 12}".join(lines)
 

@@ -1,0 +1,134 @@
+"""The demo estate as `qiantang up --demo` starts it: it runs, hears of publishes, says what it refuses, and ends in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.servers.platform import Api, Platform
+from tests.servers.process import HOST
+from tests.servers.product import eventually, memory
+
+pytestmark = pytest.mark.process
+
+ORDER, STOCK, BILLING = "demo/prod/trade/order", "demo/prod/trade/stock", "demo/prod/finance/billing"
+DEV = [f"demo/dev/{one}" for one in ("trade/order", "trade/stock", "finance/billing")]
+MEGABYTES = 450
+
+
+class Estate(Platform):
+    """The demo, on the port after one that somebody else has."""
+
+    @property
+    def address(self) -> str:
+        try:
+            return str(self.started()["address"])
+        except (IndexError, OSError):
+            return f"http://{HOST}:1"
+
+    @property
+    def said(self) -> str:
+        """All that it and its services wrote."""
+        return self.log_file.read_text(errors="replace")
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that happens before somebody looks has happened."""
+        known = self.data / "demo" / "known.json"
+        return known.exists() and '"complete":true' in known.read_text()
+
+    def services(self) -> dict[int, str]:
+        """Give the processes of the services, with their command lines."""
+        found: dict[int, str] = {}
+        for file in Path(f"/proc/{self.pid}/task").glob("*/children"):
+            for pid in map(int, file.read_text().split()):
+                found[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        return {pid: line for pid, line in found.items() if "demo.host" in line}
+
+    def sign_in(self, name: str) -> Api:
+        """Give the API as one of the demo's people, by the password in the data folder."""
+        lines = (self.data / "demo" / "passwords.txt").read_text().splitlines()
+        (password,) = (line.split()[1] for line in lines if line.startswith(f"{name} "))
+        said = {"name": name, "password": password, "tenant": "demo"}
+        with httpx.Client(base_url=self.address, headers={"X-Qiantang": "1", "Origin": self.address}) as client:
+            client.post("/api/v1/identity/login", json=said).raise_for_status()
+            made = client.post("/api/v1/identity/tokens", json={"name": "tests", "lifetime_days": 1})
+            return self.as_bearer(str(made.raise_for_status().json()["token"]))
+
+
+@pytest.fixture(scope="module")
+def estate() -> Iterator[Estate]:
+    made = Estate("--demo")
+    with socket.create_server((HOST, made.port)), made:
+        made.administrator()  # by the one-time token, whoever there is in the demo's tenant
+        eventually(lambda: made.complete, "the shop is set up")
+        yield made
+
+
+def instances(api: Api, scope: str) -> dict[str, dict[str, Any]]:
+    page = api.call("GET", f"config/{scope}/instances?limit=100")
+    return {row["instance"]["name"]: row for row in page["items"] if row["alive"]}
+
+
+def test_everything_that_the_demo_promises_is_there(estate: Estate) -> None:
+    lin = estate.sign_in("lin")
+    assert set(instances(lin, ORDER)) == {"order-1", "order-2", "order-3"}
+    assert set(instances(lin, STOCK)) == {"stock-1", "stock-2"}
+    assert [len(instances(lin, scope)) for scope in DEV] == [1, 1, 1]
+    eventually(lambda: [name for name, row in instances(lin, ORDER).items() if row["gray"]] == ["order-3"])
+    refused = eventually(lambda: [row for row in instances(lin, BILLING).values() if row["status"] == "failed"])
+    assert [row["instance"]["name"] for row in refused] == ["billing-2"]
+    assert "billing.Desk.take at revision 4: ValueError: the rate of JPY" in refused[0]["error"]
+    for name in ("order-1", "stock-2", "billing-1"):
+        eventually(lambda name=name: f"{name} | " in estate.said)
+
+
+def test_an_approval_mends_the_instance_that_refused(estate: Estate) -> None:
+    mei = estate.sign_in("mei")
+    (asked,) = mei.call("GET", f"config/{BILLING}/requests")
+    mei.call("POST", f"config/{BILLING}/requests/{asked['id']}/approve", {"message": "right"})
+    eventually(lambda: instances(mei, BILLING)["billing-2"]["current"])
+    eventually(lambda: re.search(r"billing-2 \| revision 5 changes .*rates.JPY", estate.said))
+
+
+def test_a_publish_of_what_is_shared_reaches_all_instances(estate: Estate) -> None:
+    ada, mei = estate.sign_in("ada"), estate.sign_in("mei")
+    body = ada.call("GET", f"config/{ORDER}/namespaces/shared")["published"]
+    body["items"]["log.level"]["value"] = "DEBUG"
+    ada.call("PUT", f"config/{ORDER}/namespaces/shared", {"body": body}, **{"If-Match": "*"})
+    asked = ada.publish(ORDER)["request"]
+    mei.call("POST", f"config/{ORDER}/requests/{asked['id']}/approve", {})
+    for name, what in (("order-1", "order"), ("order-2", "order"), ("billing-1", "bill"), ("billing-2", "bill")):
+        eventually(lambda name=name, what=what: f"{name} | {what} " in estate.said)
+    assert "order-1 | revision 6: log.level 'INFO' -> 'DEBUG'" in estate.said
+    assert not re.search(r"order-dev-1 \| order ", estate.said), "dev has settings of its own"
+
+
+def test_a_service_that_dies_comes_back_with_what_it_refused_still_shown(estate: Estate) -> None:
+    before = estate.services()
+    assert len(before) == 3
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: len(set(estate.services()) - set(before)) == 3)
+    ada = estate.sign_in("ada")
+    eventually(lambda: all(instances(ada, scope) for scope in (ORDER, STOCK, BILLING)))
+    assert estate.said.count("a service of the demo ended and is started again") == 3
+
+
+def test_it_is_light_and_ends_in_order(estate: Estate) -> None:
+    services = estate.services()
+    sizes = {pid: memory(pid)["VmRSS"] // 1024 for pid in (estate.pid, *services)}
+    print(f"resident MiB: platform {sizes[estate.pid]}, services {[sizes[pid] for pid in services]}")  # noqa: T201
+    assert sum(sizes.values()) <= MEGABYTES
+    assert estate.stop() == 0
+    eventually(lambda: not [pid for pid in services if Path(f"/proc/{pid}").exists()])
+    assert "Traceback" not in estate.said
+    assert "stopped [qiantang_server.app.start]" in estate.log_tail(1)

@@ -128,8 +128,8 @@ def _described(running: Running, token: str | None, link: str, took: float) -> d
 def _told(running: Running, token: str | None, link: str, demo: Demo | None, took: float) -> list[str]:
     lines = [f"qiantang {VERSION} is up in {took:.1f} s at {running.address}", f"  open      {link}"]
     if token:
-        lines.append("            makes you the administrator; works once, within 10 minutes. From the command line:")
         lines.append(f"  first     qiantang login {running.address} --first {token}")
+        lines.append("            makes you the administrator; the token works once, within 10 minutes")
     else:
         lines.append(f"  sign in   qiantang login {running.address}")
     lines += [f"  data      {running.kernel.folder}", f"  database  {running.kernel.database.address}"]

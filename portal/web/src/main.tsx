@@ -5,7 +5,7 @@ import { createBrowserRouter, Navigate, Outlet, RouterProvider, type RouteObject
 import { base, failureOf, makeQueries } from "./api";
 import { backend } from "./api/backend";
 import { capabilities } from "./capabilities";
-import { applyTheme, Button, Empty, ErrorState, LanguageContext, Reading, Themed } from "./kit";
+import { applyTheme, Button, Empty, ErrorState, LanguageContext, nonceStyles, Reading, Themed } from "./kit";
 import {
   allowed,
   ALL,
@@ -22,6 +22,7 @@ import {
   usePreferences,
   useText,
   useThemeInForce,
+  type CapabilityPages,
   type Me,
 } from "./shell";
 import en from "./shell/en.json";
@@ -30,6 +31,7 @@ import "./kit/kit.css";
 
 const Gallery = lazy(() => import("./gallery/Gallery"));
 const nonce = document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]")?.nonce ?? "";
+nonceStyles(nonce);
 const queries = makeQueries();
 
 /** Theme and language around everything. */
@@ -63,12 +65,24 @@ function SignedIn(): ReactNode {
   if (!me) return <Reading />;
   return (
     <MeContext.Provider value={me}>
-      <PageProvider>
-        <Frame />
-      </PageProvider>
+      <Registered>
+        <PageProvider>
+          <Frame />
+        </PageProvider>
+      </Registered>
     </MeContext.Provider>
   );
 }
+
+/** The pages there are: those that are built in, and those that a capability finds out. */
+function Registered({ children }: { children: ReactNode }): ReactNode {
+  const more = capabilities.map((pages) => pages.useMore?.() ?? NONE);
+  // oxlint-disable-next-line react-hooks/exhaustive-deps -- one entry for each of the built in ones
+  const all = useMemo(() => [...capabilities, ...more.flat()], more);
+  return <RegistryContext.Provider value={all}>{children}</RegistryContext.Provider>;
+}
+
+const NONE: CapabilityPages[] = [];
 
 /** Where somebody begins: in his own tenant, else in the first one there is. */
 function Begin(): ReactNode {

@@ -30,5 +30,11 @@ export function useText(name: string): Say {
   return t as unknown as Say;
 }
 
+/** Add texts of a capability that only the server can name. */
+export function addTexts(name: string, texts: Texts): void {
+  i18next.addResourceBundle("zh", name, texts.zh, true, true);
+  i18next.addResourceBundle("en", name, texts.en, true, true);
+}
+
 /** Say a text of any capability by "name:key", outside of components. */
 export const sayNow: Say = (key, values) => i18next.t(key, values ?? {}) as unknown as string;

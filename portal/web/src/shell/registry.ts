@@ -67,6 +67,8 @@ export interface CapabilityPages {
   tabs?: HubTab[];
   creations?: Creation[];
   texts: Texts;
+  /** Pages that only the server can name: a hook, called once for all pages while somebody is signed in. */
+  useMore?: () => CapabilityPages[];
 }
 
 export const RegistryContext = createContext<CapabilityPages[]>([]);

@@ -1,11 +1,10 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { useDo, type ApiError, type ResourceDetail } from "../api";
-import { Button, Choice, Confirm, Dialog, Field, Note, Pick, TextArea, TextInput, Time, Toggle } from "../kit";
+import { Button, Choice, Confirm, Dialog, Field, Pick, TextArea, TextInput, Toggle } from "../kit";
 import { lifeSend, Refused, useLife, type Reach } from "../life";
 import { useText } from "../shell";
 import { FileChoice } from "./FileChoice";
 import { FORMATS, formatOfFile, readItems, tidy, type Body, type Format, type ItemType, TYPES, type Item } from "./body";
-import type { Conflict } from "./draft";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(@[A-Za-z0-9][A-Za-z0-9._-]*)?$/;
 
@@ -155,43 +154,6 @@ export function NewKey({ open, taken, onClose, onMade }: { open: boolean; taken:
       <Field label={say("columns.value")}>{(ids) => (secret ? <TextInput {...ids} password mono value={value} autoComplete="new-password" onChange={setValue} onEnter={make} /> : <TextArea {...ids} mono rows={3} value={value} onChange={setValue} />)}</Field>
       <Field label={say("editor.secret")} hint={say("editor.secretHint")}>{(ids) => <Toggle {...ids} checked={secret} onChange={setSecret} />}</Field>
       <Field label={say("editor.comment")}>{(ids) => <TextInput {...ids} value={comment} onChange={setComment} maxLength={4000} />}</Field>
-    </Dialog>
-  );
-}
-
-/** Somebody else saved first: both texts, and what to do with mine. */
-export function Conflicting({ conflict, onSettle, busy }: { conflict: Conflict | null; onSettle: (how: "theirs" | "mine" | "later") => void; busy: boolean }): ReactNode {
-  const say = useText("config");
-  if (!conflict) return null;
-  const { theirs, mine } = conflict;
-  const body = (theirs.state === "published" || theirs.state === "removed" ? theirs.published : theirs.draft) as Body | null;
-  return (
-    <Dialog
-      open
-      onClose={() => onSettle("later")}
-      title={say("conflict.title", { what: mine.what })}
-      width={820}
-      foot={
-        <>
-          <Button onClick={() => onSettle("later")}>{say("conflict.later")}</Button>
-          <Button onClick={() => onSettle("theirs")}>{say("conflict.theirs")}</Button>
-          <Button kind="danger" busy={busy} onClick={() => onSettle("mine")}>{say("conflict.mine")}</Button>
-        </>
-      }
-    >
-      <Note hue="warn">
-        {theirs.edited_by ? say("conflict.who", { name: theirs.edited_by }) : say("conflict.published", { revision: theirs.revision })} {theirs.edited_at > 0 && <Time at={theirs.edited_at} />}
-      </Note>
-      <div className="c-both">
-        <div>
-          <h3>{say("conflict.theirsText")}</h3>
-          <pre>{mine.theirs(body) || "—"}</pre>
-        </div>
-        <div>
-          <h3>{say("conflict.mineText")}</h3>
-          <pre>{mine.mine || "—"}</pre>
-        </div>
-      </div>
     </Dialog>
   );
 }

@@ -2,11 +2,11 @@ import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react
 import { useNavigate } from "react-router";
 import { asCurl, failureOf, usePages, type CheckResult, type Difference, type EffectiveView, type LocatedProblem, type Release } from "../api";
 import { Button, Confirm, Empty, ErrorState, FilterBar, Glyph, Menu, NoMatch, Note, Pane, Panes, Pick, Reading, SearchInput, Skeleton, StatusTag, useWidthBelow } from "../kit";
-import { argumentsOf, LifeBar, lifeCall, Refused, Unread, useLife, useLifeRead, useReason, type BarPage, type Reach, type Summary } from "../life";
+import { argumentsOf, Conflicting, LifeBar, lifeCall, Refused, Unread, useLife, useLifeRead, useReason, type BarPage, type Reach, type Summary } from "../life";
 import { usePage, useQueryStates, useText, type PageAction } from "../shell";
 import { Secret } from "../kit/parts";
 import { isSealed, maskOf, originOf, rowsOf, withItem, type Body, type Item, type KeyRow, type OriginPlace } from "./body";
-import { Conflicting, NewKey, NewNamespace, RemoveNamespace, Settings } from "./Dialogs";
+import { NewKey, NewNamespace, RemoveNamespace, Settings } from "./Dialogs";
 import { useNamespace, type Change } from "./draft";
 import { KeyTable, plainOf } from "./KeyTable";
 import { Namespaces } from "./Namespaces";

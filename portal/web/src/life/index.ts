@@ -1,5 +1,6 @@
 export * from "./Bar";
 export * from "./Changes";
+export * from "./Conflict";
 export * from "./Drafts";
 export * from "./History";
 export * from "./Instances";
@@ -7,4 +8,5 @@ export * from "./life";
 export * from "./Parts";
 export * from "./Publish";
 export * from "./Requests";
+export * from "./resource";
 export * from "./types";

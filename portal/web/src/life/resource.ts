@@ -1,0 +1,93 @@
+import { useState } from "react";
+import { ApiError, useDo, type ResourceDetail } from "../api";
+import { lifeCall, lifeSend, useLife, useLifeRead } from "./life";
+
+/** Somebody else saved first: what he saved, and what I wanted to. */
+export interface Conflict<B> {
+  theirs: ResourceDetail;
+  mine: Edit<B>;
+}
+
+/** One edit: how it changes a body, and how both texts are shown beside each other. */
+export interface Edit<B> {
+  apply: (body: B) => B;
+  mine: string;
+  theirs: (body: B | null) => string;
+  what: string;
+}
+
+export const bodyOf = <B>(detail: ResourceDetail | undefined): B | undefined => (detail ? ((detail.state === "published" || detail.state === "removed" ? detail.published : detail.draft) as B | undefined) : undefined);
+
+export interface ResourceDraft<B> {
+  detail: ResourceDetail | undefined;
+  body: B | undefined;
+  error: ApiError | null;
+  readAt: number;
+  again: () => void;
+  save: (edit: Edit<B>) => Promise<boolean>;
+  saving: boolean;
+  refused: ApiError | null;
+  conflict: Conflict<B> | null;
+  /** Take theirs, dropping mine; or write mine over it, knowing what it is. */
+  settle: (how: "theirs" | "mine" | "later") => Promise<boolean>;
+  discard: () => Promise<void>;
+  remove: () => Promise<void>;
+}
+
+/** A resource as it is edited: each write says the version it saw, and a stale one is shown with both texts. */
+export function useResource<B>(kind: string, name: string, empty: B): ResourceDraft<B> {
+  const life = useLife();
+  const route = life.pathOf(kind);
+  const found = useLifeRead<ResourceDetail>(route, { path: { name } }, { enabled: name !== "" });
+  const [conflict, setConflict] = useState<Conflict<B> | null>(null);
+  const [refused, setRefused] = useState<ApiError | null>(null);
+  const put = useDo((one: { body: B; version: string }) => lifeSend<ResourceDetail>(life, "PUT", route, { path: { name }, body: { body: one.body }, version: one.version }));
+  const drop = useDo((one: { rest: string; version: string }) => lifeCall<void>(life, "DELETE", `${route}${one.rest}`, { path: { name }, version: one.version }));
+
+  const write = async (change: Edit<B>, over: ResourceDetail): Promise<boolean> => {
+    setRefused(null);
+    try {
+      await put.mutateAsync({ body: change.apply(bodyOf<B>(over) ?? empty), version: over.version });
+      setConflict(null);
+      await found.refetch();
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 412) {
+        const theirs = await lifeCall<ResourceDetail>(life, "GET", route, { path: { name } });
+        setConflict({ theirs, mine: change });
+      } else if (error instanceof ApiError) setRefused(error);
+      return false;
+    }
+  };
+  const detail = found.data;
+  const dropped = async (rest: string): Promise<void> => {
+    if (!detail) return;
+    setRefused(null);
+    try {
+      await drop.mutateAsync({ rest, version: detail.version });
+    } catch (error) {
+      if (error instanceof ApiError) setRefused(error);
+    }
+    await found.refetch();
+  };
+  return {
+    detail,
+    body: bodyOf<B>(detail),
+    error: found.error,
+    readAt: found.dataUpdatedAt,
+    again: () => void found.refetch(),
+    save: (change) => (detail ? write(change, detail) : Promise.resolve(false)),
+    saving: put.isPending || drop.isPending,
+    refused,
+    conflict,
+    settle: async (how) => {
+      if (!conflict) return true;
+      if (how === "mine") return write(conflict.mine, conflict.theirs);
+      setConflict(null);
+      if (how === "theirs") await found.refetch();
+      return how === "theirs";
+    },
+    discard: () => dropped("/draft"),
+    remove: () => dropped(""),
+  };
+}

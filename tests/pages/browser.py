@@ -184,9 +184,7 @@ class Estate:
             "POST", "identity/tenants/acme/users", {"name": name, "password": password, "title": name.title()}
         )
         for role in roles:
-            self.api.call(
-                "POST", "identity/tenants/acme/grants", {"user": made["id"], "role": role, "pattern": pattern}
-            )
+            self.api.call("POST", "identity/grants", {"user": made["id"], "role": role, "pattern": pattern})
         self.accounts[name] = Account(name, password, "acme", made["id"])
         return self.accounts[name]
 

@@ -30,12 +30,12 @@ def fill(estate: Estate) -> None:
     first = {
         "order.create.timeout_ms": 1500,
         "order.pay.expire": "30m",
-        "order.mysql.password": {"value": "s3cret-dsn", "secret": True},
+        "order.mysql.password": {"value": {"$secret": {"value": "s3cret-dsn"}}},
         "order.hostile": {"value": HOSTILE, "comment": HOSTILE},
         "order.long": "x" * 2000,
     }
     put(estate, SCOPE, "application", namespace(first, description=HOSTILE))
-    put(estate, SCOPE, "limits", {"body": {"format": "yaml", "text": "stock:\n  qps: 400\n  burst: 40\n"}})
+    put(estate, SCOPE, "limits", {"body": {"format": "yaml", "document": "stock:\n  qps: 400\n  burst: 40\n"}})
     api.publish(SCOPE, message="the first settings")
     for number in range(3):
         put(estate, SCOPE, "application", namespace({**first, "order.create.timeout_ms": 1600 + number}))
@@ -49,5 +49,5 @@ def fill(estate: Estate) -> None:
         {"name": "watcher", "title": HOSTILE, "permissions": ["config.namespace:read"]},
     )
     grant = {"user": lin.id, "role": "watcher", "pattern": "acme/dev", "reason": HOSTILE}
-    api.call("POST", "identity/tenants/acme/grants", grant)
+    api.call("POST", "identity/grants", grant)
     assert mei

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link } from "react-router";
 import { useWords } from "./words";
 
@@ -71,6 +71,30 @@ export interface PaneProps {
   grow?: boolean;
 }
 
+/** What scrolls can be reached and scrolled by the keyboard; what does not is no stop on the way. */
+export function Scrolls({ className, children }: { className: string; children: ReactNode }): ReactNode {
+  const holder = useRef<HTMLDivElement>(null);
+  const [scrolls, setScrolls] = useState(false);
+  useEffect(() => {
+    const element = holder.current;
+    if (!element) return;
+    const look = (): void => setScrolls(element.scrollHeight > element.clientHeight + 1 || element.scrollWidth > element.clientWidth + 1);
+    const sizes = new ResizeObserver(look);
+    const contents = new MutationObserver(look);
+    sizes.observe(element);
+    contents.observe(element, { childList: true, subtree: true });
+    return () => {
+      sizes.disconnect();
+      contents.disconnect();
+    };
+  }, []);
+  return (
+    <div ref={holder} className={className} tabIndex={scrolls ? 0 : -1}>
+      {children}
+    </div>
+  );
+}
+
 export function Pane(props: PaneProps): ReactNode {
   const { title, note, actions, children, foot, side, width, padded = false, label, grow = !side } = props;
   return (
@@ -86,7 +110,7 @@ export function Pane(props: PaneProps): ReactNode {
           {actions && <span className="k-pane-actions">{actions}</span>}
         </div>
       )}
-      <div className={`k-pane-body${padded ? " k-padded" : ""}`} tabIndex={-1}>{children}</div>
+      <Scrolls className={`k-pane-body${padded ? " k-padded" : ""}`}>{children}</Scrolls>
       {foot && <div className="k-foot-bar">{foot}</div>}
     </section>
   );

@@ -129,3 +129,13 @@ export function Themed(props: { theme: Theme; language: Language; nonce: string;
     </ThemeContext.Provider>
   );
 }
+
+/** Have every style sheet that a library makes at run time carry the page's nonce: some make theirs without asking for one. */
+export function nonceStyles(nonce: string): void {
+  const create = Document.prototype.createElement;
+  Document.prototype.createElement = function (this: Document, ...args: Parameters<typeof create>) {
+    const made = create.apply(this, args);
+    if (made instanceof HTMLStyleElement) made.nonce = nonce;
+    return made;
+  } as typeof create;
+}

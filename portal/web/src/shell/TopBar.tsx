@@ -20,7 +20,7 @@ export function TopBar({ onPalette, onMenu }: { onPalette: () => void; onMenu: (
     <header className="s-top">
       <div className="s-mark">
         <Button kind="quiet" size="small" icon="menu" label={say("menu")} onClick={onMenu} />
-        <Link to="/" className="s-brand" aria-label={say("home")}>
+        <Link to="/" className="s-brand" title={say("home")}>
           <Mark />
           <strong>qiantang</strong>
           <span lang="zh">钱塘</span>
@@ -28,7 +28,7 @@ export function TopBar({ onPalette, onMenu }: { onPalette: () => void; onMenu: (
       </div>
       <ScopeBar />
       <span className="k-grow" />
-      <button type="button" className="s-search" onClick={onPalette} aria-label={say("search")}>
+      <button type="button" className="s-search" onClick={onPalette} aria-label={narrow ? say("search") : undefined}>
         <Icon name="search" size={14} />
         {!narrow && <span>{say("search")}</span>}
         {!narrow && <Kbd keys={navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"} />}
@@ -60,7 +60,7 @@ function LanguageSwitch(): ReactNode {
     setLanguage(other);
   };
   return (
-    <button type="button" className="s-tool" onClick={change} lang={other} title={other === "zh" ? "中文" : "English"} aria-label={other === "zh" ? "中文" : "English"}>
+    <button type="button" className="s-tool" onClick={change} lang={other} title={other === "zh" ? "中文" : "English"} aria-label={language === "zh" ? "中 / English" : "EN / 中文"}>
       {language === "zh" ? "中" : "EN"}
     </button>
   );
@@ -108,7 +108,7 @@ function MyMenu(): ReactNode {
         { key: "out", label: say("me.signOut"), icon: "signout", onSelect: () => window.location.assign(backend.address("logout")) },
       ]}
     >
-      <button type="button" className="s-me" title={me.name} aria-label={say("me.of", { name: me.name })}>
+      <button type="button" className="s-me" title={me.name} aria-label={`${initials}, ${say("me.of", { name: me.name })}`}>
         {initials}
       </button>
     </Menu>

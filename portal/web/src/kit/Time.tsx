@@ -31,12 +31,13 @@ export function absolute(at: number, language: string): string {
 export function Time({ at, exact = false }: { at: number; exact?: boolean }): ReactNode {
   const language = useLanguage();
   const say = useWords();
-  const [now, setNow] = useState(Date.now);
+  const [, tick] = useState(0);
   useEffect(() => {
-    const timer = window.setInterval(() => setNow(Date.now()), Math.abs(Date.now() - at) < 120_000 ? 5_000 : 30_000);
+    const timer = window.setInterval(() => tick((count) => count + 1), Math.abs(Date.now() - at) < 120_000 ? 5_000 : 30_000);
     return () => window.clearInterval(timer);
   }, [at]);
   if (!at) return <span className="k-quiet">{say("never")}</span>;
+  const now = Date.now();
   const full = absolute(at, language);
   const shown = exact ? full : Math.abs(at - now) < 5_000 ? say("now") : relative(at, now, language);
   return (

@@ -1,5 +1,13 @@
 import type { CapabilityPages } from "../shell";
 import en from "./en.json";
+import { useMore } from "./kinds";
 import zh from "./zh.json";
 
-export const pages: CapabilityPages = { name: "resources", entries: [], texts: { zh, en } };
+/** Every kind of resource that has no pages of its own has these, out of its schema. */
+export const pages: CapabilityPages = {
+  name: "resources",
+  entries: [],
+  routes: [{ path: "kinds/:capability", lazy: async () => ({ Component: (await import("./List")).List }) }],
+  useMore,
+  texts: { zh, en },
+};

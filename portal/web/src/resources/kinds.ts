@@ -1,0 +1,58 @@
+import { lazy, useMemo, type ComponentType } from "react";
+import { useRead, type KindInfo } from "../api";
+import { addTexts, at, useRegistry, type CapabilityPages, type HubTab } from "../shell";
+
+/** A capability of the server that has kinds and no pages of its own. */
+export interface Unclaimed {
+  capability: string;
+  kinds: KindInfo[];
+}
+
+const KINDS = "GET /api/v1/kinds";
+
+export function useKinds(): KindInfo[] | undefined {
+  return useRead(KINDS, {}, { every: 300_000 }).data as KindInfo[] | undefined;
+}
+
+export const titled = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** What a capability is called: its one kind, or its own name where it has several. */
+export const titleOf = (kinds: KindInfo[], capability: string): string => (kinds.length === 1 && kinds[0]?.title ? titled(kinds[0].title) : titled(capability));
+
+const tabs = new Map<string, ComponentType>();
+
+/** The tab of a capability: one component each, so that changing the tab changes the page. */
+function tabOf(capability: string): ComponentType {
+  let found = tabs.get(capability);
+  if (!found) {
+    found = lazy(async () => ({ default: (await import("./Tab")).tabFor(capability) }));
+    tabs.set(capability, found);
+  }
+  return found;
+}
+
+/** The pages of every kind that no capability of the portal claims: a list, and a tab of the application hub. */
+export function useMore(): CapabilityPages[] {
+  const claimed = useRegistry();
+  const kinds = useKinds();
+  return useMemo(() => {
+    const names = new Set(claimed.map((pages) => pages.name));
+    const found = new Map<string, KindInfo[]>();
+    for (const kind of kinds ?? []) if (!names.has(kind.capability)) found.set(kind.capability, [...(found.get(kind.capability) ?? []), kind]);
+    return [...found].map(([capability, own]) => pagesOf(capability, own));
+  }, [claimed, kinds]);
+}
+
+function pagesOf(capability: string, kinds: KindInfo[]): CapabilityPages {
+  const name = `kinds-${capability}`;
+  const texts = { zh: { title: titleOf(kinds, capability) }, en: { title: titleOf(kinds, capability) } };
+  addTexts(name, texts);
+  const permission = `${capability}.${kinds[0]?.name ?? ""}:read`;
+  const tab: HubTab = { key: capability, label: "title", order: 40, permission, deep: true, Component: tabOf(capability) };
+  return {
+    name,
+    entries: [{ key: name, group: "govern", icon: "file", label: "title", to: (scope) => at(scope, "kinds", capability), permission, aliases: [capability, ...kinds.map((kind) => kind.name)] }],
+    tabs: [tab],
+    texts,
+  };
+}

@@ -14,6 +14,6 @@ export * from "./StripPlot";
 export { TimeSeries, type Series, type TimeMark, type TimeSeriesProps } from "./TimeSeries";
 export { compareTexts, shortHash } from "./compare";
 export { copyText } from "./size";
-export type { JsonSchema } from "./schema";
+export { initial as initialValue, type JsonSchema } from "./schema";
 export { printJson, printYaml, readJson, readYaml, TextError, type Value } from "./text";
 export { Tail, type TailEntry } from "./tail";

@@ -2,7 +2,7 @@ import { useEffect, useState, type ReactNode } from "react";
 import { Link, useNavigate } from "react-router";
 import { asCurl, failureOf, useDo, usePages, type CheckResult, type Difference, type KindInfo, type ResourceDetail } from "../api";
 import { Button, Choice, Confirm, Dialog, Empty, ErrorState, Facts, Field, Glyph, Icon, Mark, Menu, Note, Pane, Panes, Person, Reading, SearchInput, Section, Skeleton, StatusTag, TextInput, Time, type MarkKind } from "../kit";
-import { TextDiff, Twin } from "../kit/parts";
+import { initialValue, TextDiff, Twin } from "../kit/parts";
 import { argumentsOf, Can, Conflicting, LifeBar, lifeCall, lifeSend, Refused, Rev, Unread, useLife, useLifeRead, useReason, useResource, type BarPage, type Reach, type Summary } from "../life";
 import { usePage, useQueryStates, useText } from "../shell";
 
@@ -238,7 +238,8 @@ function NewResource({ kinds, open, onClose, onMade }: { kinds: KindInfo[]; open
   const info = kinds.find((one) => one.name === kind) ?? kinds[0];
   useEffect(() => {
     setName("");
-    setValue({});
+    setValue(info ? initialValue(info.schema, info.schema) : {});
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- begins anew when it opens, and with another kind
   }, [open, kind]);
   const make = useDo(() => lifeSend<ResourceDetail>(life, "PUT", `/${info?.plural ?? ""}/{name}`, { path: { name }, body: { body: value }, version: "0" }));
   const wrong = name !== "" && !NAME.test(name);

@@ -6,15 +6,19 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.e2e.readme import blocks
 from tests.servers.platform import Api, Platform
-from tests.servers.process import HOST
+from tests.servers.process import HOST, environment
 from tests.servers.product import eventually, memory
 
 pytestmark = pytest.mark.process
@@ -121,6 +125,42 @@ def test_a_service_that_dies_comes_back_with_what_it_refused_still_shown(estate:
     ada = estate.sign_in("ada")
     eventually(lambda: all(instances(ada, scope) for scope in (ORDER, STOCK, BILLING)))
     assert estate.said.count("a service of the demo ended and is started again") == 3
+
+
+@contextmanager
+def program(text: str, variables: dict[str, str], folder: Path) -> Iterator[Callable[[], str]]:
+    """Run a program of the guide that waits for Enter; give what it said so far."""
+    said = folder / f"{variables['QIANTANG_CLIENT_INSTANCE']}.txt"
+    with said.open("wb") as out:
+        running = subprocess.Popen(
+            [sys.executable, "-u", "-c", text],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            env={**environment(folder), **variables},
+        )
+    try:
+        yield said.read_text
+    finally:
+        running.communicate(b"\n", timeout=30)
+
+
+def test_the_guide_leads_to_a_canary_of_ones_own(estate: Estate, tmp_path: Path) -> None:
+    (text,) = (one.text for one in blocks("docs/guide/five-minutes.md") if one.language == "python")
+    admin, scope = estate.administrator(), "demo/dev/trade/hello"
+    issued = admin.make_application(scope)
+    told = {**issued["scope"], "servers": estate.address, "credential": issued["id"], "secret": issued["secret"]}
+    variables = {f"QIANTANG_CLIENT_{name.upper()}": value for name, value in told.items()}
+    first, second = ({**variables, "QIANTANG_CLIENT_INSTANCE": name} for name in ("hello-1", "hello-2"))
+    with program(text, first, tmp_path) as one, program(text, second, tmp_path) as other:
+        eventually(lambda: "at first hello" in one() and "at first hello" in other())
+        eventually(lambda: len(instances(admin, scope)) == 2)
+        admin.set(scope, {"greeting": "good day"})
+        admin.publish(scope, gray={"count": 1}, message="a canary")
+        eventually(lambda: (one() + other()).count("now good day") == 1)
+        admin.call("POST", f"config/{scope}/gray/promote", {"expected_revision": 1})
+        eventually(lambda: "now good day" in one() and "now good day" in other())
+        admin.call("POST", f"config/{scope}/rollback", {"expected_revision": 2, "to_revision": 1})
+        eventually(lambda: "now hello" in one() and "now hello" in other())
 
 
 def test_it_is_light_and_ends_in_order(estate: Estate) -> None:

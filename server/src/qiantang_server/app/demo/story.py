@@ -79,10 +79,9 @@ def today() -> list[Step]:
 
 def drafts() -> list[Edit]:
     """Give what lies half done."""
-    busy = bodies.order(DEV, per_minute=240)
     oversell = bodies.reservation(oolong=200, mode="oversell", hold=30)
     return [
-        Edit(service=ORDER, environment=DEV, by=LIN, namespace=APPLICATION, body=busy),
+        Edit(service=ORDER, environment=PROD, by=LIN, namespace=SHARED, body=bodies.shared(every=30)),
         Edit(service=STOCK, environment=PROD, by=ADA, namespace=RESERVATION, body=oversell),
     ]
 

@@ -17,6 +17,10 @@ import "./shell.css";
 const KeySheet = lazy(() => import("./KeySheet"));
 const Palette = lazy(() => import("./Palette"));
 
+/** What is one page: a tab of an application keeps its state while the rest of its address changes, which is its own. */
+const TAB_DEPTH = 8;
+const pageOf = (pathname: string): string => pathname.split("/").slice(0, TAB_DEPTH).join("/");
+
 /** The frame: top bar, rail, page, foot. It never changes while pages do. */
 export function Frame(): ReactNode {
   const { rail } = usePreferences();
@@ -36,7 +40,7 @@ export function Frame(): ReactNode {
       <TopBar onPalette={() => setPalette(true)} onMenu={() => (narrow ? setRailOpen(!railOpen) : setPreferences({ rail: !rail }))} />
       {(!narrow || railOpen) && <Rail small={!narrow && (middle || !rail)} onLeave={() => setRailOpen(false)} />}
       <main className="s-main" id="main" tabIndex={-1}>
-        <Boundary key={location.pathname}>
+        <Boundary key={pageOf(location.pathname)}>
           <Suspense fallback={<Reading />}>
             <Outlet />
           </Suspense>

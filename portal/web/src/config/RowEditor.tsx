@@ -35,6 +35,7 @@ export function RowEditor(props: RowEditorProps): ReactNode {
   }, []);
   const unchangedSecret = wasSecret && secret && !touched;
   const wrong = unchangedSecret ? null : misfit(value, type);
+  const told = touched ? undefined : problem; // what was told is about the value that was saved, not about the one being written
   const save = (): void => {
     if (reason || saving) return;
     const kept = { ...(type === "string" ? {} : { type }), ...(comment ? { comment } : {}) };
@@ -59,7 +60,7 @@ export function RowEditor(props: RowEditorProps): ReactNode {
   const label = say("editor.value", { key: keyName });
   const shown = say("editor.revealed");
   return (
-    <div ref={holder} className={`c-editor${problem || wrong ? " c-editor-bad" : ""}`} onKeyDown={keys}>
+    <div ref={holder} className={`c-editor${told || wrong ? " c-editor-bad" : ""}`} onKeyDown={keys}>
       <div className="c-editor-head">
         <Choice aria-label={say("columns.type")} width={104} value={type} onChange={(next) => setType(next as ItemType)} options={TYPES.map((one) => ({ value: one, label: say(`types.${one}`) }))} />
         <Check checked={secret} disabled={wasSecret} onChange={setSecret}>{say("editor.secret")}</Check>
@@ -86,19 +87,19 @@ export function RowEditor(props: RowEditorProps): ReactNode {
         ) : type === "boolean" ? (
           <Pick label={label} value={value === "true" || value === "false" ? value : "false"} onChange={change} options={[{ value: "true", label: "true" }, { value: "false", label: "false" }]} />
         ) : type === "json" ? (
-          <Code label={label} value={value} onChange={change} format="json" problems={problem ? [{ message: problem, line: line ?? 1, column: column ?? 1 }] : []} onSave={save} onEscape={onLeave} autoFocus onCursor={(atLine, atColumn) => setCursor([atLine, atColumn])} />
+          <Code label={label} value={value} onChange={change} format="json" problems={told ? [{ message: told, line: line ?? 1, column: column ?? 1 }] : []} onSave={save} onEscape={onLeave} autoFocus onCursor={(atLine, atColumn) => setCursor([atLine, atColumn])} />
         ) : long ? (
           <TextArea aria-label={label} mono rows={5} value={value} onChange={change} />
         ) : (
           <TextInput aria-label={label} mono value={value} onChange={change} />
         )}
       </div>
-      {(wrong || problem) && (
+      {(wrong || told) && (
         <p className="c-editor-strip" role="alert">
           <Glyph hue="bad" />
           <span>
-            {problem && line ? <strong>{say("problems.at", { line, column: column ?? 1 })} </strong> : null}
-            {problem ?? say(`misfit.${wrong}`)}
+            {told && line ? <strong>{say("problems.at", { line, column: column ?? 1 })} </strong> : null}
+            {told ?? say(`misfit.${wrong}`)}
           </span>
         </p>
       )}

@@ -1,3 +1,4 @@
+import { lazy } from "react";
 import type { CapabilityPages } from "../shell";
 import { at, atPlatform } from "../shell";
 import en from "./en.json";
@@ -10,6 +11,12 @@ const tenants = async () => ({ Component: (await import("./Tenants")).Tenants })
 const grants = async () => ({ Component: (await import("./Grants")).Grants });
 const roles = async () => ({ Component: (await import("./Roles")).Roles });
 const role = async () => ({ Component: (await import("./Role")).Role });
+const mine = [
+  { path: "me/access", lazy: async () => ({ Component: (await import("./Me")).Access }) },
+  { path: "me/sessions", lazy: async () => ({ Component: (await import("./Me")).Sessions }) },
+  { path: "me/tokens", lazy: async () => ({ Component: (await import("./Me")).Tokens }) },
+  { path: "me/password", lazy: async () => ({ Component: (await import("./Me")).OwnPassword }) },
+];
 const user = async () => ({ Component: (await import("./User")).User });
 
 export const pages: CapabilityPages = {
@@ -32,15 +39,18 @@ export const pages: CapabilityPages = {
     { path: "grants", lazy: grants },
     { path: "environments", lazy: environments },
     { path: "centers", lazy: centers },
+    ...mine,
   ],
   platformRoutes: [
     { path: "tenants", lazy: tenants },
+    ...mine,
     { path: "users", lazy: users },
     { path: "users/:user", lazy: user },
     { path: "roles", lazy: roles },
     { path: "roles/:role", lazy: role },
     { path: "grants", lazy: grants },
   ],
+  tabs: [{ key: "credentials", label: "credentials.tab", order: 90, permission: "identity.credential:list", Component: lazy(() => import("./Credentials")) }],
   creations: [
     { key: "user", label: "users.new", permission: "identity.user:create", to: (scope) => `${at(scope, "users")}?new=1` },
     { key: "grant", label: "grants.new", permission: "identity.grant:grant", to: (scope) => `${at(scope, "grants")}?new=1` },

@@ -103,6 +103,7 @@ class ControlPlane:
                 coordination=agreed,
                 principal=principal,
                 node=node,
+                version=metadata.version("qiantang-server"),
                 announce_first=coordination_choice.name(context) != coordination_choice.EMBEDDED,
             )
         )
@@ -279,6 +280,6 @@ async def serve_until_stopped(running: Running, listener: socket.socket, setting
         await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
         running.health.opened = False
-        running.kernel.watch.hub.close()
+        running.kernel.watch.close_streams()
         server.should_exit = True
         await serving

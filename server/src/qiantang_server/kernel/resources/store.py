@@ -436,8 +436,10 @@ async def positions(session: storage.Session, keys: Sequence[int]) -> list[Row]:
     return found
 
 
-async def begun(session: storage.Session, wanted: Sequence[resource.Bundle]) -> list[resource.Bundle]:
-    """Give those of the bundles in which something was drafted or published."""
+async def begun(
+    session: storage.Session, wanted: Sequence[resource.Bundle]
+) -> dict[resource.Bundle, resource.Position]:
+    """Give those of the bundles in which something was drafted or published, with where each stands."""
     columns = (
         bundles.c.tenant,
         bundles.c.environment,
@@ -445,9 +447,10 @@ async def begun(session: storage.Session, wanted: Sequence[resource.Bundle]) -> 
         bundles.c.application,
         bundles.c.capability,
     )
-    found: list[resource.Bundle] = []
+    found: dict[resource.Bundle, resource.Position] = {}
     for start in range(0, len(wanted), 100):
         places = [(*msgspec.structs.astuple(one.scope), one.capability) for one in wanted[start : start + 100]]
-        rows = await session.all(sa.select(*columns).where(sa.tuple_(*columns).in_(places)))
-        found += [address(row) for row in rows]
+        statement = sa.select(*columns, bundles.c.epoch, bundles.c.revision).where(sa.tuple_(*columns).in_(places))
+        for row in await session.all(statement):
+            found[address(row)] = resource.Position(epoch=row.epoch, revision=row.revision)
     return found

@@ -31,6 +31,15 @@ class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             ge=1,
         ),
     ] = 12_000
+    max_browser_streams: Annotated[
+        int, msgspec.Meta(description="browsers that one server keeps informed; the next one is sent away", ge=1)
+    ] = 2_000
+    max_browser_streams_per_principal: Annotated[
+        int,
+        msgspec.Meta(
+            description="browsers of one person, or clients with one token, that one server keeps informed", ge=1
+        ),
+    ] = 32
     cache_bytes: Annotated[
         int, msgspec.Meta(description="memory for contents ready to be delivered, in bytes", ge=1 << 20)
     ] = 64 << 20

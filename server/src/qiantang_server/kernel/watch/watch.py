@@ -13,6 +13,7 @@ from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.cache.port import ReleaseCache
 from qiantang_server.kernel.coordination.port import Coordination
 from qiantang_server.kernel.resources import Resources
+from qiantang_server.kernel.resources.service.ground import Edited, Published
 from qiantang_server.kernel.watch.delivery import Deliveries, links_of
 from qiantang_server.kernel.watch.heads import Heads
 from qiantang_server.kernel.watch.hub import Hub, Subscriber
@@ -20,6 +21,7 @@ from qiantang_server.kernel.watch.instances import Instances
 from qiantang_server.kernel.watch.overview import Overview
 from qiantang_server.kernel.watch.relay import Relay
 from qiantang_server.kernel.watch.settings import WatchSettings
+from qiantang_server.kernel.watch.topics import Topics
 
 log = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.5
@@ -39,6 +41,7 @@ class Watch:
         coordination: Coordination,
         principal: Principal,
         node: str,
+        version: str = "",
         announce_first: bool = False,
     ) -> None:
         parts = resources.parts
@@ -62,7 +65,9 @@ class Watch:
         self._coordination = coordination
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[str] = []
-        parts.published = self.relay.published
+        self.topics = Topics(parts, settings, node=node, version=version, has_others=lambda: len(self._servers) > 1)
+        parts.published = self._published
+        parts.edited = self._edited
 
     async def __aenter__(self) -> Watch:
         """Start the loops."""
@@ -72,6 +77,10 @@ class Watch:
             "reconcile": self._reconcile,
             "instances": self._flush,
             "admission": self._recheck,
+            "topics": self.topics.run,
+            "followed bundles": self.topics.look_at_bundles,
+            "followed tenants": self.topics.look_at_tenants,
+            "followers": self.topics.recheck,
         }
         self._tasks = [asyncio.create_task(_supervised(name, run), name=f"watch-{name}") for name, run in loops.items()]
         return self
@@ -150,6 +159,18 @@ class Watch:
             self._servers = addresses
             self.hub.say_all("servers", protocol.Servers(servers=addresses))
 
+    def close_streams(self) -> None:
+        """Send every mirror to another server and end every browser's stream: this server stops."""
+        self.hub.close()
+        self.topics.close()
+
+    def _published(self, published: Published) -> None:
+        self.relay.published(published)
+        self.topics.changed(published.bundle, "publish", published.position)
+
+    def _edited(self, edited: Edited) -> None:
+        self.topics.changed(edited.bundle, edited.what)
+
     async def _hear(self) -> None:
         async for key, position in self._coordination.watch():
             await self._moved(resource.Bundle.parse(key), position)
@@ -163,6 +184,7 @@ class Watch:
     async def _moved(self, bundle: resource.Bundle, position: resource.Position) -> None:
         if self.relay.has_told(bundle, position):
             return  # this server's own announcement has come back to it
+        self.topics.changed(bundle, "publish", position)
         self.heads.hint(bundle, position)
         if self.hub.is_watched(bundle):
             # even if it is no news here: a fetch may have brought it, which tells no stream of its links.

@@ -22,7 +22,7 @@ from qiantang_server.kernel.access import Authenticator, Principal
 from qiantang_server.kernel.audit import Denials
 from qiantang_server.kernel.resources import Resources
 from qiantang_server.kernel.watch import Watch
-from qiantang_server.kernel.web import gate, health, problems, resources, watch
+from qiantang_server.kernel.web import gate, health, problems, resources, stream, watch
 from qiantang_server.kernel.web.health import Figures, Health
 from qiantang_server.kernel.web.settings import WebSettings
 from qiantang_server.kernel.web.tuples import TupleSchemas
@@ -95,6 +95,7 @@ def build(
         route_handlers=[
             health.router(process_health, figures),
             watch.router(),
+            stream.router(),
             *resources.routers(life.parts.kinds),
             *routes,
         ],

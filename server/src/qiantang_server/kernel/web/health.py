@@ -120,6 +120,7 @@ class Figures:
         )
         self.streams = Gauge("qiantang_watch_streams", "open streams of notices", registry=self.registry)
         self.instances = Gauge("qiantang_watch_instances", "instances connected to this server", registry=self.registry)
+        self.browsers = Gauge("qiantang_browser_streams", "browsers kept informed by a stream", registry=self.registry)
         self.releases = Counter(
             "qiantang_releases", "releases made by this server", ["capability"], registry=self.registry
         )
@@ -128,6 +129,7 @@ class Figures:
         """Read the streams and instances whenever asked, and count each release once it is durable."""
         self.streams.set_function(lambda: len(watch.hub))
         self.instances.set_function(lambda: len(watch.instances))
+        self.browsers.set_function(lambda: len(watch.topics))
         published = parts.published
 
         def counted(one: Published) -> None:

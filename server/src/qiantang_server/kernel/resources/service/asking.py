@@ -53,6 +53,7 @@ async def ask(
         "error": "",
     }
     await store.add_request(session, values)
+    parts.tell(session, bundle, "request")
     permission = ground.permission(bundle, parts.kinds, "publish")
     name = f"request/{values['id']}"
     reason = f"{asked.plan.action} requested"

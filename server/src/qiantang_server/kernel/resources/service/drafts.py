@@ -65,6 +65,7 @@ class Drafts:
         async def work(session: storage.Session) -> release.ResourceDetail:
             await self._parts.directory.require_application(session, bundle.scope)
             row = await store.lock_bundle(session, bundle, self._parts.clock())
+            self._parts.tell(session, bundle, "draft")
             current = await ground.head_of(session, row)
             draft = await store.find_draft(session, row.id, kind_name, name)
             published = current.manifest.get((kind_name, name))
@@ -105,6 +106,7 @@ class Drafts:
 
         async def work(session: storage.Session) -> None:
             row = await store.lock_bundle(session, bundle, self._parts.clock())
+            self._parts.tell(session, bundle, "draft")
             current = await ground.head_of(session, row)
             draft = await store.find_draft(session, row.id, kind_name, name)
             published = current.manifest.get((kind_name, name))
@@ -134,6 +136,7 @@ class Drafts:
 
         async def work(session: storage.Session) -> None:
             row = await store.lock_bundle(session, bundle, self._parts.clock())
+            self._parts.tell(session, bundle, "draft")
             current = await ground.head_of(session, row)
             draft = await store.find_draft(session, row.id, kind_name, name)
             if draft is None:

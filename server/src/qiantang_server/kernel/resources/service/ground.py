@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from qiantang.kernel import errors, release, resource, wire
 from qiantang_server.kernel import audit, storage
@@ -46,13 +46,21 @@ class Published:
     contents: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
-def _nobody(_published: Published) -> None:
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """Something of a bundle that is no release was just made durable: a draft, or what became of a request to publish."""
+
+    bundle: resource.Bundle
+    what: Literal["draft", "request"]
+
+
+def _nobody(_fact: Any) -> None:
     """Tell nobody."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Ground:
-    """Parts that the use cases share. `published` hears of each new position once it is durable."""
+    """Parts that the use cases share. `published` hears of each new position once it is durable, `edited` of the rest."""
 
     database: storage.Database
     kinds: Kinds
@@ -61,11 +69,16 @@ class Ground:
     clock: Callable[[], int] = wall_clock
     shared_clock: Callable[[storage.Session], Awaitable[int]] = database_clock
     published: Callable[[Published], None] = _nobody
+    edited: Callable[[Edited], None] = _nobody
     facts: Facts = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin knowing nothing."""
         self.facts = Facts(self.kinds)
+
+    def tell(self, session: storage.Session, bundle: resource.Bundle, what: Literal["draft", "request"]) -> None:
+        """Have it told, once the transaction is durable, that drafts or requests of a bundle changed."""
+        session.after_commit(lambda: self.edited(Edited(bundle, what)))
 
     def bodies(self, bundle: resource.Bundle) -> Bodies:
         """Give what seals and opens the bundle's bodies."""

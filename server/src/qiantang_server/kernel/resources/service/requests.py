@@ -67,6 +67,7 @@ class Requests:
 
         async def work(session: storage.Session) -> release.PublishRequest:
             row = await self._locked(session, bundle, request)
+            self._parts.tell(session, bundle, "request")
             name = principal.name or principal.id
             if decision == "approve":
                 await self._approve(session, principal, bundle, row, texts=texts)
@@ -117,7 +118,7 @@ class Requests:
                 return
             log.warning("scheduled publish failed", extra={"request": request, "reason": error.detail})
             reason = error.detail[:2000]
-            await self._parts.database.write(lambda session: self._fail(session, request, reason))
+            await self._parts.database.write(lambda session: self._fail(session, bundle, request, reason))
 
     async def _publish_scheduled(
         self,
@@ -130,6 +131,7 @@ class Requests:
         row = await store.lock_request(session, request)
         if row is None or row.state != "scheduled":
             return  # another server, or a person, was faster
+        self._parts.tell(session, bundle, "request")
         directory = self._parts.directory
         await directory.require_application(session, bundle.scope)
         permission = ground.permission(bundle, self._parts.kinds, "publish")
@@ -141,9 +143,10 @@ class Requests:
             return
         await self._publish(session, principal, bundle, row, texts=texts, reviewer=row.reviewer)
 
-    async def _fail(self, session: storage.Session, request: str, reason: str) -> None:
+    async def _fail(self, session: storage.Session, bundle: resource.Bundle, request: str, reason: str) -> None:
         row = await store.lock_request(session, request)
         if row is not None and row.state == "scheduled":
+            self._parts.tell(session, bundle, "request")
             change = {"state": "failed", "error": reason, "decided_at": self._parts.clock()}
             await store.change_request(session, request, change)
 

@@ -15,6 +15,7 @@ from qiantang_server.kernel.resources import Ground, store, visibility
 from qiantang_server.kernel.storage.words import holding
 from qiantang_server.kernel.watch import standing
 from qiantang_server.kernel.watch import store as watch_store
+from qiantang_server.kernel.watch.tally import NOTHING, Tally, tally
 
 State = Literal["", "drafts", "requests", "gray", "failing", "behind"]
 MAX_WORDS = 200
@@ -130,30 +131,26 @@ def _in_state(state: State, at: int) -> sa.ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """What was counted for a page: drafts and requests by the bundle's key, instances by place, what they hold by bundle."""
+    """What was counted for a page: drafts and requests by the bundle's key, instances by bundle."""
 
     drafts: dict[int, int]
     requests: dict[int, int]
-    living: dict[tuple[str, ...], int]
-    held: dict[str, list[tuple[str, resource.Position, int]]]
+    instances: dict[resource.Bundle, Tally]
 
     def row(self, row: sa.Row[Any]) -> release.BundleRow:
         """Put a row together."""
         bundle = store.address(row)
         head = resource.Position(epoch=row.epoch, revision=row.revision)
-        stands = {"current": 0, "failed": 0, "behind": 0}
-        for status, position, count in self.held.get(watch_store.bundle_id(bundle), []):
-            stands[standing.standing(status, position, head)] += count
-        place = bundle.scope
+        instances = self.instances.get(bundle, NOTHING).counted(head)
         return release.BundleRow(
             bundle=bundle,
             position=head,
             drafts=self.drafts.get(row.id, 0),
             requests=self.requests.get(row.id, 0),
             gray=bool(row.gray),
-            instances=self.living.get((place.environment, place.center, place.application), 0),
-            current=stands["current"],
-            failed=stands["failed"],
+            instances=instances.total,
+            current=instances.current,
+            failed=instances.failed,
             published_at=row.release_created_at or 0,
             published_by=row.release_author or "",
             message=row.release_message or "",
@@ -161,18 +158,11 @@ class _Counts:
 
 
 async def _counts(session: storage.Session, rows: Sequence[sa.Row[Any]], at: int) -> _Counts:
-    if not rows:
-        return _Counts({}, {}, {}, {})
     keys = [row.id for row in rows]
-    drafts, requests, instances = store.drafts.c, store.requests.c, watch_store.instances.c
+    drafts, requests = store.drafts.c, store.requests.c
     by_key = await _by_key(session, drafts.bundle, drafts.bundle.in_(keys))
     waiting = await _by_key(session, requests.bundle, sa.and_(requests.bundle.in_(keys), requests.state == "waiting"))
-    places = sorted({(row.environment, row.center, row.application) for row in rows})
-    place = (instances.environment, instances.center, instances.application)
-    lives = sa.and_(instances.tenant == rows[0].tenant, sa.tuple_(*place).in_(places), watch_store.alive(at))
-    living = await session.all(sa.select(*place, sa.func.count().label("number")).where(lives).group_by(*place))
-    here = {(row.environment, row.center, row.application): row.number for row in living}
-    return _Counts(by_key, waiting, here, await _held(session, rows, lives))
+    return _Counts(by_key, waiting, await tally(session, [store.address(row) for row in rows], at))
 
 
 async def _by_key(
@@ -180,23 +170,3 @@ async def _by_key(
 ) -> dict[int, int]:
     statement = sa.select(key.label("key"), sa.func.count().label("number")).where(condition).group_by(key)
     return {row.key: row.number for row in await session.all(statement)}
-
-
-async def _held(
-    session: storage.Session, rows: Sequence[sa.Row[Any]], lives: sa.ColumnElement[bool]
-) -> dict[str, list[tuple[str, resource.Position, int]]]:
-    """Count what living instances say of their own application's bundles; a few lines per bundle, whatever their number."""
-    held = watch_store.held.c
-    groups = (held.bundle_id, held.status, held.epoch, held.revision)
-    own = sa.or_(*(watch_store.own_bundle(name) for name in sorted({row.capability for row in rows})))
-    statement = (
-        sa.select(*groups, sa.func.count().label("number"))
-        .join(watch_store.instances, watch_store.instances.c.id == held.instance)
-        .where(held.bundle_id.in_([watch_store.bundle_id(store.address(row)) for row in rows]), lives, own)
-        .group_by(*groups)
-    )
-    found: dict[str, list[tuple[str, resource.Position, int]]] = {}
-    for row in await session.all(statement):
-        position = resource.Position(epoch=row.epoch, revision=row.revision)
-        found.setdefault(row.bundle_id, []).append((row.status, position, row.number))
-    return found

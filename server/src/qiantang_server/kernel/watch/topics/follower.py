@@ -1,0 +1,76 @@
+"""Follower: one browser's stream, what it follows and what it has still to be told. Bounded however slowly it reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from qiantang.kernel import release
+from qiantang_server.kernel.access import Principal
+from qiantang_server.kernel.resources import Kinds, visibility
+from qiantang_server.kernel.watch.topics.board import Event, collapsed, frame
+from qiantang_server.kernel.watch.topics.topic import Topic
+
+MAX_WAITING = 200
+HEARTBEAT = b": beat\n\n"
+
+
+class Follower:
+    """Follows topics as long as `admitted` gives a principal who may."""
+
+    __slots__ = ("_events", "_kinds", "_said", "_wake", "admitted", "closed", "principal", "topics")
+
+    def __init__(
+        self, principal: Principal, topics: Iterable[Topic], kinds: Kinds, admitted: Callable[[], Awaitable[Principal]]
+    ) -> None:
+        self.principal = principal
+        self.topics = {str(one): one for one in topics}
+        self.admitted = admitted
+        self.closed = False
+        self._kinds = kinds
+        self._said: list[bytes] = []
+        self._events: list[Event] = []
+        self._wake = asyncio.Event()
+
+    def tell(self, event: Event) -> None:
+        """Have an event sent, if it is of a topic that is followed and comes from something that may be seen."""
+        if self.closed or event.topic not in self.topics or not self._may_see(event):
+            return
+        self._events.append(event)
+        if len(self._events) > MAX_WAITING:
+            self._events = collapsed(self._events)
+        self._wake.set()
+
+    def say(self, event: str, data: object, number: str = "") -> None:
+        """Have something else sent, before the events that wait."""
+        self._said.append(frame(event, data, number))
+        self._wake.set()
+
+    def refuse(self, topic: str) -> None:
+        """Follow a topic no longer, or not at all."""
+        self.topics.pop(topic, None)
+        self._events = [one for one in self._events if one.topic != topic]
+        self.say("refused", release.Refused(topic=topic))
+
+    def close(self) -> None:
+        """End the stream."""
+        self.closed = True
+        self._wake.set()
+
+    async def take(self, heartbeat: float) -> bytes:
+        """Wait for something to send, at most `heartbeat` seconds; give it, or a heartbeat, or nothing at the end."""
+        if not (self._events or self._said or self.closed):
+            try:
+                async with asyncio.timeout(heartbeat):
+                    await self._wake.wait()
+            except TimeoutError:
+                return HEARTBEAT
+        self._wake.clear()
+        chunk = b"".join((*self._said, *(one.told for one in self._events)))
+        self._said.clear()
+        self._events.clear()
+        return chunk
+
+    def _may_see(self, event: Event) -> bool:
+        """Ask of each event from where it comes: who knows a tenant need not hear that something happens in all of it."""
+        return any(visibility.may(self.principal, self._kinds, "read", one) for one in event.about)

@@ -108,6 +108,7 @@ function Namespace(props: NamespaceProps): ReactNode {
   const releases = usePages<Release>(life.operation("GET", "/releases"), { ...argumentsOf(life), query: { limit: 50 } } as never, { topics: life.topics });
   const [dialog, setDialog] = useState<"settings" | "remove" | "discard" | "key" | null>(null);
   const [dirty, setDirty] = useState(false);
+  const [fresh, setFresh] = useState(0);
   const words = query.get("q") ?? "";
   const key = query.get("key") ?? "";
   const filter = query.get("show") ?? "";
@@ -137,11 +138,12 @@ function Namespace(props: NamespaceProps): ReactNode {
   const changed = detail !== undefined && detail.state !== "published";
   const removed = detail?.state === "removed";
 
-  const saveItem = (where: string, item: Item | null): void => {
+  const saveItem = (where: string, item: Item | null, seen?: { item: Item | undefined }): void => {
     const edit: Change = {
       what: where,
       mine: item ? plainOf(item.value && isSealed(item.value) ? { value: { $secret: { mask: "" } } } : item) : say("side.removed"),
       theirs: (over) => plainOf(over?.items?.[where]),
+      ...(seen ? { seen: plainOf(seen.item) } : {}),
       apply: (over) => withItem(over, where, item),
     };
     void edited.save(edit).then((saved) => saved && change({ edit: "", key: where }));
@@ -203,7 +205,7 @@ function Namespace(props: NamespaceProps): ReactNode {
       reason={reason}
       revealReason={revealReason}
       reveal={revealReason ? undefined : async () => { const found = (await reveal(changed))?.items?.[row.key]?.value; return isSealed(found) ? (found.$secret.value ?? "") : (found ?? null); }}
-      onSave={(item) => saveItem(row.key, item)}
+      onSave={(item, seen) => saveItem(row.key, item, row.item ? { item: seen } : undefined)}
       onLeave={leave}
     />
   );
@@ -236,7 +238,7 @@ function Namespace(props: NamespaceProps): ReactNode {
               {removed && <Note hue="bad" title={say("state.removed")} actions={<Button size="small" icon="undo" disabled={reason !== undefined} {...(reason ? { reason } : {})} onClick={() => void edited.discard()}>{say("remove.undo")}</Button>}>{say("remove.pending")}</Note>}
               {edited.refused && <Refused error={edited.refused} />}
               {source ? (
-                <Source body={body} readOnly={reason !== undefined || removed === true} reason={reason} saving={edited.saving} problems={own} reveal={revealReason ? undefined : () => reveal(changed)} revealReason={revealReason} onSave={edited.save} onDirty={setDirty} />
+                <Source key={fresh} body={body} readOnly={reason !== undefined || removed === true} reason={reason} saving={edited.saving} problems={own} reveal={revealReason ? undefined : () => reveal(changed)} revealReason={revealReason} onSave={edited.save} onDirty={setDirty} />
               ) : (
                 <>
                   <FilterBar
@@ -304,7 +306,7 @@ function Namespace(props: NamespaceProps): ReactNode {
         busy={edited.saving}
         onConfirm={() => void edited.discard().then(() => { setDialog(null); if (detail?.state === "new") void navigate(life.to()); })}
       />
-      <Conflicting conflict={dialog ? null : edited.conflict} busy={edited.saving} onSettle={(how) => void edited.settle(how).then((done) => done && how !== "later" && change({ edit: "" }))} />
+      <Conflicting conflict={dialog ? null : edited.conflict} busy={edited.saving} onSettle={(how) => void edited.settle(how).then((done) => { if (how === "theirs") setFresh(fresh + 1); if (done && how !== "later") change({ edit: "" }); })} />
     </>
   );
 }

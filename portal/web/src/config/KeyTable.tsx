@@ -107,7 +107,7 @@ export function KeyTable(props: KeyTableProps): ReactNode {
                 <span role="cell" className="k-mono k-ellipsis" title={row.key}><Marked text={row.key} words={words} /></span>
                 <span role="cell" className="k-mono c-value"><Value row={row} words={words} /></span>
                 <span role="cell" className="k-quiet k-ellipsis">{say(`types.${typeOf(row)}`)}</span>
-                <span role="cell" className="k-quiet k-ellipsis"><Where row={row} origin={origins.get(row.key)} own={own} /></span>
+                <span role="cell" className="k-quiet k-ellipsis" title={row.covers ? say("origins.covers") : undefined}><Where row={row} origin={origins.get(row.key)} own={own} /></span>
               </div>
               {index === open && <div ref={opened} className="c-key-editor" role="row"><div role="cell">{editor}</div></div>}
             </div>

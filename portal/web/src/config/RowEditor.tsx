@@ -14,7 +14,8 @@ export interface RowEditorProps {
   reason: string | undefined;
   reveal: (() => Promise<string | null>) | undefined;
   revealReason: string | undefined;
-  onSave: (item: Item) => void;
+  /** What is to be saved, and what stood there when the editor was opened. */
+  onSave: (item: Item, seen: Item | undefined) => void;
   onLeave: () => void;
 }
 
@@ -27,6 +28,7 @@ export function RowEditor(props: RowEditorProps): ReactNode {
   const [secret, setSecret] = useState(wasSecret);
   const [value, setValue] = useState(item && !isSealed(item.value) ? item.value : "");
   const [touched, setTouched] = useState(false);
+  const [seen] = useState(item);
   const [cursor, setCursor] = useState<[number, number] | null>(null);
   const [comment, setComment] = useState(item?.comment ?? "");
   const holder = useRef<HTMLDivElement>(null);
@@ -39,8 +41,8 @@ export function RowEditor(props: RowEditorProps): ReactNode {
   const save = (): void => {
     if (reason || saving) return;
     const kept = { ...(type === "string" ? {} : { type }), ...(comment ? { comment } : {}) };
-    if (unchangedSecret && item) onSave({ value: item.value, ...kept });
-    else onSave({ value: secret ? { $secret: { value } } : value, ...kept });
+    if (unchangedSecret && item) onSave({ value: item.value, ...kept }, seen);
+    else onSave({ value: secret ? { $secret: { value } } : value, ...kept }, seen);
   };
   const change = (next: string): void => {
     setTouched(true);

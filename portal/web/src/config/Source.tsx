@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { LocatedProblem } from "../api";
-import { Button, Glyph, Icon, Note } from "../kit";
+import { Button, Glyph, Icon, Note, StatusTag } from "../kit";
 import type { CodeHandle } from "../kit/parts";
 import { useText } from "../shell";
 import { Code } from "./Code";
@@ -32,11 +32,11 @@ export function Source(props: SourceProps): ReactNode {
   const [open, setOpen] = useState(!sealed);
   // what was saved elsewhere comes in, unless something here is not saved
   useEffect(() => {
-    if (text === base) {
+    if (text === base || text === stored) {
       setText(stored);
+      setBase(stored);
       setOpen(!sealed);
     }
-    setBase(stored);
     // eslint-disable-next-line react-hooks/exhaustive-deps -- only what is stored brings it in
   }, [stored]);
   const code = useRef<CodeHandle>(null);
@@ -50,6 +50,7 @@ export function Source(props: SourceProps): ReactNode {
     const mine = text;
     void onSave({
       mine,
+      ...(sealed ? {} : { seen: base }),
       what: say("source.whole"),
       theirs: textOf,
       apply: (over) => (over.format === "properties" ? tidy({ ...over, items: readItems(mine, over.items ?? body.items ?? {}).items }) : tidy({ ...over, document: sealed ? { $secret: { value: mine } } : mine })),
@@ -63,8 +64,9 @@ export function Source(props: SourceProps): ReactNode {
         {sealed && <><Icon name="lock" size={14} /> {say("source.sealed")}</>}
         {body.schema && <span className="k-quiet">{say("source.hasSchema")}</span>}
         <span className="k-grow" />
+        {dirty && !sealed && base !== stored && <StatusTag hue="warn">{say("source.newer")}</StatusTag>}
         {dirty && <span className="k-quiet">{say("source.unsaved")}</span>}
-        {dirty && <Button kind="quiet" size="small" keys="esc" onClick={() => setText(base)}>{say("editor.leave")}</Button>}
+        {dirty && <Button kind="quiet" size="small" keys="esc" onClick={() => { setText(stored); setBase(stored); }}>{say("editor.leave")}</Button>}
         <Button kind="primary" size="small" keys="⌘ ↵" busy={saving} disabled={!dirty || reason !== undefined || own.length > 0} {...(reason || !dirty || own.length ? { reason: reason ?? (own.length ? say("source.fixFirst") : say("source.nothing")) } : {})} onClick={save}>{say("editor.save")}</Button>
       </div>
       {rest.map((one, place) => <Note key={place} hue="bad" title={one.path || undefined}>{one.message}</Note>)}

@@ -47,7 +47,7 @@ export function Publish({ bar }: LifePageProps): ReactNode {
     { key: "check", name: say("steps.check"), state: problems.length ? "failed" : chosen.length === 0 ? (done || running ? "done" : "future") : check.data ? "done" : "current", count: problems.length || undefined },
     { key: "diff", name: say("steps.diff"), state: chosen.length || done || running ? "done" : "future", count: chosen.reduce((total, one) => total + one.changes.length, 0) || undefined },
     ...(waits ? [{ key: "approve", name: say("steps.approve"), state: (done || running ? "done" : "future") as Step["state"], to: life.to("requests") }] : []),
-    { key: "gray", name: say("steps.gray"), state: running ? "current" : done ? "done" : "future", count: running ? running.instances.length : undefined },
+    ...(running || !done ? [{ key: "gray", name: say("steps.gray"), state: (running ? "current" : "future") as Step["state"], count: running ? running.instances.length : undefined }] : []),
     { key: "all", name: say("steps.all"), state: running ? "future" : done && reach.data ? (reach.data.failed ? "failed" : reach.data.behind ? "current" : "done") : "future", count: reach.data ? (done && !running ? `${reach.data.current}/${reach.data.total}` : reach.data.total) : undefined },
   ];
   usePage({

@@ -12,6 +12,8 @@ export interface Conflict<B> {
 export interface Edit<B> {
   apply: (body: B) => B;
   mine: string;
+  /** What stood there when the edit began, as `theirs` says it: the page may have read a newer one since. */
+  seen?: string;
   theirs: (body: B | null) => string;
   what: string;
 }
@@ -76,7 +78,14 @@ export function useResource<B>(kind: string, name: string, empty: B): ResourceDr
     error: found.error,
     readAt: found.dataUpdatedAt,
     again: () => void found.refetch(),
-    save: (change) => (detail ? write(change, detail) : Promise.resolve(false)),
+    save: (change) => {
+      if (!detail) return Promise.resolve(false);
+      if (change.seen !== undefined && change.seen !== change.theirs(bodyOf<B>(detail) ?? null)) {
+        setConflict({ theirs: detail, mine: change });
+        return Promise.resolve(false);
+      }
+      return write(change, detail);
+    },
     saving: put.isPending || drop.isPending,
     refused,
     conflict,

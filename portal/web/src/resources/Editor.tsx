@@ -111,8 +111,9 @@ function One({ info, name, checked, problems, all, siblings }: { info: KindInfo;
   const stored = body === undefined ? "" : JSON.stringify(body);
   const dirty = value !== undefined && base !== "" && JSON.stringify(value) !== base;
   useEffect(() => {
-    if (stored && !dirty) setValue(body);
-    if (stored) setBase(stored);
+    if (!stored || (dirty && JSON.stringify(value) !== stored)) return;
+    setValue(body);
+    setBase(stored);
     // eslint-disable-next-line react-hooks/exhaustive-deps -- only what is stored brings it in, and never over what is not saved
   }, [stored]);
   const removed = detail?.state === "removed";
@@ -122,7 +123,7 @@ function One({ info, name, checked, problems, all, siblings }: { info: KindInfo;
   const save = (): void => {
     if (!dirty || reason) return;
     const mine = value;
-    void edited.save({ apply: () => mine, what: name, mine: JSON.stringify(mine, null, 2), theirs: (over) => JSON.stringify(over, null, 2) });
+    void edited.save({ apply: () => mine, what: name, mine: JSON.stringify(mine, null, 2), seen: JSON.stringify(JSON.parse(base), null, 2), theirs: (over) => JSON.stringify(over, null, 2) });
   };
   const step = (by: number): void => {
     const next = siblings[at + by];
@@ -168,7 +169,7 @@ function One({ info, name, checked, problems, all, siblings }: { info: KindInfo;
             {problems.length > 0 ? <StatusTag hue="bad">{say("problems", { count: problems.length })}</StatusTag> : changed && checked ? <StatusTag hue={all ? "warn" : "ok"}>{say(all ? "othersBad" : "checked")}</StatusTag> : <span className="k-quiet">{say("noDraft")}</span>}
             <span className="k-grow" />
             {reason && <span className="k-quiet">{reason}</span>}
-            {dirty && <Button kind="quiet" onClick={() => setValue(body)}>{say("leave")}</Button>}
+            {dirty && <Button kind="quiet" onClick={() => { setValue(body); setBase(stored); }}>{say("leave")}</Button>}
             <Button kind="primary" keys="⌘ ↵" busy={edited.saving} disabled={!dirty || reason !== undefined} reason={reason ?? say("nothing")} onClick={save}>{say("save")}</Button>
           </>
         }
@@ -223,7 +224,7 @@ function One({ info, name, checked, problems, all, siblings }: { info: KindInfo;
         busy={edited.saving}
         onConfirm={() => void edited.discard().then(() => { setDialog(null); if (detail.state === "new") void navigate(life.to()); else setValue(detail.published); })}
       />
-      <Conflicting conflict={edited.conflict} busy={edited.saving} onSettle={(how) => { const theirs = edited.conflict?.theirs; void edited.settle(how).then(() => { if (how === "theirs" && theirs) setValue(theirs.draft ?? theirs.published); }); }} />
+      <Conflicting conflict={edited.conflict} busy={edited.saving} onSettle={(how) => { const theirs = edited.conflict?.theirs; void edited.settle(how).then(() => { if (how === "theirs" && theirs) { setValue(theirs.draft ?? theirs.published); setBase(JSON.stringify(theirs.draft ?? theirs.published)); } }); }} />
     </>
   );
 }

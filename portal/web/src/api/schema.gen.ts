@@ -4,6 +4,17 @@ export interface AccessAnswer {
   allowed: boolean;
   explanation: string;
   misses: string[];
+  path: AccessPath | null;
+  near: AccessPath[];
+}
+
+export interface AccessPath {
+  role: string;
+  pattern: string;
+  grant: string;
+  granted_by: string;
+  expires: number;
+  lacks: "" | "scope" | "permission";
 }
 
 export interface AccessQuestion {
@@ -123,6 +134,38 @@ export interface CheckResult {
   problems: LocatedProblem[];
 }
 
+export interface Convergence {
+  position: [number, number];
+  published_at: number;
+  total: number;
+  current: number;
+  behind: number;
+  failed: number;
+  p50_ms: number | null;
+  p99_ms: number | null;
+  instances: ConvergenceInstance[];
+  by_cluster: ConvergenceCluster[];
+}
+
+export interface ConvergenceCluster {
+  cluster: string;
+  total: number;
+  current: number;
+  failed: number;
+}
+
+export interface ConvergenceInstance {
+  name: string;
+  cluster: string;
+  host: string;
+  status: string;
+  error: string;
+  current: boolean;
+  gray: string;
+  position: [number, number];
+  ms: number | null;
+}
+
 export interface Credential {
   id: string;
   title: string;
@@ -150,6 +193,11 @@ export interface Difference {
 
 export interface DraftCommand {
   body: unknown;
+}
+
+export interface EffectLine {
+  pattern: string;
+  permissions: string[];
 }
 
 export interface EffectiveValue {
@@ -202,6 +250,13 @@ export interface FirstStart {
   title?: string;
 }
 
+export interface GrantEffect {
+  gained: EffectLine[];
+  lost: EffectLine[];
+  already: EffectLine[];
+  replaces_nothing: boolean;
+}
+
 export interface GrayChangeCommand {
   rule: GrayRule;
   expected_revision: number;
@@ -210,6 +265,12 @@ export interface GrayChangeCommand {
 export interface GrayEndCommand {
   expected_revision: number;
   message?: string;
+}
+
+export interface GrayPreview {
+  total: number;
+  matching: number;
+  instances: string[];
 }
 
 export interface GrayRule {
@@ -244,6 +305,20 @@ export interface HeldRole {
   role: string;
   pattern: string;
   permissions: string[];
+}
+
+export interface Hit {
+  type: string;
+  title: string;
+  detail: string;
+  tenant: string;
+  environment: string;
+  center: string;
+  application: string;
+  capability: string;
+  kind: string;
+  name: string;
+  path: string;
 }
 
 export interface ImportLine {
@@ -284,6 +359,11 @@ export interface KindInfo {
   plural: string;
   title: string;
   schema: Record<string, unknown>;
+  permissions: Record<string, string>;
+  bundle: boolean;
+  resource_bytes: number;
+  bundle_bytes: number;
+  bundle_count: number;
 }
 
 export interface Live {
@@ -653,14 +733,66 @@ export interface Verification {
   reason: string;
 }
 
+export interface Work {
+  drafts: WorkDraft[];
+  approvals: WorkRequest[];
+  asked: WorkRequest[];
+  failing: WorkInstance[];
+  releases: WorkRelease[];
+  counts: WorkCounts;
+}
+
+export interface WorkCounts {
+  drafts: number;
+  approvals: number;
+  asked: number;
+  failing: number;
+  bundles: number;
+  instances: number;
+  behind: number;
+}
+
+export interface WorkDraft {
+  bundle: Bundle;
+  kind: string;
+  name: string;
+  action: "add" | "change" | "remove";
+  author: string;
+  edited_at: number;
+  mine: boolean;
+}
+
+export interface WorkInstance {
+  bundle: Bundle;
+  name: string;
+  cluster: string;
+  status: string;
+  error: string;
+  position: [number, number];
+  applied_at: number;
+  alive: boolean;
+}
+
+export interface WorkRelease {
+  bundle: Bundle;
+  release: Release;
+}
+
+export interface WorkRequest {
+  bundle: Bundle;
+  request: PublishRequest;
+}
+
 export interface Operations {
   "GET /": { answer: string };
   "GET /api/v1/audit/records": { query: { actor?: string; action?: string; outcome?: string; resource?: string; environment?: string; center?: string; application?: string; request_id?: string; since?: number; until?: number; after?: number; limit?: number }; answer: AuditRecordPage };
   "GET /api/v1/audit/tenants/{tenant}/records": { path: { tenant: string }; query: { actor?: string; action?: string; outcome?: string; resource?: string; environment?: string; center?: string; application?: string; request_id?: string; since?: number; until?: number; after?: number; limit?: number }; answer: AuditRecordPage };
   "POST /api/v1/audit/tenants/{tenant}/verify": { path: { tenant: string }; answer: Verification };
   "POST /api/v1/audit/verify": { answer: Verification };
+  "GET /api/v1/bundles/{tenant}": { path: { tenant: string }; query: { environment?: string; center?: string; application?: string; capability?: string; words?: string; state?: "" | "drafts" | "requests" | "gray" | "failing" | "behind"; after?: string; limit?: number }; answer: Page };
   "GET /api/v1/config/search/{tenant}": { path: { tenant: string }; query: { words: string; after?: string; limit?: number }; answer: Page };
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/check": { path: { tenant: string; environment: string; center: string; application: string }; answer: CheckResult };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/convergence": { path: { tenant: string; environment: string; center: string; application: string }; answer: Convergence };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/drafts": { path: { tenant: string; environment: string; center: string; application: string }; answer: Difference };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/effective": { path: { tenant: string; environment: string; center: string; application: string }; query: { cluster?: string; instance?: string; labels?: string; namespace?: string; key?: string; reveal?: boolean }; answer: EffectiveView };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/export": { path: { tenant: string; environment: string; center: string; application: string }; query: { reveal?: boolean }; answer: string };
@@ -668,10 +800,11 @@ export interface Operations {
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; answer: GrayStatus | null };
   "PUT /api/v1/config/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayChangeCommand; answer: PublishOutcome };
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/gray/abort": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: Release };
+  "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/gray/preview": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayRule; answer: GrayPreview };
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/gray/promote": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: PublishOutcome };
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/import": { path: { tenant: string; environment: string; center: string; application: string }; query: { policy?: "fail" | "skip" | "overwrite" | "merge"; dry_run?: boolean }; answer: ImportResult };
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/import/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { format: "properties" | "yaml" | "json" | "toml" | "text"; policy?: "fail" | "skip" | "overwrite" | "merge"; dry_run?: boolean }; answer: ImportResult };
-  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/instances": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/instances": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number; words?: string; state?: "" | "current" | "failed" | "behind" }; answer: Page };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
   "PUT /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
@@ -691,7 +824,9 @@ export interface Operations {
   "POST /api/v1/identity/first-start": { body: FirstStart; answer: Me };
   "GET /api/v1/identity/grants": { query: { after?: string; limit?: number }; answer: RoleGrantPage };
   "POST /api/v1/identity/grants": { body: NewGrant; answer: RoleGrant };
+  "POST /api/v1/identity/grants/preview": { body: NewGrant; answer: GrantEffect };
   "DELETE /api/v1/identity/grants/{grant}": { path: { grant: string }; answer: void };
+  "POST /api/v1/identity/grants/{grant}/preview-removal": { path: { grant: string }; answer: GrantEffect };
   "POST /api/v1/identity/login": { body: SignIn; answer: Me };
   "POST /api/v1/identity/logout": { answer: null };
   "GET /api/v1/identity/me": { answer: Me };
@@ -724,6 +859,8 @@ export interface Operations {
   "PATCH /api/v1/identity/tenants/{tenant}/environments/{environment}": { path: { tenant: string; environment: string }; body: EnvironmentChange; answer: Environment };
   "DELETE /api/v1/identity/tenants/{tenant}/environments/{environment}": { path: { tenant: string; environment: string }; answer: void };
   "GET /api/v1/identity/tenants/{tenant}/grants": { path: { tenant: string }; query: { after?: string; limit?: number }; answer: RoleGrantPage };
+  "POST /api/v1/identity/tenants/{tenant}/grants/preview": { path: { tenant: string }; body: NewGrant; answer: GrantEffect };
+  "POST /api/v1/identity/tenants/{tenant}/grants/{grant}/preview-removal": { path: { tenant: string; grant: string }; answer: GrantEffect };
   "GET /api/v1/identity/tenants/{tenant}/roles": { path: { tenant: string }; answer: RolePage };
   "POST /api/v1/identity/tenants/{tenant}/roles": { path: { tenant: string }; body: NewRole; answer: Role };
   "PATCH /api/v1/identity/tenants/{tenant}/roles/{role}": { path: { tenant: string; role: string }; body: RoleChange; answer: Role };
@@ -747,8 +884,10 @@ export interface Operations {
   "GET /api/v1/kinds": { answer: KindInfo[] };
   "GET /api/v1/platform/nodes": { answer: Node[] };
   "GET /api/v1/platform/settings": { answer: Setting[] };
+  "GET /api/v1/search/{tenant}": { path: { tenant: string }; query: { words: string; limit?: number }; answer: Hit[] };
   "POST /api/v1/watch/acknowledge": { body: Acknowledgement; answer: void };
   "POST /api/v1/watch/fetch": { body: FetchRequest; answer: Record<string, unknown> };
+  "GET /api/v1/work/{tenant}": { path: { tenant: string }; query: { environment?: string; limit?: number }; answer: Work };
   "GET /healthz": { answer: Live };
   "GET /metrics": { answer: string };
   "GET /readyz": { answer: Readiness };

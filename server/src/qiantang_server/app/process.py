@@ -31,6 +31,7 @@ from qiantang_server.kernel.coordination import Coordination
 from qiantang_server.kernel.coordination import choice as coordination_choice
 from qiantang_server.kernel.jobs import Job, JobContext, JobRunner
 from qiantang_server.kernel.resources import Ground, Kinds, Resources
+from qiantang_server.kernel.resources.finding import Finding
 from qiantang_server.kernel.sealing import SealingSettings
 from qiantang_server.kernel.storage import Database, StorageSettings, migrations
 from qiantang_server.kernel.watch import Watch, WatchSettings
@@ -188,6 +189,10 @@ class ControlPlane:
             denials=_one(rooms, "authenticator").ground.denials,
             permissions=kernel.permissions,
             routes=[platform.router(own), *(route for room in rooms.values() for route in room.routes)],
+            finders=[
+                *(finder for room in rooms.values() for finder in room.finders),
+                *Finding(kernel.resources.parts).finders,
+            ],
             process_health=own.health,
             figures=figures,
         )

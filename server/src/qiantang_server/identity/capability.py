@@ -82,7 +82,14 @@ async def open_identity(kernel: Kernel) -> AsyncGenerator[Opened]:
     service = Identity(kernel.database, kernel.sealing, permissions, settings, secure=web.over_tls)
     async with service as identity:
         routes = [*api.routers(identity), pages.router(pages.Site(identity, kernel, web.base_path))]
-        yield Opened(routes=routes, jobs=_jobs(identity), authenticator=identity, directory=identity)
+        found = identity.finding
+        yield Opened(
+            routes=routes,
+            jobs=_jobs(identity),
+            finders=[found.applications, found.environments, found.users, found.credentials],
+            authenticator=identity,
+            directory=identity,
+        )
 
 
 IDENTITY = Capability(

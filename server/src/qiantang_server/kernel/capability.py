@@ -15,6 +15,7 @@ from qiantang_server.kernel.bus import Bus
 from qiantang_server.kernel.coordination.port import Coordination
 from qiantang_server.kernel.jobs import Job
 from qiantang_server.kernel.resources import ApplicationDirectory, ResourceKind, Resources
+from qiantang_server.kernel.resources.finding import Finder
 from qiantang_server.kernel.sealing import Sealing
 from qiantang_server.kernel.storage import Database
 from qiantang_server.kernel.watch import Watch
@@ -41,11 +42,13 @@ class Opened:
     """What an open capability adds to the process.
 
     routes: Litestar route handlers or routers. jobs: loops that one server runs under a lease.
+    finders: what finds its things by words that somebody types.
     authenticator and directory: who signs in, and which applications there are; exactly one capability gives them.
     """
 
     routes: Sequence[Any] = ()
     jobs: Sequence[Job] = ()
+    finders: Sequence[Finder] = ()
     authenticator: Authenticator | None = None
     directory: ApplicationDirectory | None = None
 

@@ -21,8 +21,9 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from qiantang_server.kernel.access import Authenticator, Principal
 from qiantang_server.kernel.audit import Denials
 from qiantang_server.kernel.resources import Resources
+from qiantang_server.kernel.resources.finding import Finder
 from qiantang_server.kernel.watch import Watch
-from qiantang_server.kernel.web import gate, health, problems, resources, stream, watch
+from qiantang_server.kernel.web import finding, gate, health, problems, resources, stream, watch
 from qiantang_server.kernel.web.health import Figures, Health
 from qiantang_server.kernel.web.settings import WebSettings
 from qiantang_server.kernel.web.tuples import TupleSchemas
@@ -79,6 +80,7 @@ def build(
     routes: Sequence[Any],
     process_health: Health,
     figures: Figures,
+    finders: Sequence[Finder] = (),
 ) -> Litestar:
     """Build the HTTP application.
 
@@ -97,12 +99,14 @@ def build(
             watch.router(),
             stream.router(),
             *resources.routers(life.parts.kinds),
+            *finding.ROUTES,
             *routes,
         ],
         dependencies={
             "principal": Provide(provide_principal, sync_to_thread=False),
             "resources": Provide(lambda: life, sync_to_thread=False),
             "watch": Provide(lambda: watching, sync_to_thread=False),
+            "finders": Provide(lambda: finders, sync_to_thread=False),
         },
         middleware=[
             DefineMiddleware(Timing, figures=figures),

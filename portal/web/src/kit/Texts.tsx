@@ -93,7 +93,7 @@ export function SearchInput(props: { value: string; onChange: (value: string) =>
       spellCheck={false}
       autoComplete="off"
       prefix={<Icon name="search" size={14} />}
-      suffix={value ? undefined : <Kbd keys={keys} />}
+      suffix={value || !keys ? undefined : <Kbd keys={keys} />}
       allowClear
       onChange={(event) => onChange(event.target.value)}
       onKeyDown={(event) => {

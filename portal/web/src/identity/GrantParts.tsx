@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { call, failureOf, useDo, useRead, type EffectLine, type RoleGrant } from "../api";
 import { Confirm, ErrorState, Facts, Note, Ref, StatusTag, Time, type Column } from "../kit";
-import { useProtected, useText } from "../shell";
+import { at, useProtected, useText } from "../shell";
 import { partsOf, shortPattern, stateOf, useMeanings } from "./people";
 import { useWhose } from "./whose";
 
@@ -25,9 +25,15 @@ export function GrantState({ grant }: { grant: RoleGrant }): ReactNode {
   return <StatusTag hue="ok">{say("grants.forGood")}</StatusTag>;
 }
 
+/** Where the page of a grant's user is: what is granted in a tenant belongs to one of it, or leads on from there. */
+const userOf = (grant: RoleGrant, to: (...rest: string[]) => string): string => {
+  const [tenant] = partsOf(grant.pattern);
+  return tenant === "*" ? to("users", grant.user) : at({ tenant, environment: "" }, "users", grant.user);
+};
+
 /** The columns of grants, here and on the page of a user. */
 export function grantColumns(say: (key: string) => string, to: (...rest: string[]) => string, withUser: boolean): Column<RoleGrant>[] {
-  const user: Column<RoleGrant> = { key: "user", title: say("grants.user"), names: true, width: 180, render: (row) => <Ref mono name={row.user_name || row.user} title={row.user_name} to={to("users", row.user)} /> };
+  const user: Column<RoleGrant> = { key: "user", title: say("grants.user"), names: true, width: 180, render: (row) => <Ref mono name={row.user_name || row.user} title={row.user_name} to={userOf(row, to)} /> };
   return [
     ...(withUser ? [user] : []),
     { key: "role", title: say("grants.role"), names: !withUser, width: 130, render: (row) => <Ref mono name={row.role} title={row.role} to={to("roles", row.role)} /> },
@@ -45,7 +51,7 @@ export function GrantFacts({ grant }: { grant: RoleGrant }): ReactNode {
   return (
     <Facts
       items={[
-        [say("grants.user"), <Ref key="user" mono name={grant.user_name || grant.user} to={to("users", grant.user)} />],
+        [say("grants.user"), <Ref key="user" mono name={grant.user_name || grant.user} to={userOf(grant, to)} />],
         [say("grants.role"), <Ref key="role" mono name={grant.role} to={to("roles", grant.role)} />],
         [say("grants.pattern"), <code key="pattern">{grant.pattern}</code>],
         [say("grants.from"), grant.not_before ? <Time key="from" at={grant.not_before} exact /> : say("grants.atOnce")],

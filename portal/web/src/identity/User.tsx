@@ -1,8 +1,8 @@
 import { useState, type ReactNode } from "react";
-import { useNavigate, useParams } from "react-router";
-import { asCurl, call, failureOf, useDo, type RoleGrant, type User as Account } from "../api";
+import { Navigate, useNavigate, useParams } from "react-router";
+import { asCurl, call, failureOf, useDo, useRead, type RoleGrant, type User as Account } from "../api";
 import { Button, CommandLine, Confirm, DataTable, Empty, ErrorState, Field, Menu, PageHead, Pane, Panes, Peek, Reading, Section, Tabs, TextInput, type TabItem } from "../kit";
-import { useMay, useMe, usePage, useQueryStates, useText } from "../shell";
+import { atPlatform, useMay, useMe, usePage, useQueryStates, useText } from "../shell";
 import { Failed } from "./Failed";
 import { GrantForm } from "./GrantForm";
 import { GrantFacts, grantColumns, TakeBack } from "./GrantParts";
@@ -12,12 +12,16 @@ import { UserFacts, UserState } from "./Users";
 import { Why } from "./Why";
 import { CHANGE_USER, DELETE_USER, USER, useWhose } from "./whose";
 
-/** The hub of a person: his account, what he holds, and why he may do what he may. */
+/** The hub of a person, who in a tenant may be one of the platform: his account, what he holds, and why he may do what he may. */
 export function User(): ReactNode {
   const { user: key = "" } = useParams();
   const say = useText("identity");
   const whose = useWhose();
+  const may = useMay();
   const { user, error, missing, again } = useUser(whose.tenant, key);
+  const elsewhere = useRead("GET /api/v1/identity/users/{user}", { path: { user: key } }, { enabled: missing && whose.tenant !== "" && may("identity.user:read", { tenant: "*" }) });
+  if (missing && elsewhere.data) return <Navigate to={atPlatform("users", elsewhere.data.id)} replace />;
+  if (missing && elsewhere.isLoading) return <Reading />;
   if (missing) return <Empty title={say("user.missing", { name: key.slice(0, 80) })} actions={<Button to={whose.to("users")}>{say("users.all")}</Button>}>{say("user.missingText")}</Empty>;
   if (error && !user) return <Failed error={error} what={key} needs="identity.user:read" again={again} />;
   if (!user) return <Reading />;

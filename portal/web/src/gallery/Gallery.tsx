@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useMemo, useState, type ReactNode } from "react";
 import {
   applyTheme, Button, Copy, CommandLine, Count, DataTable, Empty, EnvTag, ErrorState, Facts, Forbidden, Glyph, Icon, Kbd, LanguageContext, Mark, NoMatch, Note, PageHead,
-  Person, Reading, Ref, Skeleton, StatusTag, Strip, Tabs, Themed, Time, useLanguage, useTheme,
+  Person, Reading, Ref, Skeleton, StatusTag, Strip, Tabs, Themed, Time, useLanguage, useTheme, useWidthBelow,
   type Language, type Theme,
 } from "../kit";
 import { Check, Choice, ManyChoice, NumberInput, Pick, Toggle } from "../kit/Inputs";
@@ -37,9 +37,9 @@ export default function Gallery(): ReactNode {
   );
 }
 
-function Shown({ title, size = "", children }: { title: string; size?: "" | "third" | "wide"; children: ReactNode }): ReactNode {
+function Shown({ title, size = "", children }: { title: string; size?: "" | "third" | "two-thirds" | "wide"; children: ReactNode }): ReactNode {
   return (
-    <section className={`g-pane${size ? ` g-${size}` : ""}`} aria-label={title}>
+    <section className={`g-pane${size ? ` g-${size}` : ""}`}>
       <h2>{title}</h2>
       <div>{children}</div>
     </section>
@@ -200,7 +200,8 @@ function Basics(): ReactNode {
           {(["ok", "warn", "bad", "info", "idle"] as const).map((hue) => <Note key={hue} hue={hue} title={hue}>{say("noteText")}</Note>)}
         </div>
       </Shown>
-      <Shown title={say("hostile")}>
+      <Shown title={say("changes")}><div className="g-pad g-full"><ChangeList label={say("changes")} changes={changes} /></div></Shown>
+      <Shown title={say("hostile")} size="wide">
         <div className="g-pad g-full">
           <Ref name={HOSTILE} kind="key" mono to="/" />
           <StatusTag hue="bad" boxed>{LONG}</StatusTag>
@@ -219,12 +220,16 @@ function Tables(): ReactNode {
   const say = useGalleryText();
   const [open, setOpen] = useState<string>();
   const [chosen, setChosen] = useState<string[]>([]);
+  // On a narrow screen rows are drawn one and all.
+  const narrow = useWidthBelow(768);
+  const rows = useMemo(() => (narrow ? instances.slice(0, 60) : instances), [narrow]);
   return (
     <Shown title={say("table")} size="wide">
+      <div className="g-tall">
       <DataTable
         label={say("table")}
         name="gallery"
-        rows={instances}
+        rows={rows}
         rowKey={(row) => row.key}
         rowName={(row) => row.address}
         height={280}
@@ -244,6 +249,7 @@ function Tables(): ReactNode {
           { key: "callback", title: say("callback"), render: (row) => <span className="k-mono">{row.callback}</span> },
         ]}
       />
+      </div>
     </Shown>
   );
 }
@@ -276,10 +282,8 @@ function Editors(): ReactNode {
       <Shown title={say("split")} size="wide"><TextDiff before={BEFORE} after={AFTER} mode="split" label={say("split")} beforeTitle={<><span className="k-mono">r128</span> Chen Wei</>} afterTitle={<><span className="k-mono">r129</span> Lin Yue</>} /></Shown>
       <Shown title={say("inline")}><TextDiff before={BEFORE} after={AFTER} mode="inline" label={say("inline")} /></Shown>
       <Shown title={say("huge")}><div className="g-tall" tabIndex={0} role="region" aria-label={say("huge")}><TextDiff before={hugeBefore} after={hugeAfter} mode="inline" label={say("huge")} /></div></Shown>
-      <Shown title={say("changes")}><div className="g-pad g-full"><ChangeList label={say("changes")} changes={changes} /></div></Shown>
-      <Shown title={say("formRead")}><div className="g-pad g-full"><SchemaForm schema={schema} value={rule} onChange={() => undefined} readOnly label={say("formRead")} /></div></Shown>
       <Shown title={say("form")}><div className="g-pad g-full"><Twin schema={schema} value={value} onChange={setValue} problems={wrong} label={say("form")} language="yaml" /></div></Shown>
-      <Shown title={say("sourceBroken")}><div className="g-pad g-full"><Twin schema={schema} value={other} onChange={setOther} label={say("sourceBroken")} text={'{\n  "name": "stock.reserve",\n  "kind": bucket\n}'} mode="source" /></div></Shown>
+      <Shown title={`${say("formRead")} · ${say("sourceBroken")}`}><div className="g-pad g-full"><SchemaForm schema={schema} value={rule} onChange={() => undefined} readOnly label={say("formRead")} /><Twin schema={schema} value={other} onChange={setOther} label={say("sourceBroken")} text={'{\n  "name": "stock.reserve",\n  "kind": bucket\n}'} mode="source" /></div></Shown>
     </>
   );
 }
@@ -340,7 +344,7 @@ function Publishing(): ReactNode {
           />
         </div>
       </Shown>
-      <Shown title={say("releases")}>
+      <Shown title={say("releases")} size="two-thirds">
         <ReleaseLine
           label={say("releases")}
           selected={chosen}
@@ -426,11 +430,11 @@ function Watching(): ReactNode {
             series={[{ key: "in", label: say("inRate"), values: inRate }, { key: "out", label: say("outRate"), values: outRate, dashed: true }]}
             marks={[{ at: times[74]!, label: "billing r64" }, { at: times[112]!, label: "r129", hue: "info" }]}
           />
-          <TimeSeries label={say("lag")} title={say("lag")} note={say("threshold")} sync="gallery" area times={times} series={[{ key: "lag", label: say("lag"), values: lag }]} threshold={{ value: 9200, label: say("threshold") }} marks={[{ at: times[74]!, label: "billing r64" }]} />
+          <TimeSeries label={say("lag")} title={say("lag")} sync="gallery" area times={times} series={[{ key: "lag", label: say("lag"), values: lag }]} threshold={{ value: 9200, label: say("threshold") }} marks={[{ at: times[74]!, label: "billing r64" }]} />
         </div>
       </Shown>
       <Shown title={say("sparks")}>
-        <div className="g-pad g-full">
+        <div className="g-pad">
           <span className="g-row">
             <Sparkline values={inRate} label={say("inRate")} format={(value) => String(Math.round(value))} />
             <Sparkline values={lag} label={say("lag")} hue="warn" format={(value) => String(Math.round(value))} />

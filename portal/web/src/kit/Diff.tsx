@@ -89,7 +89,8 @@ export function TextDiff(props: TextDiffProps): ReactNode {
           <Button size="small" onClick={() => setMost(most + MOST_ROWS)}>{say("showRest", { count: Math.min(left, MOST_ROWS).toLocaleString("en-US") })}</Button>
         </p>
       )}
-      {compared.added === 0 && compared.removed === 0 && <p className="kp-diff-note">{say("same")}</p>}
+      {compared.added === 0 && compared.removed === 0 && !compared.end && <p className="kp-diff-note">{say("same")}</p>}
+      {compared.end && <p className="kp-diff-note">{say(compared.end === "added" ? "endAdded" : "endRemoved")}</p>}
       {compared.capped && <p className="kp-diff-note" role="note">{say("capped", { count: compared.capped.toLocaleString("en-US") })}</p>}
       {compared.coarse && <p className="kp-diff-note" role="note">{say("coarse")}</p>}
     </div>
@@ -118,7 +119,7 @@ function DiffRows({ rows, split }: { rows: Row[]; split: boolean }): ReactNode {
     return rows.map((row, place) => (
       <tr key={place}>
         <Half one={row.before} sign={row.kind === "same" ? "" : "−"} />
-        <Half one={row.after} sign={row.kind === "same" ? "" : "+"} />
+        <Half one={row.after} sign={row.kind === "same" ? "" : "+"} right />
       </tr>
     ));
   }
@@ -156,12 +157,13 @@ function oneColumn(rows: Row[]): { row: Row; sign: SignText }[] {
   return shown;
 }
 
-function Half({ one, sign }: { one: Row["before"]; sign: SignText }): ReactNode {
-  if (!one) return <td colSpan={3} className="kp-diff-void" />;
+function Half({ one, sign, right = false }: { one: Row["before"]; sign: SignText; right?: boolean }): ReactNode {
+  const edge = right ? " kp-diff-right" : "";
+  if (!one) return <td colSpan={3} className={`kp-diff-void${edge}`} />;
   const tint = tintOf(sign);
   return (
     <>
-      <td className={`kp-diff-number ${tint}`}>{one.number}</td>
+      <td className={`kp-diff-number ${tint}${edge}`}>{one.number}</td>
       <Sign sign={sign} />
       <td className={`kp-diff-text ${tint}`}><Marks spans={one.marks} sign={sign} /></td>
     </>

@@ -63,8 +63,8 @@ function drawn(kind: ReleaseKind, selected: boolean): ReactNode {
     case "aborted":
       return (
         <>
-          <circle className="kp-release-ring" cx="19" cy="13" r="5" />
-          <path className="kp-release-cross" d="M17 11l4 4M21 11l-4 4" />
+          <circle className="kp-release-ground" cx="19" cy="13" r="6" />
+          <path className="kp-release-cross" d="M15.5 9.5l7 7M22.5 9.5l-7 7" />
         </>
       );
     case "failed":

@@ -51,12 +51,13 @@ export function Ring(props: RingProps): ReactNode {
       })
     : sharesOf(counts).map((arc, place) => ({ key: shares[place]!.key, hue: shares[place]!.hue, arc, title: `${counts[place]} ${shares[place]!.word}` }));
   const center = 70;
+  const long = done.toLocaleString("en-US").length + total.toLocaleString("en-US").length;
   return (
     <div className="kp-ring">
       <svg width={size} height={size} viewBox="0 0 140 140" role="img" aria-label={sentence}>
         {total === 0 && <path className="kp-ring-none" d={arcPath(center, 48, 62, { from: 0, to: Math.PI * 2 })} fillRule="evenodd" />}
         {parts.map((part) => part.arc.to > part.arc.from && <Segment key={part.key} hue={part.hue} arc={part.arc} title={part.title} center={center} />)}
-        <text x={center} y={74} textAnchor="middle" className="kp-ring-number">
+        <text x={center} y={74} textAnchor="middle" className={`kp-ring-number${long > 9 ? " kp-ring-long" : long > 6 ? " kp-ring-mid" : ""}`}>
           {done.toLocaleString("en-US")}
           <tspan className="kp-ring-total">/{total.toLocaleString("en-US")}</tspan>
         </text>

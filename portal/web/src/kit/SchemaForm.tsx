@@ -125,6 +125,7 @@ function ObjectFields({ shape, value, onChange, path, without }: { shape: Object
             onChange={(next) => onChange(isObject(next) ? { ...Object.fromEntries(Object.entries(value).filter(([key]) => known.has(key))), ...next } : value)}
             path={path}
             name={say("otherKeys")}
+            only={Object.keys(extra)}
           />
         )
       )}
@@ -253,7 +254,7 @@ function Leaf({ reading, value, onChange, path, name, required, bare }: PartProp
   const fallback = schema.default === undefined || schema.default === null ? (required ? undefined : say("unset")) : say("default", { value: brief(schema.default, say) });
   const control = (ids: { id?: string; "aria-describedby"?: string; "aria-invalid"?: boolean; "aria-label"?: string }): ReactNode => (
     <span className={`kp-control kp-control-${shape.kind}`}>
-      <Control shape={shape} schema={schema} value={gone ? undefined : value} onChange={change} ids={ids} placeholder={fallback} optional={!required || nullable} />
+      <Control name={name} shape={shape} schema={schema} value={gone ? undefined : value} onChange={change} ids={ids} placeholder={fallback} optional={!required || nullable} />
       {unset && shape.kind !== "boolean" && <Button kind="quiet" size="small" icon="close" label={say("unsetField", { name: bare ?? name })} onClick={unset} />}
     </span>
   );
@@ -299,6 +300,7 @@ function ReadOnlyLeaf({ label, value, schema, wrong, hint }: { label: ReactNode;
 }
 
 interface ControlProps {
+  name: string;
   shape: Shape;
   schema: JsonSchema;
   value: Value | undefined;
@@ -308,7 +310,7 @@ interface ControlProps {
   optional: boolean;
 }
 
-function Control({ shape, schema, value, onChange, ids, placeholder, optional }: ControlProps): ReactNode {
+function Control({ name, shape, schema, value, onChange, ids, placeholder, optional }: ControlProps): ReactNode {
   const say = usePartWords();
   const hint = placeholder === undefined ? {} : { placeholder };
   switch (shape.kind) {
@@ -327,7 +329,7 @@ function Control({ shape, schema, value, onChange, ids, placeholder, optional }:
           <Pick
             value={value === undefined ? "unset" : value ? "on" : "off"}
             onChange={(next) => onChange(next === "unset" ? undefined : next === "on")}
-            label={ids["aria-label"] ?? ""}
+            label={ids["aria-label"] ?? name}
             options={[
               { value: "unset", label: placeholder ?? say("unset") },
               { value: "on", label: say("on") },
@@ -545,7 +547,7 @@ function KeyInput({ name, taken, onRename }: { name: string; taken: (name: strin
 }
 
 /** A part that has no control: its JSON. A text that is none stays as it is, and is told. */
-function JsonPart({ value, onChange, path, name, message }: PartProps & { name: string; message?: string | undefined }): ReactNode {
+function JsonPart({ value, onChange, path, name, message, only }: PartProps & { name: string; message?: string | undefined; only?: string[] }): ReactNode {
   const { all, readOnly } = useContext(InsideContext);
   const say = usePartWords();
   const [text, setText] = useState(() => printJson(value));
@@ -557,7 +559,7 @@ function JsonPart({ value, onChange, path, name, message }: PartProps & { name: 
     setText(now);
   }, [value]);
   const read = useMemo(() => reading(readJson, text), [text]);
-  const below = read.places ? all.filter((problem) => problem.steps.length >= path.length && path.every((step, place) => problem.steps[place] === step)).map((problem) => placed(problem.steps.slice(path.length), problem.message, read.places!)) : [];
+  const below = read.places ? all.filter((problem) => (only === undefined || only.includes(problem.steps[path.length] ?? "")) && problem.steps.length >= path.length && path.every((step, place) => problem.steps[place] === step)).map((problem) => placed(problem.steps.slice(path.length), problem.message, read.places!)) : [];
   const problems = read.problem ? (text.trim() === "" ? [] : [read.problem]) : below;
   const change = (next: string): void => {
     setText(next);
@@ -638,6 +640,8 @@ export function Twin(props: TwinProps): ReactNode {
   const told = useRef<unknown>(value);
   const typed = useRef(false);
   const editor = useRef<CodeHandle>(null);
+  const [visited, setVisited] = useState(false);
+  if (mode === "source" && !visited) setVisited(true);
   const outcome = useMemo(() => reading(read, text), [read, text]);
   const broken = outcome.problem;
   const put = (next: string): void => {
@@ -695,10 +699,10 @@ export function Twin(props: TwinProps): ReactNode {
         </Note>
       )}
       {mode === "form" && !broken && !readOnly && language === "yaml" && /(^|\s)#\s?\S/m.test(text) && <p className="k-field-hint kp-twin-hint">{say("commentsGo")}</p>}
-      {mode === "form" ? (
-        <SchemaForm schema={schema} value={value} onChange={fromForm} problems={problems} readOnly={readOnly || broken !== undefined} label={label} {...(omit ? { omit } : {})} />
-      ) : (
-        <>
+      {mode === "form" && <SchemaForm schema={schema} value={value} onChange={fromForm} problems={problems} readOnly={readOnly || broken !== undefined} label={label} {...(omit ? { omit } : {})} />}
+      {/* Once shown the editor stays, so that what it can undo stays too. */}
+      {(mode === "source" || visited) && (
+        <div className="kp-twin-pair" hidden={mode === "form"}>
           <div className="kp-twin-source">
             <CodeEditor ref={editor} value={text} onChange={fromText} language={language} problems={marks} readOnly={readOnly} label={label} {...(height === undefined ? {} : { height })} {...(onSave ? { onSave } : {})} />
           </div>
@@ -709,7 +713,7 @@ export function Twin(props: TwinProps): ReactNode {
               </p>
             ))}
           </div>
-        </>
+        </div>
       )}
     </div>
   );

@@ -70,6 +70,9 @@ const short = (value: number): string => {
   return String(Number(value.toPrecision(3)));
 };
 
+/** On an axis thousands are short, so that all its labels are alike. */
+const shortAxis = (value: number): string => (Math.abs(value) >= 1000 && Math.abs(value) < 1_000_000 ? `${Number((value / 1000).toPrecision(3))}k` : short(value));
+
 /** Numbers over time. Values stand in the head, at the crosshair or the last ones; a table holds them for who does not see lines. */
 export function TimeSeries(props: TimeSeriesProps): ReactNode {
   const { times, series, label, title, note, height = 160, format = short, marks = [], threshold } = props;
@@ -112,14 +115,14 @@ export function TimeSeries(props: TimeSeriesProps): ReactNode {
               </span>
             );
           })}
-        {!empty && <span className="kp-series-time">{shown === null ? "" : clock(times[shown]!)}</span>}
+        {!empty && <span className="kp-series-time">{clock(times[shown ?? last]!)}</span>}
       </figcaption>
       <div ref={holder} className="kp-series-plot" style={{ height }} role="img" aria-label={`${sentence}. ${say("chartKeys")}`} tabIndex={empty ? -1 : 0} onKeyDown={keys} onBlur={() => setAt(null)}>
         {empty ? (
           <p className="k-quiet kp-series-none">{say("noPoints")}</p>
         ) : (
           <Suspense fallback={<span className="kp-series-waiting" />}>
-            <Plot {...props} height={height} format={format} width={width} onCursor={setAt} handle={handle} />
+            <Plot {...props} height={height} format={props.format ?? shortAxis} width={width} onCursor={setAt} handle={handle} />
           </Suspense>
         )}
       </div>

@@ -72,6 +72,14 @@ describe("the difference of two texts", () => {
     }
   });
 
+  it("tells an end of the last line that came or went", () => {
+    expect(compareTexts("a\n", "a\n")).toMatchObject({ added: 0, removed: 0 });
+    expect(compareTexts("a\n", "a\n").rows).toHaveLength(1);
+    expect(compareTexts("a", "a\n").end).toBe("added");
+    expect(compareTexts("a\n", "a").end).toBe("removed");
+    expect(compareTexts("", "a\n").end).toBeUndefined();
+  });
+
   it("says where it stopped", () => {
     const long = Array.from({ length: 30 }, (_, place) => String(place)).join("\n");
     expect(compareTexts(long, `${long}\nmore`, 10).capped).toBe(10);

@@ -27,6 +27,8 @@ export interface Comparison {
   removed: number;
   /** Lines of each side that were compared, where there were more. */
   capped?: number;
+  /** The end of the last line, where only one of the two has it. */
+  end?: "added" | "removed";
   /** Whether some blocks were taken as replaced as a whole. */
   coarse: boolean;
 }
@@ -168,7 +170,8 @@ function rising(pairs: [number, number][]): [number, number][] {
   return found.reverse();
 }
 
-export const linesOf = (text: string): string[] => (text === "" ? [] : text.replace(/\r\n?/g, "\n").split("\n"));
+/** The lines of a text; the end of its last line begins no other. */
+export const linesOf = (text: string): string[] => (text === "" ? [] : text.replace(/\r\n?/g, "\n").replace(/\n$/, "").split("\n"));
 
 /** Compare two texts line by line, pair the lines that became one another, and mark the words that differ in them. */
 export function compareTexts(before: string, after: string, mostLines = MOST_LINES): Comparison {
@@ -200,7 +203,9 @@ export function compareTexts(before: string, after: string, mostLines = MOST_LIN
     added += come.length;
     for (const [inA, inB] of pairLines(gone, come, a, b)) rows.push(rowOf(inA, inB, a, b));
   }
-  return { rows, added, removed, coarse, ...(capped ? { capped: mostLines } : {}) };
+  const ended = [before, after].map((text) => /[\r\n]$/.test(text));
+  const end = before !== "" && after !== "" && ended[0] !== ended[1] ? (ended[1] ? "added" : "removed") : undefined;
+  return { rows, added, removed, coarse, ...(capped ? { capped: mostLines } : {}), ...(end ? { end } : {}) };
 }
 
 const side = (place: number, text: string, marks: Span[] = [{ text, marked: false }]): { number: number; text: string; marks: Span[] } => ({ number: place + 1, text, marks });

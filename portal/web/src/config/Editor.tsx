@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
+import { useCallback, useDeferredValue, useEffect, useMemo, useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, failureOf, usePages, type CheckResult, type Difference, type EffectiveView, type LocatedProblem, type Release } from "../api";
 import { Button, Confirm, Empty, ErrorState, FilterBar, Glyph, Menu, NoMatch, Note, Pane, Panes, Pick, Reading, SearchInput, Skeleton, StatusTag, useWidthBelow } from "../kit";
@@ -110,6 +110,7 @@ function Namespace(props: NamespaceProps): ReactNode {
   const [dirty, setDirty] = useState(false);
   const [fresh, setFresh] = useState(0);
   const words = query.get("q") ?? "";
+  const late = useDeferredValue(words);
   const key = query.get("key") ?? "";
   const filter = query.get("show") ?? "";
   const editing = query.get("edit") === "1";
@@ -119,18 +120,19 @@ function Namespace(props: NamespaceProps): ReactNode {
   const values = useMemo(() => (name.includes("@") ? [] : effective?.values.filter((one) => one.namespace === name)), [effective, name]);
   const rows = useMemo(() => (table ? rowsOf(detail?.published as Body, detail?.state === "removed" ? null : body, values) : []), [table, detail, body, values]);
   const bad = useMemo(() => new Set(own.map((one) => keyAt(one.path, rows))), [own, rows]);
+  const texts = useMemo(() => new Map(rows.map((row) => [row.key, `${row.key} ${row.item && !isSealed(row.item.value) ? row.item.value : ""} ${row.inherited && !row.inherited.secret ? String(row.inherited.value) : ""}`.toLowerCase()])), [rows]);
   const shown = useMemo(() => {
-    const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = late.toLowerCase().split(/\s+/).filter(Boolean);
     return rows.filter((row) => {
       if (filter === "changed" && (row.state === "same" || row.state === "inherited")) return false;
       if (filter === "secret" && !isSealed((row.item ?? row.before)?.value) && !row.inherited?.secret) return false;
       if (filter === "covers" && !row.covers) return false;
       if (filter === "bad" && !bad.has(row.key)) return false;
       if (wanted.length === 0) return true;
-      const text = `${row.key} ${row.item && !isSealed(row.item.value) ? row.item.value : ""} ${row.inherited && !row.inherited.secret ? String(row.inherited.value) : ""}`.toLowerCase();
+      const text = texts.get(row.key) ?? "";
       return wanted.every((word) => text.includes(word));
     });
-  }, [rows, words, filter, bad]);
+  }, [rows, texts, late, filter, bad]);
   const origins = useMemo(() => originsOf(values, rows, life.scope, name, detail?.revision ?? 0), [values, rows, life.scope, name, detail]);
   const row = rows.find((one) => one.key === key);
   const problem = own.find((one) => keyAt(one.path, rows) === key);
@@ -192,7 +194,7 @@ function Namespace(props: NamespaceProps): ReactNode {
       ]}
     />
   );
-  const counts = { changed: rows.filter((one) => one.state !== "same" && one.state !== "inherited").length, secret: rows.filter((one) => isSealed((one.item ?? one.before)?.value) || one.inherited?.secret).length, covers: rows.filter((one) => one.covers).length, bad: bad.size };
+  const counts = useMemo(() => ({ changed: rows.filter((one) => one.state !== "same" && one.state !== "inherited").length, secret: rows.filter((one) => isSealed((one.item ?? one.before)?.value) || one.inherited?.secret).length, covers: rows.filter((one) => one.covers).length, bad: bad.size }), [rows, bad]);
   const editor = row && (
     <RowEditor
       key={row.key}
@@ -262,7 +264,7 @@ function Namespace(props: NamespaceProps): ReactNode {
                       <NoMatch title={say("keys.noMatch")} onClear={() => change({ q: "", show: "" })}>{say("keys.noMatchText")}</NoMatch>
                     )
                   ) : (
-                    <KeyTable rows={shown} words={words} selected={key} editing={editing && row !== undefined} origins={origins} bad={bad} own={life.scope} onSelect={(next) => next !== key && change({ key: next, edit: "" })} onEdit={(next) => change({ key: next, edit: "1" })} editor={editor} />
+                    <KeyTable rows={shown} words={late} selected={key} editing={editing && row !== undefined} origins={origins} bad={bad} own={life.scope} onSelect={(next) => next !== key && change({ key: next, edit: "" })} onEdit={(next) => change({ key: next, edit: "1" })} editor={editor} />
                   )}
                 </>
               )}

@@ -56,7 +56,8 @@ export function KeyTable(props: KeyTableProps): ReactNode {
     if (y < element.scrollTop || y > element.scrollTop + element.clientHeight - height * 2) element.scrollTop = Math.max(0, y - element.clientHeight / 3);
   }, [at, selected, height]);
 
-  const first = Math.max(0, Math.floor((open >= 0 && top > open * height ? Math.max(open * height, top - extra) : top) / height) - OVER);
+  // never past the end: a filter may have left fewer rows than were scrolled over
+  const first = Math.max(0, Math.min(rows.length - Math.ceil(room / height) - OVER, Math.floor((open >= 0 && top > open * height ? Math.max(open * height, top - extra) : top) / height) - OVER));
   const last = Math.min(rows.length, first + Math.ceil(room / height) + 2 * OVER);
   const shown = useMemo(() => rows.slice(first, last), [rows, first, last]);
 

@@ -32,7 +32,7 @@ export function Converge({ reach, revision, names }: { reach: Reach | undefined;
           {all.length === 0 ? (
             <p className="k-quiet">{say("noInstances")}</p>
           ) : (
-            <StripPlot label={say("converge.time")} points={all.filter((one) => !one.current || one.ms !== null).map((one) => ({ key: one.name, name: one.name, row: one.cluster || "—", ms: one.current ? one.ms : null }))} />
+            <StripPlot label={say("converge.time")} points={all.filter((one) => one.ms !== null || shareOf(one) === "waiting").map((one) => ({ key: one.name, name: one.name, row: one.cluster || "—", ms: shareOf(one) === "waiting" ? null : one.ms }))} />
           )}
           <p className="k-row l-wrap">
             <span className="k-quiet">p50</span> <strong>{reach.p50_ms === null || reach.p50_ms === undefined ? "—" : duration(reach.p50_ms)}</strong>

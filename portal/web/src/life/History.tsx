@@ -1,6 +1,7 @@
 import { useState, type ReactNode } from "react";
 import { asCurl, useDo, usePages, type BundleStatus, type GrayStatus, type PendingChange, type Release, type ReleaseDetail } from "../api";
 import { Button, Choice, Confirm, DataTable, Empty, FilterBar, NoMatch, Note, Pane, Panes, Person, SearchInput, Section, Skeleton, StatusTag, Time, useWidthBelow, Field, TextInput, type Column } from "../kit";
+import { ReleaseMark, type ReleaseKind } from "../kit/parts";
 import { Marked, usePage, useQueryStates, useText } from "../shell";
 import { LifeBar } from "./Bar";
 import { ChangeSet, useView } from "./Changes";
@@ -9,8 +10,9 @@ import { GrayDiff } from "./GrayDiff";
 import { GrayWords } from "./Gray";
 import { argumentsOf, lifeCall, useLife, useLifeRead } from "./life";
 import { Action, Can, Refused, Unread } from "./Parts";
-import { Line } from "./ReleaseLine";
 import { revisionOf, type Reach } from "./types";
+
+const markOf = (release: Release, current: number): ReleaseKind => (release.action === "gray" || release.action === "gray_change" ? "gray" : release.action === "abort" ? "aborted" : release.revision === current ? "current" : "past");
 
 /** Every release, newest first; beside it one of them: what it changed, and the way back to it. */
 export function History({ bar }: LifePageProps): ReactNode {
@@ -46,7 +48,7 @@ export function History({ bar }: LifePageProps): ReactNode {
     ],
   });
   const columns: Column<Release>[] = [
-    { key: "line", title: "", width: 44, render: (row) => <Line release={row} current={current} gray={gray?.revision ?? 0} chosen={row.revision === rev} /> },
+    { key: "line", title: "", width: 44, render: (row) => <ReleaseMark kind={markOf(row, current)} selected={row.revision === rev} /> },
     { key: "revision", title: say("columns.revision"), names: true, width: 70, render: (row) => <span className="k-mono">r{row.revision}</span> },
     { key: "at", title: say("history.at"), width: 110, render: (row) => <Time at={row.created_at} /> },
     { key: "author", title: say("history.author"), width: 120, render: (row) => <Person name={row.author} /> },

@@ -48,7 +48,7 @@ export function Publish({ bar }: LifePageProps): ReactNode {
     { key: "diff", name: say("steps.diff"), state: chosen.length || done || running ? "done" : "future", count: chosen.reduce((total, one) => total + one.changes.length, 0) || undefined },
     ...(waits ? [{ key: "approve", name: say("steps.approve"), state: (done || running ? "done" : "future") as Step["state"], to: life.to("requests") }] : []),
     ...(running || !done ? [{ key: "gray", name: say("steps.gray"), state: (running ? "current" : "future") as Step["state"], count: running ? running.instances.length : undefined }] : []),
-    { key: "all", name: say("steps.all"), state: running ? "future" : done && reach.data ? (reach.data.failed ? "failed" : reach.data.behind ? "current" : "done") : "future", count: reach.data ? (done && !running ? `${reach.data.current}/${reach.data.total}` : reach.data.total) : undefined },
+    { key: "all", name: say("steps.all"), state: running || chosen.length ? "future" : done && reach.data ? (reach.data.failed ? "failed" : reach.data.behind ? "current" : "done") : "future", count: reach.data ? (done && !running && !chosen.length ? `${reach.data.current}/${reach.data.total}` : reach.data.total) : undefined },
   ];
   usePage({
     title: `${say("publish.title")} · ${life.scope.application}`,

@@ -72,25 +72,17 @@ def test_any_base_path(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accepted", "encoding", "body"),
-    [
-        ("gzip, deflate, br", "br", b"brotli"),
-        ("gzip", "gzip", gzip.compress(SCRIPT)),
-        ("br;q=0, gzip", "gzip", gzip.compress(SCRIPT)),
-        ("identity", "", SCRIPT),
-        ("", "", SCRIPT),
-    ],
+    ("accepted", "encoding"),
+    [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("br;q=0, gzip", "gzip"), ("identity", ""), ("", "")],
 )
-def test_files_are_compressed_ahead_and_kept_for_ever(folder: Path, accepted: str, encoding: str, body: bytes) -> None:
-    status, headers, found = get(Pages(folder), "/assets/main-AbC123_x.js", accept_encoding=accepted)
+def test_files_are_compressed_ahead_and_kept_for_ever(folder: Path, accepted: str, encoding: str) -> None:
+    status, headers, body = get(Pages(folder), "/assets/main-AbC123_x.js", accept_encoding=accepted)
     assert (status, headers.get("content-encoding", "")) == (200, encoding)
     assert headers["cache-control"].endswith("immutable")
     assert headers["vary"] == "Accept-Encoding"
     assert headers["content-type"].startswith("text/javascript")
-    if encoding == "gzip":
-        assert gzip.decompress(found) == gzip.decompress(body)
-    else:
-        assert found == body
+    whole = {"br": lambda sent: SCRIPT if sent == b"brotli" else b"", "gzip": gzip.decompress, "": lambda sent: sent}
+    assert whole[encoding](body) == SCRIPT
 
 
 def test_what_has_no_hash_in_its_name_is_asked_for_again(folder: Path) -> None:

@@ -25,7 +25,6 @@ function configured(theme: Theme): ThemeConfig {
     ...(theme === "dark" ? { algorithm: antdTheme.darkAlgorithm } : {}),
     token: {
       wireframe: false,
-      // shortened by style alone, an animation ends before the library listens, and what opens stays off the screen
       motion: !window.matchMedia("(prefers-reduced-motion: reduce)").matches,
       colorPrimary: t.brand,
       colorPrimaryHover: t["brand-hover"],

@@ -6,7 +6,7 @@ import { useMay, usePage, useQueryState, useQueryStates, useText } from "../shel
 import { Failed } from "./Failed";
 import { GrantForm } from "./GrantForm";
 import { GrantFacts, grantColumns, TakeBack } from "./GrantParts";
-import { shortPattern, stateOf, useGrants, useRoles } from "./people";
+import { among, shortPattern, stateOf, useGrants, useRoles } from "./people";
 import { GRANTS, useWhose } from "./whose";
 
 /** Whether two patterns have a place in common where the wanted one is a beginning, as acme/prod. */
@@ -29,7 +29,8 @@ export function Grants(): ReactNode {
   const roles = useRoles(whose.tenant);
   const all = useGrants(whose.tenant);
   const filtered = user !== "" || role !== "" || pattern !== "" || state !== "";
-  const rows = all.grants?.filter(
+  const rows = among(
+    all,
     (one) =>
       (!user || one.user_name.toLowerCase().includes(user.trim().toLowerCase()) || one.user === user) &&
       (!role || one.role === role) &&

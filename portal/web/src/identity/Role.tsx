@@ -6,7 +6,7 @@ import { useMay, usePage, useQueryState, useQueryStates, useText } from "../shel
 import { Failed } from "./Failed";
 import { grantColumns } from "./GrantParts";
 import { Matrix } from "./Matrix";
-import { expanded, useGrants, usePermissions } from "./people";
+import { among, expanded, useGrants, usePermissions } from "./people";
 import { RoleEditor } from "./RoleEditor";
 import { ROLES, useWhose } from "./whose";
 
@@ -25,7 +25,8 @@ export function Role(): ReactNode {
   const role = found.data?.items.find((one) => one.name === name);
   const seesGrants = may("identity.grant:list", whose.where);
   const all = useGrants(whose.tenant, seesGrants);
-  const holders = all.grants?.filter((one) => one.role === name);
+  const holders = among(all, (one) => one.role === name);
+  const count = all.complete ? holders?.length : undefined;
   const own = (role?.tenant ?? "") !== "";
   const mayChange = own && may("identity.role:update", whose.where);
   const mayDelete = own && may("identity.role:delete", whose.where);
@@ -43,7 +44,7 @@ export function Role(): ReactNode {
   if (found.error && !found.data) return <Failed error={found.error} what={name} needs="identity.role:list" again={() => void found.refetch()} />;
   if (!found.data || !permissions) return <Reading />;
   if (!role) return <Empty title={say("roles.missing", { name: name.slice(0, 80) })} actions={<Button to={whose.to("roles")}>{say("roles.all")}</Button>} />;
-  if (editing) return <RoleEditor role={role} permissions={permissions} holders={all.cut ? undefined : holders?.length} />;
+  if (editing) return <RoleEditor role={role} permissions={permissions} holders={count} />;
   const held = holders !== undefined && holders.length > 0;
   const why = !own ? say("roles.builtInFixed") : held ? say("roles.firstTakeBack", { count: holders.length }) : say("needs", { permission: "identity.role:delete" });
   return (
@@ -65,7 +66,7 @@ export function Role(): ReactNode {
         active={tab}
         items={[
           { key: "permissions", label: say("roles.permissions"), to: here, count: expanded(role.permissions, permissions).size },
-          { key: "holders", label: say("roles.holders"), to: `${here}?tab=holders`, count: all.cut ? undefined : holders?.length },
+          { key: "holders", label: say("roles.holders"), to: `${here}?tab=holders`, count },
         ]}
       />
       {tab === "permissions" ? (

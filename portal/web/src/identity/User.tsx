@@ -6,7 +6,7 @@ import { atPlatform, useMay, useMe, usePage, useQueryStates, useText } from "../
 import { Failed } from "./Failed";
 import { GrantForm } from "./GrantForm";
 import { GrantFacts, grantColumns, TakeBack } from "./GrantParts";
-import { useGrants, useUser } from "./people";
+import { among, useGrants, useUser } from "./people";
 import { Password } from "./Password";
 import { UserFacts, UserState } from "./Users";
 import { Why } from "./Why";
@@ -35,7 +35,8 @@ function Hub({ user }: { user: Account }): ReactNode {
   const [query, change] = useQueryStates();
   const tab = query.get("tab") === "why" ? "why" : "grants";
   const all = useGrants(whose.tenant, may("identity.grant:list", whose.where));
-  const grants = all.grants?.filter((one) => one.user === user.id);
+  const grants = among(all, (one) => one.user === user.id);
+  const count = all.complete ? grants?.length : undefined;
   const action = query.get("do") ?? "";
   const act = (name: string): void => change({ do: name });
   const mayGrant = may("identity.grant:grant", whose.where);
@@ -56,7 +57,7 @@ function Hub({ user }: { user: Account }): ReactNode {
     ],
   });
   const tabs: TabItem[] = [
-    { key: "grants", label: say("user.grants"), to: here, count: all.cut ? undefined : grants?.length },
+    { key: "grants", label: say("user.grants"), to: here, count },
     { key: "why", label: say("user.why"), to: `${here}?tab=why` },
   ];
   const lacks = (permission: string): string => say("needs", { permission });
@@ -99,7 +100,7 @@ function Hub({ user }: { user: Account }): ReactNode {
       <Peek open={action === "grant"} onClose={() => act("")} title={say("user.grantTo", { name: user.name })} width={520}>
         <GrantForm user={{ id: user.id, name: user.name }} onDone={() => act("")} />
       </Peek>
-      <Actions user={user} action={action} count={all.cut ? undefined : grants?.length} onClose={() => act("")} />
+      <Actions user={user} action={action} count={count} onClose={() => act("")} />
     </>
   );
 }

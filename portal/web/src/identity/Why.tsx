@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { failureOf, useRead, type AccessAnswer, type AccessPath } from "../api";
-import { Button, Empty, ErrorState, Field, Glyph, Icon, Note, Reading, Time, type IconName } from "../kit";
+import { Empty, ErrorState, Field, Note, Reading, relative, useLanguage } from "../kit";
+import { PathGraph, type PathEdge, type PathNode } from "../kit/parts";
 import { useLate, useQueryStates, useText } from "../shell";
 import { PermissionChoice, PlaceChoice } from "./Choosers";
 import { shortPattern } from "./people";
@@ -64,43 +65,31 @@ function Answer({ answer, name, permission, place }: { answer: AccessAnswer; nam
   );
 }
 
-interface Step {
-  key: string;
-  icon: IconName;
-  kind: string;
-  title: string;
-  detail?: ReactNode;
-  missing?: boolean;
-  to?: string;
-}
-
 /** The way from a person to what he may do: person, grant, role, permission, place. What is missing stands out and is named. */
 function PathDrawn({ path, name, permission, place }: { path: AccessPath; name: string; permission: string; place: string }): ReactNode {
   const say = useText("identity");
   const whose = useWhose();
-  const steps: Step[] = [
-    { key: "person", icon: "person", kind: say("why.person"), title: name },
+  const language = useLanguage();
+  const role = path.lacks === "permission" ? ("bad" as const) : ("ok" as const);
+  const scope = path.lacks === "scope" ? ("bad" as const) : ("ok" as const);
+  const nodes: PathNode[] = [
+    { key: "person", icon: "person", name, note: say("why.person") },
     {
       key: "grant",
       icon: "grant",
-      kind: say("why.grant"),
-      title: path.granted_by ? say("why.by", { name: path.granted_by }) : say("why.given"),
-      detail: path.expires ? <>{say("why.until")} <Time at={path.expires} /></> : say("grants.forGood"),
-      to: `${whose.to("grants")}?peek=${encodeURIComponent(path.grant)}`,
+      name: shortPattern(path.pattern),
+      note: [path.granted_by ? say("why.by", { name: path.granted_by }) : say("why.given"), path.expires ? say("why.untilAt", { at: relative(path.expires, Date.now(), language) }) : say("grants.forGood")].join(" · "),
+      ...(path.grant ? { to: `${whose.to("grants")}?peek=${encodeURIComponent(path.grant)}` } : {}),
     },
-    { key: "role", icon: "role", kind: say("why.role"), title: path.role || "—", to: path.role ? whose.to("roles", path.role) : undefined } as Step,
-    { key: "permission", icon: "key", kind: say("why.permissionOf"), title: permission, missing: path.lacks === "permission", detail: path.lacks === "permission" ? say("why.lacksPermission") : undefined },
-    { key: "place", icon: "environment", kind: say("why.place"), title: shortPattern(path.pattern), missing: path.lacks === "scope", detail: path.lacks === "scope" ? say("why.lacksScope", { place: shortPattern(place) }) : say("why.covers", { place: shortPattern(place) }) },
+    { key: "role", icon: "role", name: path.role || "—", note: say("why.role"), ...(path.role ? { to: whose.to("roles", path.role) } : {}) },
+    { key: "permission", icon: "key", name: permission, note: path.lacks === "permission" ? say("why.lacksPermission") : say("why.permissionOf"), hue: role, word: say(role === "ok" ? "roles.yes" : "roles.no") },
+    { key: "place", icon: "environment", name: shortPattern(place), note: path.lacks === "scope" ? say("why.lacksScope") : say("why.place"), hue: scope, word: say(scope === "ok" ? "why.covered" : "why.notCovered") },
   ];
-  return (
-    <ol className="i-path" aria-label={say("why.path")}>
-      {steps.map((step) => (
-        <li key={step.key} className={step.missing ? "i-path-missing" : undefined}>
-          <span className="i-path-kind"><Icon name={step.icon} size={14} /> {step.kind} {step.missing && <Glyph hue="bad" size={12} />}</span>
-          <span className="i-path-title k-ellipsis" title={step.title}>{step.to ? <Button kind="quiet" size="small" to={step.to}>{step.title}</Button> : <code>{step.title}</code>}</span>
-          {step.detail && <span className="i-path-detail">{step.detail}</span>}
-        </li>
-      ))}
-    </ol>
-  );
+  const edges: PathEdge[] = [
+    { from: "person", to: "grant" },
+    { from: "grant", to: "role" },
+    { from: "role", to: "permission", ...(role === "bad" ? { hue: role, dashed: true } : {}) },
+    { from: "permission", to: "place", ...(scope === "bad" ? { hue: scope, dashed: true } : {}) },
+  ];
+  return <PathGraph nodes={nodes} edges={edges} label={say("why.path")} height={132} />;
 }

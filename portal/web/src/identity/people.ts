@@ -18,6 +18,8 @@ const MOST = 20;
 
 export interface AllGrants {
   grants: RoleGrant[] | undefined;
+  /** Every page was read: what is not among them is not there. */
+  complete: boolean;
   /** There are more than were read. */
   cut: boolean;
   reading: boolean;
@@ -34,7 +36,13 @@ export function useGrants(tenant: string, enabled = true): AllGrants {
   useEffect(() => {
     if (more && !loadingMore && pages < MOST) more();
   }, [more, loadingMore, pages]);
-  return { grants: rows, cut: more !== undefined && pages >= MOST, reading: found.fetching, error: found.error, readAt: found.readAt, again: found.again };
+  return { grants: rows, complete: rows !== undefined && more === undefined, cut: more !== undefined && pages >= MOST, reading: found.fetching, error: found.error, readAt: found.readAt, again: found.again };
+}
+
+/** Those of all grants that meet a condition; nothing is said to be none before every page was read. */
+export function among(all: AllGrants, wanted: (grant: RoleGrant) => boolean): RoleGrant[] | undefined {
+  const found = all.grants?.filter(wanted);
+  return found && (found.length > 0 || all.complete || all.cut) ? found : undefined;
 }
 
 export function useRoles(tenant: string): Role[] | undefined {

@@ -30,6 +30,8 @@ tail -n 1 "$types"
 if [ "${1:-}" = "--all" ]; then
   step "lock file"
   tools/lock.sh --check
+  step "pages in a real browser"
+  QIANTANG_TEST_SERVERS=required "$run/python" -m pytest -q -n 2 --dist load -m browser tests/pages
   step "tests with real servers and processes"
-  QIANTANG_TEST_SERVERS=required "$run/python" -m pytest -q -m "$alone"
+  QIANTANG_TEST_SERVERS=required "$run/python" -m pytest -q -m "($alone) and not browser"
 fi

@@ -185,7 +185,7 @@ export default function Editor(props: CodeEditorProps): ReactNode {
   const hint = useId();
   const broken = (problems?.length ?? 0) > 0;
   const named = (): Extension =>
-    EditorView.contentAttributes.of({ "aria-label": label, "aria-describedby": hint, ...(broken ? { "aria-invalid": "true" } : {}), spellcheck: "false", autocorrect: "off", autocapitalize: "off" });
+    EditorView.contentAttributes.of({ "aria-label": label, "aria-describedby": hint, tabindex: "0", ...(broken ? { "aria-invalid": "true" } : {}), spellcheck: "false", autocorrect: "off", autocapitalize: "off" });
   const locked = (): Extension => EditorState.readOnly.of(readOnly);
 
   useEffect(() => {

@@ -1,5 +1,5 @@
-import { useState, type ReactNode } from "react";
-import type { GrayRule } from "../api";
+import { useMemo, useState, type ReactNode } from "react";
+import type { GrayRule, GrayStatus } from "../api";
 import { Field, ManyChoice, NumberInput, Pick, Range, StatusTag, TextInput } from "../kit";
 import { useLate, useText } from "../shell";
 import { useLifeRead } from "./life";
@@ -49,6 +49,19 @@ export function useMatch(rule: GrayRule | null): { match: GrayMatch | undefined;
   const settled = JSON.parse(late) as GrayRule | null;
   const found = useLifeRead<GrayMatch>("/gray/preview", { body: settled ?? {} }, { method: "POST", enabled: settled !== null && MEANS(settled), keep: true });
   return { match: rule && MEANS(rule) ? found.data : undefined, error: found.error };
+}
+
+/** The gray release that runs, with all instances that it is for: those that have a seat, that its rule takes, or that hold it. */
+export function useGray(reach: Reach | undefined): { data: GrayStatus | null | undefined; isLoading: boolean } {
+  const found = useLifeRead<GrayStatus | null>("/gray");
+  const { match } = useMatch(found.data?.rule ?? null);
+  const data = useMemo(() => {
+    const gray = found.data;
+    if (!gray) return gray;
+    const holding = (reach?.instances ?? []).filter((one) => one.gray === gray.id).map((one) => one.name);
+    return { ...gray, instances: [...new Set([...gray.instances, ...(match?.instances ?? []), ...holding])] };
+  }, [found.data, match, reach]);
+  return { data, isLoading: found.isLoading };
 }
 
 /** Choose for whom it is first: all at once, or some by a rule; and how many that are now. */

@@ -7,7 +7,7 @@ import { LifeBar } from "./Bar";
 import { ChangeSet, useView } from "./Changes";
 import type { LifePageProps } from "./Drafts";
 import { GrayDiff } from "./GrayDiff";
-import { GrayWords } from "./Gray";
+import { GrayWords, useGray } from "./Gray";
 import { argumentsOf, lifeCall, useLife, useLifeRead } from "./life";
 import { Action, Can, Refused, Unread } from "./Parts";
 import { revisionOf, type Reach } from "./types";
@@ -24,7 +24,7 @@ export function History({ bar }: LifePageProps): ReactNode {
   const operation = life.operation("GET", "/releases");
   const found = usePages<Release>(operation, { ...argumentsOf(life), query: { limit: 50 } } as never, { topics: life.topics });
   const status = useLifeRead<BundleStatus>("/status").data;
-  const gray = useLifeRead<GrayStatus | null>("/gray").data;
+  const gray = useGray(useLifeRead<Reach>("/convergence").data).data;
   const current = revisionOf(status?.position);
   const rev = Number(query.get("rev") ?? 0);
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);

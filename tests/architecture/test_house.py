@@ -101,7 +101,7 @@ def test_nothing_names_a_registry_or_a_place_of_one_machine() -> None:
         r"repo1?\." + "maven",
         "deb" + r"\.debian",
     ]
-    pattern = "|".join([*hosts, r"(^|[^a-z])/wo" + "rk/"])
+    pattern = "|".join([*hosts, r"(^|[^a-z0-9])/wo" + "rk/"])
     found = subprocess.run(
         ["git", "grep", "-nIE", pattern, "--", ".", ":!tests/architecture"],
         cwd=ROOT,

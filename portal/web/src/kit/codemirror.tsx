@@ -1,3 +1,4 @@
+import { phrases } from "./codemirror.words";
 import { defaultKeymap, history, historyKeymap, indentLess, indentMore } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, indentOnInput, StreamLanguage, syntaxHighlighting, type StreamParser } from "@codemirror/language";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
@@ -167,11 +168,6 @@ async function syntax(language: CodeLanguage): Promise<Extension> {
   if (language === "toml" || language === "properties") return StreamLanguage.define(lined(language));
   return [];
 }
-
-const phrases = {
-  zh: { Find: "查找", Replace: "替换为", next: "下一个", previous: "上一个", all: "全部", "match case": "区分大小写", "by word": "整词", regexp: "正则", replace: "替换", "replace all": "全部替换", close: "关闭", "current match": "当前匹配", "on line": "在第", "replaced match on line $": "已替换第 $ 行的匹配", "replaced $ matches": "已替换 $ 处", "Go to line": "跳到行", go: "前往", "Control character": "控制字符", "Selection deleted": "已删除选区" },
-  en: {},
-};
 
 export default function Editor(props: CodeEditorProps): ReactNode {
   const { value, onChange, language, problems, readOnly = false, label, fill = false, height, onSave, onEscape, autoFocus = false, onCursor, ref } = props;

@@ -40,7 +40,7 @@ export function CommandLine({ line }: { line: string }): ReactNode {
   return (
     <span className="k-command">
       <span aria-hidden="true">$</span>
-      <code>{line}</code>
+      <code tabIndex={0}>{line}</code>
       <Copy text={line} />
     </span>
   );

@@ -158,13 +158,15 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactNode
   );
 }
 
-/** On a narrow screen a row is two lines: its name, and the rest. */
+/** On a narrow screen a row is two lines: its name, and the rest. Of many rows the first are drawn, and more when asked for. */
 function NarrowRows<T extends object>(props: DataTableProps<T> & { rows: T[]; shown: Column<T>[] }): ReactNode {
-  const { rows, shown, rowKey, onOpen, label, rowHue } = props;
+  const { rows, shown, rowKey, rowName, onOpen, label, rowHue } = props;
+  const say = useWords();
+  const [most, setMost] = useState(VIRTUAL_OVER);
   const naming = shown.find((column) => column.names) ?? shown[0];
   return (
     <ul className="k-rows" aria-label={label}>
-      {rows.map((row) => (
+      {rows.slice(0, most).map((row) => (
         <li
           key={rowKey(row)}
           data-row={rowKey(row)}
@@ -177,9 +179,14 @@ function NarrowRows<T extends object>(props: DataTableProps<T> & { rows: T[]; sh
               <span key={column.key}>{column.render(row)}</span>
             ))}
           </div>
-          {onOpen && <Button kind="quiet" size="small" icon="right" label={rowKey(row)} onClick={() => onOpen(row)} />}
+          {onOpen && <Button kind="quiet" size="small" icon="right" label={rowName?.(row) ?? rowKey(row)} onClick={() => onOpen(row)} />}
         </li>
       ))}
+      {rows.length > most && (
+        <li>
+          <Button size="small" onClick={() => setMost(most + VIRTUAL_OVER)}>{say("more")}</Button>
+        </li>
+      )}
     </ul>
   );
 }

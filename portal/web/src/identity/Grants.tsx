@@ -82,6 +82,7 @@ export function Grants(): ReactNode {
           name="grants"
           rows={rows}
           rowKey={(row) => row.id}
+          rowName={(row) => `${row.role}, ${row.user_name}`}
           columns={[...grantColumns(say, whose.to, true), { key: "take", title: "", width: 100, align: "right", render: takeBack }]}
           onOpen={(row) => change({ peek: row.id })}
           openKey={open?.id}

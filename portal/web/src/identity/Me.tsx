@@ -155,6 +155,7 @@ export function Tokens(): ReactNode {
           name="tokens"
           rows={found.data?.items}
           rowKey={(row) => row.id}
+          rowName={(row) => row.name}
           columns={columns}
           onOpen={(row) => change({ peek: row.id })}
           openKey={open?.id}

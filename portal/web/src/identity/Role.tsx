@@ -86,6 +86,7 @@ export function Role(): ReactNode {
           name="role-holders"
           rows={holders}
           rowKey={(row) => row.id}
+          rowName={(row) => `${row.role}, ${row.user_name}`}
           columns={grantColumns(say, whose.to, true).filter((column) => column.key !== "role")}
           onOpen={(row) => void navigate(`${whose.to("grants")}?peek=${row.id}`)}
           empty={<Empty title={say("roles.nobody")} actions={<Button to={`${whose.to("grants")}?new=1&role=${encodeURIComponent(role.name)}`}>{say("grants.new")}</Button>} cli={`qiantang grant add USER ${role.name} ${whose.tenant || "'*'"}`}>{say("roles.nobodyText")}</Empty>}

@@ -124,6 +124,7 @@ function Held({ user, grants, all, mayGrant, onGrant }: { user: Account; grants:
         name="user-grants"
         rows={grants}
         rowKey={(row) => row.id}
+        rowName={(row) => row.role}
         columns={[...grantColumns(say, whose.to, false), { key: "take", title: "", width: 100, align: "right", render: takeBack }]}
         onOpen={(row) => change({ peek: row.id })}
         openKey={open?.id}

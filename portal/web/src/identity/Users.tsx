@@ -65,6 +65,7 @@ export function Users(): ReactNode {
           name="users"
           rows={found.rows}
           rowKey={(row) => row.id}
+          rowName={(row) => row.name}
           columns={columns}
           onOpen={(row) => change({ peek: row.id })}
           openKey={peek}

@@ -1,7 +1,7 @@
 import { useState, type KeyboardEvent, type ReactNode } from "react";
 import { Link, useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type AuditRecord, type Verification } from "../api";
-import { Button, Choice, Empty, ErrorState, FilterBar, Forbidden, Glyph, Moment, NoMatch, Note, PageHead, Pane, Panes, Person, SavedViews, SearchInput, Skeleton, useLanguage, type Hue } from "../kit";
+import { Button, Choice, Empty, ErrorState, FilterBar, Forbidden, Glyph, Moment, NoMatch, Note, PageHead, Pane, Panes, Person, SavedViews, SearchInput, Skeleton, useLanguage, useWidthBelow, type Hue } from "../kit";
 import { useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
 import { Export } from "./Export";
 import { Facts } from "./Facts";
@@ -13,6 +13,7 @@ export const HUES: Record<string, Hue> = { allow: "ok", deny: "bad", error: "war
 /** What happened, newest first: who did what where, what changed, and what was refused. */
 export function Audit(): ReactNode {
   const say = useText("audit");
+  const narrow = useWidthBelow(768);
   const scope = useScope();
   const whose = useWhose();
   const may = useMay();
@@ -69,7 +70,7 @@ export function Audit(): ReactNode {
         </div>
       )}
       <Panes>
-        <Pane label={title}>
+        {!(narrow && open) && <Pane label={title}>
           {forbidden ? (
             <Forbidden title={say("forbidden")}>{say("needs", { permission: "audit.record:list" })} {say("who")}</Forbidden>
           ) : found.error && !found.rows ? (
@@ -81,7 +82,7 @@ export function Audit(): ReactNode {
           ) : (
             <Timeline rows={found.rows} open={row} more={found.more} loadingMore={found.loadingMore} />
           )}
-        </Pane>
+        </Pane>}
         {open && (
           <Pane side="right" width={440} title={<code>{open.action}</code>} actions={<Button kind="quiet" size="small" icon="close" label={say("close")} onClick={() => change({ row: "" })} />}>
             <Facts record={open} />

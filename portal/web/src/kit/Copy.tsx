@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Icon } from "./Icon";
+import { useScrolls } from "./scrolls";
 import { useWords } from "./words";
 
 /** Copy a text; where the clipboard is closed to pages (plain HTTP beyond this machine) by the old way. */
@@ -40,7 +41,7 @@ export function CommandLine({ line }: { line: string }): ReactNode {
   return (
     <span className="k-command">
       <span aria-hidden="true">$</span>
-      <code tabIndex={0}>{line}</code>
+      <code {...useScrolls<HTMLElement>()}>{line}</code>
       <Copy text={line} />
     </span>
   );

@@ -1,5 +1,6 @@
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { Link } from "react-router";
+import { useScrolls } from "./scrolls";
 import { useWords } from "./words";
 
 export interface Crumb {
@@ -71,25 +72,9 @@ export interface PaneProps {
   grow?: boolean;
 }
 
-/** What scrolls can be reached and scrolled by the keyboard; what does not is no stop on the way. */
-export function Scrolls({ className, children }: { className: string; children: ReactNode }): ReactNode {
-  const holder = useRef<HTMLDivElement>(null);
-  const [scrolls, setScrolls] = useState(false);
-  useEffect(() => {
-    const element = holder.current;
-    if (!element) return;
-    const look = (): void => setScrolls(element.scrollHeight > element.clientHeight + 1 || element.scrollWidth > element.clientWidth + 1);
-    const sizes = new ResizeObserver(look);
-    const contents = new MutationObserver(look);
-    sizes.observe(element);
-    contents.observe(element, { childList: true, subtree: true });
-    return () => {
-      sizes.disconnect();
-      contents.disconnect();
-    };
-  }, []);
+function Scrolls({ className, children }: { className: string; children: ReactNode }): ReactNode {
   return (
-    <div ref={holder} className={className} tabIndex={scrolls ? 0 : -1}>
+    <div className={className} {...useScrolls<HTMLDivElement>()}>
       {children}
     </div>
   );
@@ -138,7 +123,7 @@ export interface Figure {
 /** A strip of figures: label, number, what it means. */
 export function Strip({ figures, label }: { figures: Figure[]; label: string }): ReactNode {
   return (
-    <ul className="k-strip" aria-label={label}>
+    <ul className="k-strip" aria-label={label} {...useScrolls<HTMLUListElement>()}>
       {figures.map((figure) => (
         <li key={figure.key}>
           <span className="k-strip-label">{figure.to ? <Link to={figure.to}>{figure.label}</Link> : figure.label}</span>

@@ -38,7 +38,9 @@ export default function Palette({ onClose }: { onClose: () => void }): ReactNode
   const list = useRef<HTMLDivElement>(null);
   const lines = useLines(words);
   useEffect(() => setPlace(0), [words]);
-  useEffect(() => list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }), [place]);
+  useEffect(() => {
+    void list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+  }, [place]);
   useEffect(() => () => (opened.current as HTMLElement | null)?.focus?.(), []);
   const run = (line: Line | undefined, apart: boolean): void => {
     if (!line) return;

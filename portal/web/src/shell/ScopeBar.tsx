@@ -136,7 +136,9 @@ function Choices(props: PartProps & { onDone: () => void }): ReactNode {
   const found = useQuery({ queryKey: ["places", name, words], queryFn: () => ask(words), staleTime: 10_000, retry: false, placeholderData: (before) => before });
   const options: Place[] = [...(all !== undefined && words === "" ? [{ name: "", title: all }] : []), ...(found.data ?? [])];
   useEffect(() => setPlace(0), [words]);
-  useEffect(() => list.current?.children[place]?.scrollIntoView({ block: "nearest" }), [place]);
+  useEffect(() => {
+    void list.current?.children[place]?.scrollIntoView({ block: "nearest" });
+  }, [place]);
   const pick = (one: Place | undefined): void => {
     if (!one) return;
     onDone();

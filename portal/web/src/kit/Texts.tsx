@@ -1,5 +1,5 @@
 import { Input, type InputRef } from "antd";
-import { useId, type ReactNode, type Ref } from "react";
+import { useEffect, useId, useRef, useState, type ReactNode, type Ref } from "react";
 import { Kbd } from "./Button";
 import { Icon } from "./Icon";
 import { useWords } from "./words";
@@ -78,27 +78,48 @@ export function TextArea(props: Ids & { value: string; onChange: (value: string)
   return <Input.TextArea {...rest} className={mono ? "k-mono" : undefined} spellCheck={false} onChange={(event) => onChange(event.target.value)} />;
 }
 
+/** What is being typed, where the value comes back late, as from the address: it follows the value, but never over what was typed since. */
+function useTyped(value: string, onChange: (value: string) => void): [string, (value: string) => void] {
+  const [typed, setTyped] = useState(value);
+  const sent = useRef<string[]>([]);
+  useEffect(() => {
+    const place = sent.current.indexOf(value);
+    if (place >= 0) sent.current.splice(0, place + 1);
+    else {
+      sent.current = [];
+      setTyped(value);
+    }
+  }, [value]);
+  const change = (next: string): void => {
+    if (next !== typed) sent.current.push(next);
+    setTyped(next);
+    onChange(next);
+  };
+  return [typed, change];
+}
+
 /** Search as one types; Escape clears. */
 export function SearchInput(props: { value: string; onChange: (value: string) => void; label: string; width?: number; keys?: string; ref?: Ref<InputRef> }): ReactNode {
-  const { value, onChange, label, width = 240, keys = "/", ref } = props;
+  const { value, label, width = 240, keys = "/", ref } = props;
+  const [typed, onChange] = useTyped(value, props.onChange);
   return (
     <Input
       ref={ref}
       className="k-search"
       style={{ width }}
-      value={value}
+      value={typed}
       placeholder={label}
       aria-label={label}
       data-filter=""
       spellCheck={false}
       autoComplete="off"
       prefix={<Icon name="search" size={14} />}
-      suffix={value || !keys ? undefined : <Kbd keys={keys} />}
+      suffix={typed || !keys ? undefined : <Kbd keys={keys} />}
       allowClear
       onChange={(event) => onChange(event.target.value)}
       onKeyDown={(event) => {
         if (event.key === "Escape") {
-          if (value) event.stopPropagation();
+          if (typed) event.stopPropagation();
           onChange("");
         }
       }}

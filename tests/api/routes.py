@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from litestar import Litestar, Router
+from litestar import Litestar
 from litestar.di import Provide
 
 from qiantang_server.app import platform, process
@@ -14,7 +14,7 @@ from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.config import api as config_api
 from qiantang_server.identity import api as identity_api
 from qiantang_server.kernel.resources import Kinds
-from qiantang_server.kernel.web import health, resources, watch
+from qiantang_server.kernel.web import finding, health, resources, stream, watch
 from qiantang_server.kernel.web.gate import PLACES, needed_permission
 
 ANY = "*"
@@ -62,15 +62,19 @@ def _stand_in() -> Callable[[], None]:
 def routes() -> list[Route]:
     """Give every route of every room; of the probes and the streams, too."""
     nothing: Any = None
-    routers: list[Router] = [
+    routers: list[Any] = [
         health.router(nothing, nothing),
         watch.router(),
+        stream.router(),
+        *finding.ROUTES,
         *resources.routers(KINDS),
         *identity_api.routers(nothing),
         config_api.router(nothing),
         platform.router(nothing),
     ]
-    known = {name: Provide(_stand_in(), sync_to_thread=False) for name in ("principal", "resources", "watch")}
+    known = {
+        name: Provide(_stand_in(), sync_to_thread=False) for name in ("principal", "resources", "watch", "finders")
+    }
     application = Litestar(route_handlers=routers, dependencies=known, openapi_config=None, logging_config=None)
     found: list[Route] = []
     for route in application.routes:
@@ -78,6 +82,6 @@ def routes() -> list[Route]:
         for handler in handlers:
             if not handler.fn.__module__.startswith("qiantang"):
                 continue
-            methods = getattr(handler, "http_methods", {"POST"})
+            methods = getattr(handler, "http_methods", {handler.opt.get("method", "POST")})
             found += [Route(method, route.path_format, handler.opt) for method in sorted(methods - {"HEAD", "OPTIONS"})]
     return sorted(found, key=str)

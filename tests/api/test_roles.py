@@ -24,6 +24,11 @@ REST = {
     "kind": "namespace",
     **dict.fromkeys(("request_id", "user", "grant", "credential", "token", "session"), NOTHING),
 }
+QUERIES = {
+    "GET /api/v1/config/search/{tenant}": "?words=motto",
+    "GET /api/v1/search/{tenant}": "?words=motto",
+    "GET /api/v1/stream": "?topics=work:acme,work:globex",
+}
 IMPOSSIBLE = {"impossible": 1}
 """A body that no route takes: who may is told so, who may not never comes that far."""
 
@@ -78,6 +83,10 @@ ABOUT_ONESELF = {
     "GET /api/v1/identity/permissions",
     "GET /api/v1/config/search/{tenant}",
     "GET /api/v1/kinds",
+    "GET /api/v1/bundles/{tenant}",
+    "GET /api/v1/work/{tenant}",
+    "GET /api/v1/search/{tenant}",
+    "GET /api/v1/stream",
 }
 """Routes that everybody may call who is known: what they give is his own, or the same for all."""
 
@@ -108,7 +117,7 @@ def send(holder: Holder | None, route: Route, names: dict[str, str], house: Hous
         )
     path = route.filled({**rest, **names})
     if route.method == "GET":
-        path += {"GET /api/v1/config/search/{tenant}": "?words=motto"}.get(str(route), "")
+        path += QUERIES.get(str(route), "")
     headers = {"If-Match": "*"}
     client = holder.api.client if holder is not None else httpx.Client(base_url=house.platform.address, timeout=30)
     content = None if route.method == "GET" else json.dumps(IMPOSSIBLE if body is None else body)
@@ -135,7 +144,9 @@ def test_every_route_has_an_expectation_and_every_expectation_a_route(house: Hou
     known = {str(route) for route in ROUTES}
     documented = operations(house)
     assert documented <= known, "served, and unknown to these tests"
-    assert known - documented <= {"POST /api/v1/watch/stream", "GET /", "GET /metrics"}, "served, and in no document"
+    assert known - documented <= {"POST /api/v1/watch/stream", "GET /api/v1/stream", "GET /", "GET /metrics"}, (
+        "served, and in no document"
+    )
     assert set(BY_BODY) | set(BY_QUERY) | ABOUT_ONESELF <= known
     for route in ROUTES:
         expected = route.public or route.permission or str(route) in BY_BODY or str(route) in ABOUT_ONESELF

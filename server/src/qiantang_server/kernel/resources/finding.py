@@ -48,13 +48,13 @@ class Finding:
             sa.select(*_PLACE, table.c.kind, table.c.name)
             .join(table, table.c.bundle == store.bundles.c.id)
             .where(self._visible(principal, tenant), holding(words, table.c.name))
-            .limit(limit * 8)
-            for table in (store.drafts, store.texts)
+            .limit(limit)
+            for table in (store.drafts, store.names)
         ]
         found: dict[tuple[Any, ...], Hit] = {}
         async with self._parts.database.reading() as session:
             for statement in names:
-                for row in await session.all(statement.distinct()):
+                for row in await session.all(statement):
                     found.setdefault(
                         tuple(row), _hit(row, type="resource", title=row.name, kind=row.kind, name=row.name)
                     )

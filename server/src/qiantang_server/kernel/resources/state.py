@@ -53,6 +53,11 @@ class State(wire.Wire, frozen=True):
     links: list[tuple[str, str]] = []
     gray_links: list[tuple[str, str]] = []
 
+    def names(self) -> set[Key]:
+        """Name every resource that some instance gets."""
+        put = self.gray.put if self.gray is not None else []
+        return {(item.kind, item.name) for item in (*self.items, *put)}
+
     def manifest(self, *, with_gray: bool = False) -> Manifest:
         """Give the digests that an instance gets, with or without the gray overlay."""
         found = {(item.kind, item.name): item.digest for item in self.items}

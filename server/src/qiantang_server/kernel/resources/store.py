@@ -120,6 +120,15 @@ texts = sa.Table(
     sa.Column("text", storage.Text, nullable=False),
 )
 
+names = sa.Table(
+    "resource_name",
+    storage.metadata,
+    sa.Column("bundle", sa.BigInteger, primary_key=True, autoincrement=False),
+    storage.name_column("kind", primary_key=True),
+    storage.name_column("name", 128, primary_key=True),
+)
+"""What is published, to everyone or by a gray release: a resource is found by its name without looking into any state."""
+
 Row = sa.Row[Any]
 Key = tuple[str, str]
 
@@ -168,6 +177,11 @@ _DROP_TEXTS = sa.delete(texts).where(
     texts.c.bundle == sa.bindparam("key"),
     texts.c.kind == sa.bindparam("at_kind"),
     texts.c.name == sa.bindparam("at_name"),
+)
+_DROP_NAME = sa.delete(names).where(
+    names.c.bundle == sa.bindparam("key"),
+    names.c.kind == sa.bindparam("at_kind"),
+    names.c.name == sa.bindparam("at_name"),
 )
 _ADD_RELEASE, _ADD_TEXTS = sa.insert(releases), sa.insert(texts)
 
@@ -400,6 +414,12 @@ async def index_texts(
         for kind, name, path, text in rows
     ]
     await session.execute(_ADD_TEXTS, values)
+
+
+async def rename(session: storage.Session, key: int, gone: Iterable[Key], new: Iterable[Key]) -> None:
+    """Take names of published resources out, and put others in."""
+    await session.execute(_DROP_NAME, [{"key": key, "at_kind": kind, "at_name": name} for kind, name in gone])
+    await session.insert_new(names, [{"bundle": key, "kind": kind, "name": name} for kind, name in new])
 
 
 async def search(

@@ -12,6 +12,7 @@ from qiantang_server.kernel.watch import store
 Standing = Literal["current", "failed", "behind"]
 State = Literal["", "current", "failed", "behind"]
 APPLIED = "applied"
+WENT_WRONG = ("failed", "rejected")
 
 
 def standing(status: str | None, held: resource.Position, head: resource.Position) -> Standing:
@@ -34,7 +35,7 @@ def of_row(row: sa.Row[Any], head: resource.Position) -> Standing:
 
 def failed() -> sa.ColumnElement[bool]:
     """Give the condition under which taking something went wrong."""
-    return store.held.c.status != APPLIED
+    return store.held.c.status.in_(WENT_WRONG)
 
 
 def behind(epoch: sa.ColumnElement[int], revision: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:

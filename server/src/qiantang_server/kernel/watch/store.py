@@ -52,6 +52,7 @@ held = sa.Table(
     sa.Column("took_ms", sa.Float, nullable=False),
     sa.Column("applied_at", storage.Millis, nullable=False),
     sa.Index("ix_instance_held_bundle_id", "bundle_id"),
+    sa.Index("ix_instance_held_status", "status"),
 )
 
 

@@ -68,6 +68,8 @@ async def append(session: storage.Session, parts: Ground, bundle: resource.Bundl
     }
     await store.add_release(session, values)
     await store.move_head(session, head.key, position, step.state.gray.id if step.state.gray is not None else "")
+    before, after = head.state.names(), step.state.names()
+    await store.rename(session, head.key, sorted(before - after), sorted(after - before))
     notice = await store.add_notice(session, head.key, position.epoch, position.revision)
     verb = "rollback" if step.action == "rollback" else "publish"
     await audit.record(

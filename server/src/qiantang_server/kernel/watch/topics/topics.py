@@ -21,7 +21,7 @@ TICK_SECONDS = 0.02
 RECHECK_SECONDS = 3.0
 BUNDLES_EVERY = 0.5
 TENANTS_EVERY = 2.0
-REST = 10
+REST = 20
 """A survey rests at least this many times as long as it took: on a large estate it looks less often, and costs no more."""
 
 

@@ -34,7 +34,7 @@ export function Hub(): ReactNode {
       </Forbidden>
     );
   }
-  if (found.error) return <ErrorState failure={failureOf(found.error, say("unreadableOne"))} onRetry={() => void found.refetch()} />;
+  if (found.error && !found.data) return <ErrorState failure={failureOf(found.error, say("unreadableOne"))} onRetry={() => void found.refetch()} />;
   if (!scope.environment && environments?.[0]) return <Navigate to={atApplication({ ...scope, environment: environments[0].name }, ...(rest ? rest.split("/") : ["overview"]))} replace />;
   if (!found.data) return <Reading />;
   return (

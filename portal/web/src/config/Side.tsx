@@ -46,7 +46,7 @@ function Why({ row, namespace, problem }: { row: KeyRow; namespace: string; prob
   const clusters = [...new Set([...(inCluster ? [inCluster] : []), ...(reach.data?.by_cluster ?? []).map((one) => one.cluster)])];
   const [cluster, setCluster] = useState(inCluster || "default");
   const found = useLifeRead<EffectiveView>("/effective", { query: { cluster, namespace: name, key: row.key } }, { keep: true });
-  if (found.error) return <Section title={say("side.why")}><p className="k-quiet">{say("side.whyUnread")} <code>{found.error.code}</code></p></Section>;
+  if (found.error && !found.data) return <Section title={say("side.why")}><p className="k-quiet">{say("side.whyUnread")} <code>{found.error.code}</code></p></Section>;
   if (!found.data) return <Section title={say("side.why")}><Skeleton rows={3} /></Section>;
   const value = found.data.values.find((one) => one.key === row.key) ?? found.data.values[0];
   const whole = found.data.values.length > 1 || (value && value.key !== row.key);

@@ -129,7 +129,7 @@ function Revision({ revision, current, gray, onClose }: { revision: number; curr
         )
       }
     >
-      {detail.error ? (
+      {detail.error && !detail.data ? (
         <Unread error={detail.error} title={say("history.unreadable")} onRetry={() => void detail.refetch()} />
       ) : !release ? (
         <Skeleton rows={6} />

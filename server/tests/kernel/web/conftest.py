@@ -17,6 +17,7 @@ from qiantang_server.kernel.cache.adapters.memory import MemoryReleaseCache
 from qiantang_server.kernel.cache.settings import CacheSettings
 from qiantang_server.kernel.coordination.adapters.database import DatabaseCoordination
 from qiantang_server.kernel.coordination.settings import CoordinationSettings
+from qiantang_server.kernel.resources.finding import Finding
 from qiantang_server.kernel.watch import Watch, WatchSettings
 from qiantang_server.kernel.web import WebSettings, application, health
 from qiantang_server.kernel.web import watch as web_watch
@@ -84,6 +85,7 @@ async def run(database: storage.Database) -> AsyncIterator[Running]:
                 routes=[],
                 process_health=health.Health("1", "n1", {"database": health.database_check(database)}, opened=True),
                 figures=health.Figures(),
+                finders=Finding(life.parts).finders,
             )
             async with AsyncTestClient(app) as client:
                 yield Running(life, watch, app, client)

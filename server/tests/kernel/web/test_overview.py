@@ -8,7 +8,7 @@ from server.tests.kernel.resources.notes import BUNDLE
 from server.tests.kernel.web.conftest import PEOPLE, Running
 
 ADA = PEOPLE["owner"]
-ROUTES = ["bundles/acme", "work/acme"]
+ROUTES = ["bundles/acme", "work/acme", "search/acme?words=x"]
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -69,3 +69,17 @@ async def test_convergence_and_a_preview_need_read_and_no_more(running: Running)
     listed = (await running.call("reader", "GET", f"{base}/instances?state=failed&words=%25")).json()
     assert listed == {"items": [], "next": ""}
     assert (await running.call("reader", "GET", f"{base}/instances?state=dead")).status_code == 422
+
+
+async def test_the_search_asks_every_finder(running: Running) -> None:
+    await running.life.edit(ADA, "limits", "limits are five")
+    await running.life.publish(ADA, 0)
+    found = (await running.call("reader", "GET", "/api/v1/search/acme?words=%20LIMIT%20")).json()
+    assert [(one["type"], one["name"], one["path"]) for one in found] == [
+        ("resource", "limits", ""),
+        ("text", "limits", "text"),
+    ]
+    assert (await running.call("reader", "GET", "/api/v1/search/acme?words=%20")).json() == []
+    for query in ("", "?words=", "?words=x&limit=21", "?words=%00", "?words=" + "x" * 201):
+        answer = await running.call("reader", "GET", f"/api/v1/search/acme{query}")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), query

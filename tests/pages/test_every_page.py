@@ -11,7 +11,7 @@ from playwright.sync_api import Route
 
 from tests.pages.browser import NARROW, WIDE, Estate, Person
 from tests.pages.seed import HOSTILE, fill
-from tests.servers.product import Platforms
+from tests.servers.product import Platforms, eventually
 
 HUB = "/t/acme/dev/apps/trade/order"
 PAGES = {
@@ -106,21 +106,33 @@ def test_empty(empty: Person, path: str) -> None:
 def test_the_address_says_all(ada: Person, path: str) -> None:
     """A reload and a way back show the same."""
     page = ada.open(path)
-    text = page.inner_text("main")
+    before = _shown(ada)
     page.reload()
-    ada.settle()
-    assert _steady(page.inner_text("main")) == _steady(text)
-    page.goto(f"{ada.address}/t/acme/-/me/access")
+    eventually(lambda: _shown(ada) == before, f"a reload of {path}")
+    page.goto(f"{ada.address}/t/acme/-/{'home' if path.endswith('access') else 'me/access'}")
     ada.settle()
     page.go_back()
-    ada.settle()
-    assert _steady(page.inner_text("main")) == _steady(text)
+    eventually(lambda: _shown(ada) == before, f"the way back to {path}")
 
 
-def _steady(text: str) -> list[str]:
-    """Leave out what moves with time: ages and counts of what was written meanwhile."""
+def _shown(person: Person) -> list[str]:
+    """Give the lines of a page once it says nothing new; what moves with time is left out."""
+    person.settle()
+    texts: list[str] = []
+
+    def quiet() -> bool:
+        texts.append(person.page.inner_text("main"))
+        person.page.wait_for_timeout(250)
+        return "…" not in _ends(texts[-1]) and texts[-1] == person.page.inner_text("main")
+
+    eventually(quiet, "a page that comes to rest")
     moving = ("ago", "now", "前", "刚", "min.", "sec.", " ms")
-    return [line for line in text.splitlines() if line.strip() and not any(one in line for one in moving)]
+    return [line for line in texts[-1].splitlines() if line.strip() and not any(one in line for one in moving)]
+
+
+def _ends(text: str) -> str:
+    """Give the last characters of the lines: what is still being read ends in an ellipsis."""
+    return "".join(line.strip()[-1:] for line in text.splitlines())
 
 
 @every_page

@@ -87,7 +87,10 @@ function Details({ center }: { center: Center }): ReactNode {
   const [query, change] = useQueryStates();
   const path = { tenant: center.tenant, center: center.name };
   const applications = useRead("GET /api/v1/identity/tenants/{tenant}/applications", { path: { tenant: center.tenant }, query: { center: center.name, limit: 500 } });
-  const remove = useDo(() => call("DELETE /api/v1/identity/tenants/{tenant}/centers/{center}", { path }));
+  const remove = useDo(async () => {
+    await call("DELETE /api/v1/identity/tenants/{tenant}/centers/{center}", { path });
+    change({ do: "", peek: "" });
+  });
   const mayDelete = may("identity.center:delete", path);
   const holds = (applications.data?.items.length ?? 0) > 0;
   const reason = holds ? say("centers.firstEmpty", { count: counted(applications.data) }) : say("needs", { permission: "identity.center:delete" });
@@ -104,7 +107,7 @@ function Details({ center }: { center: Center }): ReactNode {
       <Confirm
         open={query.get("do") === "delete" && mayDelete}
         onClose={() => change({ do: "" })}
-        onConfirm={() => remove.mutate(undefined, { onSuccess: () => change({ do: "", peek: "" }) })}
+        onConfirm={() => remove.mutate(undefined)}
         title={say("centers.deleteName", { name: center.name })}
         consequence={<strong>{say("centers.deleteConsequence", { name: center.name })}</strong>}
         action={say("centers.deleteName", { name: center.name })}

@@ -99,7 +99,10 @@ function Details({ environment }: { environment: Environment }): ReactNode {
   const known = work.data?.counts;
   const numbers = { applications: counted(applications.data), instances: known ? known.instances.toLocaleString("en-US") : say("unknown"), requests: known ? known.asked : say("unknown") };
   const protect = useDo(() => call(CHANGE, { path, body: { protected: !environment.protected } }));
-  const remove = useDo(() => call("DELETE /api/v1/identity/tenants/{tenant}/environments/{environment}", { path }));
+  const remove = useDo(async () => {
+    await call("DELETE /api/v1/identity/tenants/{tenant}/environments/{environment}", { path });
+    change({ do: "", peek: "" });
+  });
   const mayChange = may("identity.environment:update", path);
   const mayDelete = may("identity.environment:delete", path);
   const done = (): void => change({ do: "" });
@@ -144,7 +147,7 @@ function Details({ environment }: { environment: Environment }): ReactNode {
       <Confirm
         open={query.get("do") === "delete" && deletable}
         onClose={done}
-        onConfirm={() => remove.mutate(undefined, { onSuccess: () => change({ do: "", peek: "" }) })}
+        onConfirm={() => remove.mutate(undefined)}
         title={say("environments.deleteName", { name: environment.name })}
         consequence={<strong>{say("environments.deleteConsequence", { ...numbers, name: environment.name })}</strong>}
         action={say("environments.deleteName", { name: environment.name })}

@@ -33,7 +33,10 @@ export function Role(): ReactNode {
   const editing = query.get("edit") === "1" && mayChange;
   const tab = query.get("tab") === "holders" ? "holders" : "permissions";
   const here = whose.to("roles", name);
-  const remove = useDo(() => call("DELETE /api/v1/identity/tenants/{tenant}/roles/{role}", { path: { tenant: whose.tenant, role: name } }));
+  const remove = useDo(async () => {
+    await call("DELETE /api/v1/identity/tenants/{tenant}/roles/{role}", { path: { tenant: whose.tenant, role: name } });
+    void navigate(whose.to("roles"));
+  });
   usePage({
     title: name,
     cli: `qiantang role show ${name}${whose.tenant ? ` ${whose.flag}` : ""}`,
@@ -96,7 +99,7 @@ export function Role(): ReactNode {
       <Confirm
         open={query.get("do") === "delete" && mayDelete}
         onClose={() => change({ do: "" })}
-        onConfirm={() => remove.mutate(undefined, { onSuccess: () => void navigate(whose.to("roles")) })}
+        onConfirm={() => remove.mutate(undefined)}
         title={say("roles.deleteTitle", { name: role.name })}
         consequence={<strong>{say("roles.deleteConsequence", { name: role.name })}</strong>}
         action={say("roles.deleteTitle", { name: role.name })}

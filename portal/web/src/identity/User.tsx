@@ -155,7 +155,11 @@ function Actions({ user, action, count, onClose }: { user: Account; action: stri
   const navigate = useNavigate();
   const path = { tenant: whose.tenant, user: user.id } as never;
   const state = useDo(() => call(CHANGE_USER(whose.tenant), { path, body: { disabled: !user.disabled } }));
-  const remove = useDo(() => call(DELETE_USER(whose.tenant), { path }));
+  // he is gone from the page before a callback of it would be called
+  const remove = useDo(async () => {
+    await call(DELETE_USER(whose.tenant), { path });
+    void navigate(whose.to("users"));
+  });
   const own = me.id === user.id;
   return (
     <>
@@ -178,7 +182,7 @@ function Actions({ user, action, count, onClose }: { user: Account; action: stri
       <Confirm
         open={action === "delete"}
         onClose={onClose}
-        onConfirm={() => remove.mutate(undefined, { onSuccess: () => void navigate(whose.to("users")) })}
+        onConfirm={() => remove.mutate(undefined)}
         title={say("user.deleteTitle", { name: user.name })}
         consequence={<strong>{count === undefined ? say("user.deleteConsequenceUnknown") : say("user.deleteConsequence", { count })}</strong>}
         action={say("user.deleteName", { name: user.name })}

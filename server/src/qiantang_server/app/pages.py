@@ -34,14 +34,15 @@ def find(base_path: str) -> ASGIApp | None:
 
 
 def over(application: Litestar, pages: ASGIApp | None) -> ASGIApp:
-    """Have the pages answer whatever is neither the API's nor below a route of the application."""
+    """Have the pages answer who asks for what is neither the API's nor below a route of the application."""
     if pages is None:
         return application
     own = {API, *(route.path.partition("{")[0].rstrip("/") for route in application.routes)} - {""}
 
     async def shown(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        ours = any(path == one or path.startswith(f"{one}/") for one in own)
+        asked = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} and path.startswith("/")
+        ours = not asked or any(path == one or path.startswith(f"{one}/") for one in own)
         await (application if ours else pages)(scope, receive, send)
 
     return shown

@@ -25,6 +25,8 @@ export interface StripPlotProps {
 
 const ROW = 40;
 const TOP = 34;
+/** Room for the words of a quantile, in pixels. */
+const WORD = 72;
 const MOST_NAMED = 6;
 
 /** How long each took, a dot for each on a logarithmic axis; those that never answered stand past its end and are named. */
@@ -43,6 +45,12 @@ export function StripPlot({ points, rows, label, selected, onSelect }: StripPlot
   const p99 = quantile(known, 0.99);
   const marks = [["p50", p50], ["p99", p99]].filter((one): one is [string, number] => one[1] !== undefined);
   const near = p50 !== undefined && p99 !== undefined && scale.at(p99) - scale.at(p50) < 76;
+  // words that would touch stand beside each other, and none leaves the picture
+  const wordAt = (at: number, place: number): number => {
+    const pair = near ? (place === 0 ? [WORD / 2, WORD * 1.5] : [WORD * 1.5, WORD / 2]) : [WORD / 2, WORD / 2];
+    const wanted = near ? left + scale.at(p50 ?? 0) + (place === 0 ? -WORD / 2 : WORD / 2) : at;
+    return Math.min(width - (pair[1] ?? 0), Math.max(pair[0] ?? 0, wanted));
+  };
   const sentence = say("stripSentence", { count: points.length, p50: p50 === undefined ? "—" : duration(p50), p99: p99 === undefined ? "—" : duration(p99), never: never.length });
   const every = Math.max(1, Math.ceil((scale.ticks.length * 34) / inner));
   return (
@@ -60,7 +68,7 @@ export function StripPlot({ points, rows, label, selected, onSelect }: StripPlot
         {marks.map(([word, ms], place) => (
           <g key={word}>
             <line className="kp-quantile" x1={left + scale.at(ms)} x2={left + scale.at(ms)} y1={TOP - 12} y2={bottom} />
-            <text className="kp-quantile-word" x={left + scale.at(ms) + (near ? (place === 0 ? -3 : 3) : 0)} y={TOP - 18} textAnchor={near ? (place === 0 ? "end" : "start") : "middle"}>
+            <text className="kp-quantile-word" x={wordAt(left + scale.at(ms), place)} y={TOP - 18} textAnchor="middle">
               {word} {duration(ms)}
             </text>
           </g>

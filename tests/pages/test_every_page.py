@@ -75,11 +75,11 @@ def empty(platforms_of_module: Platforms, screen: Chromium) -> Iterator[Person]:
     person.close()
 
 
-def looks_right(person: Person, path: str) -> None:
-    """Pass where a page is calm, legible and whole in every look."""
+def looks_right(person: Person, path: str, looks: list[tuple[str, str]]) -> None:
+    """Pass where a page is calm, legible and whole in these looks, and on a narrow screen."""
     person.complaints.clear()
     faults: list[str] = []
-    for theme, language in LOOKS:
+    for theme, language in looks:
         person.wears(theme=theme, language=language)
         person.size(WIDE)
         person.open(path)
@@ -94,12 +94,12 @@ def looks_right(person: Person, path: str) -> None:
 
 @every_page
 def test_full(ada: Person, path: str) -> None:
-    looks_right(ada, path)
+    looks_right(ada, path, LOOKS)
 
 
 @every_page
 def test_empty(empty: Person, path: str) -> None:
-    looks_right(empty, path)
+    looks_right(empty, path, [("light", "zh"), ("dark", "en")])
 
 
 @every_page

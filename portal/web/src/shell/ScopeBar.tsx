@@ -113,12 +113,13 @@ function Part(props: PartProps): ReactNode {
   const { label, shown, production = false } = props;
   const [open, setOpen] = useState(false);
   const say = useText("shell");
+  const seen = production ? productionName(say("scope.productionShort"), shown) : shown;
   return (
     <span className="s-scope-part">
       <Pop open={open} onOpenChange={setOpen} content={open ? <Choices {...props} onDone={() => setOpen(false)} /> : null}>
-        <button type="button" className={`s-scope-button${production ? " s-scope-production" : ""}`} aria-haspopup="listbox" aria-expanded={open} aria-label={`${label}: ${shown}${production ? `, ${say("scope.production")}` : ""}`}>
+        <button type="button" className={`s-scope-button${production ? " s-scope-production" : ""}`} aria-haspopup="listbox" aria-expanded={open} aria-label={`${label}: ${seen}${production ? `, ${say("scope.production")}` : ""}`}>
           {production && <Icon name="shield" size={12} />}
-          <span className="k-ellipsis">{production ? productionName(say("scope.productionShort"), shown) : shown}</span>
+          <span className="k-ellipsis">{seen}</span>
           <Icon name="updown" size={12} />
         </button>
       </Pop>

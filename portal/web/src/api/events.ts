@@ -1,7 +1,7 @@
 /** Events: the browser's one stream, read where it runs: in the shared worker, or in the page where there is none. */
 export interface StreamEvent {
   event: "hello" | "changed" | "refused" | "reset";
-  data: { topic?: string; reason?: string; node?: string; version?: string; position?: { epoch: number; revision: number } };
+  data: { topic?: string; reason?: string; node?: string; version?: string; position?: [epoch: number, revision: number] | null };
 }
 
 export interface Health {

@@ -1,4 +1,4 @@
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useDo, type ApiError, type ResourceDetail } from "../api";
 import { Button, Choice, Confirm, Dialog, Field, Pick, TextArea, TextInput, Toggle } from "../kit";
 import { lifeSend, Refused, useLife, type Reach } from "../life";
@@ -76,15 +76,17 @@ export function NewNamespace({ open, onClose, onMade }: { open: boolean; onClose
   );
 }
 
-/** The settings of a namespace as a whole. */
-export function Settings({ open, body, onClose, onSave, saving, refused }: { open: boolean; body: Body; onClose: () => void; onSave: (body: (over: Body) => Body) => void; saving: boolean; refused: ApiError | null }): ReactNode {
+/** The settings of a namespace as a whole; `covered` while a conflict is shown in their place, which keeps what was written. */
+export function Settings({ open, covered, body, onClose, onSave, saving, refused }: { open: boolean; covered: boolean; body: Body; onClose: () => void; onSave: (apply: (over: Body) => Body, began: Body) => void; saving: boolean; refused: ApiError | null }): ReactNode {
   const say = useText("config");
   const [description, setDescription] = useState(body.description ?? "");
   const [public_, setPublic] = useState(body.public ?? false);
   const [inherits, setInherits] = useState(body.inherits ?? "");
   const [schema, setSchema] = useState(body.schema ?? "");
+  const began = useRef(body);
   useEffect(() => {
     if (!open) return;
+    began.current = body;
     setDescription(body.description ?? "");
     setPublic(body.public ?? false);
     setInherits(body.inherits ?? "");
@@ -94,14 +96,14 @@ export function Settings({ open, body, onClose, onSave, saving, refused }: { ope
   const wrong = inherits !== "" && inherits.split("/").length !== 3;
   return (
     <Dialog
-      open={open}
+      open={open && !covered}
       onClose={onClose}
       title={say("settings.title")}
       width={640}
       foot={
         <>
           <Button onClick={onClose}>{say("close")}</Button>
-          <Button kind="primary" busy={saving} disabled={wrong} reason={say("settings.inheritsWrong")} onClick={() => onSave((over) => tidy({ ...over, description, public: public_, inherits, schema }))}>{say("editor.save")}</Button>
+          <Button kind="primary" busy={saving} disabled={wrong} reason={say("settings.inheritsWrong")} onClick={() => onSave((over) => tidy({ ...over, description, public: public_, inherits, schema }), began.current)}>{say("editor.save")}</Button>
         </>
       }
     >

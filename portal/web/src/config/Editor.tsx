@@ -296,7 +296,7 @@ function Namespace(props: NamespaceProps): ReactNode {
           />
         )}
       </Panes>
-      {body && <Settings open={dialog === "settings"} body={body} saving={edited.saving} refused={edited.refused} onClose={() => setDialog(null)} onSave={(apply) => void edited.save({ apply, what: say("settings.title"), mine: JSON.stringify({ ...apply(body), items: undefined, document: undefined }, null, 2), theirs: (over) => JSON.stringify({ ...over, items: undefined, document: undefined }, null, 2) }).then((saved) => saved && setDialog(null))} />}
+      {body && <Settings open={dialog === "settings"} covered={edited.conflict !== null} body={body} saving={edited.saving} refused={edited.refused} onClose={() => setDialog(null)} onSave={(apply, began) => void edited.save({ apply, what: say("settings.title"), mine: settingsOf(apply(body)), seen: settingsOf(began), theirs: settingsOf }).then((saved) => saved && setDialog(null))} />}
       <NewKey open={dialog === "key"} taken={(one) => rows.some((other) => other.key === one && other.item !== undefined)} onClose={() => setDialog(null)} onMade={(made, item) => { setDialog(null); saveItem(made, item); }} />
       <RemoveNamespace name={name} open={dialog === "remove"} reach={reach} keys={rows.filter((one) => one.item).length} busy={edited.saving} onClose={() => setDialog(null)} onConfirm={() => void edited.remove().then(() => setDialog(null))} />
       <Confirm
@@ -308,7 +308,7 @@ function Namespace(props: NamespaceProps): ReactNode {
         busy={edited.saving}
         onConfirm={() => void edited.discard().then(() => { setDialog(null); if (detail?.state === "new") void navigate(life.to()); })}
       />
-      <Conflicting conflict={dialog ? null : edited.conflict} busy={edited.saving} onSettle={(how) => void edited.settle(how).then((done) => { if (how === "theirs") setFresh(fresh + 1); if (done && how !== "later") change({ edit: "" }); })} />
+      <Conflicting conflict={dialog && dialog !== "settings" ? null : edited.conflict} busy={edited.saving} onSettle={(how) => void edited.settle(how).then((done) => { if (how === "theirs") setFresh(fresh + 1); if (!done || how === "later") return; setDialog(null); change({ edit: "" }); })} />
     </>
   );
 }
@@ -340,6 +340,9 @@ function Checks({ problems, checked, checking, pending, dirty, onJump }: { probl
     </>
   );
 }
+
+/** The settings of a namespace as text, without what it holds. */
+const settingsOf = (body: Body | null): string => JSON.stringify({ ...body, items: undefined, document: undefined }, null, 2);
 
 /** Find the row that a path of a problem is in: the key itself, or the one above it. */
 function keyAt(path: string, rows: KeyRow[]): string {

@@ -20,6 +20,10 @@ export interface Edit<B> {
 
 export const bodyOf = <B>(detail: ResourceDetail | undefined): B | undefined => (detail ? ((detail.state === "published" || detail.state === "removed" ? detail.published : detail.draft) as B | undefined) : undefined);
 
+/** A version that is new over a content that is not, as after one's own publish: nobody else's work is in it. */
+const same = (one: ResourceDetail, other: ResourceDetail): boolean =>
+  (one.state === "removed") === (other.state === "removed") && JSON.stringify(bodyOf(one) ?? null) === JSON.stringify(bodyOf(other) ?? null);
+
 export interface ResourceDraft<B> {
   detail: ResourceDetail | undefined;
   body: B | undefined;
@@ -46,7 +50,7 @@ export function useResource<B>(kind: string, name: string, empty: B): ResourceDr
   const put = useDo((one: { body: B; version: string }) => lifeSend<ResourceDetail>(life, "PUT", route, { path: { name }, body: { body: one.body }, version: one.version }));
   const drop = useDo((one: { rest: string; version: string }) => lifeCall<void>(life, "DELETE", `${route}${one.rest}`, { path: { name }, version: one.version }));
 
-  const write = async (change: Edit<B>, over: ResourceDetail): Promise<boolean> => {
+  const write = async (change: Edit<B>, over: ResourceDetail, once = true): Promise<boolean> => {
     setRefused(null);
     try {
       await put.mutateAsync({ body: change.apply(bodyOf<B>(over) ?? empty), version: over.version });
@@ -56,6 +60,7 @@ export function useResource<B>(kind: string, name: string, empty: B): ResourceDr
     } catch (error) {
       if (error instanceof ApiError && error.status === 412) {
         const theirs = await lifeCall<ResourceDetail>(life, "GET", route, { path: { name } });
+        if (once && same(theirs, over)) return write(change, theirs, false);
         setConflict({ theirs, mine: change });
       } else if (error instanceof ApiError) setRefused(error);
       return false;

@@ -154,6 +154,7 @@ def write(page: Page, key: str, value: str) -> None:
 def open_row(page: Page, key: str) -> None:
     """Open the editor of a key in its row, by the keyboard as somebody quick does."""
     row(page, key).click()
+    expect(row(page, key)).to_have_attribute("aria-selected", "true")
     page.keyboard.press("e")
     expect(page.get_by_label(f"Value of {key}")).to_be_visible()
 

@@ -131,6 +131,7 @@ def _canary_that_is_refused(ada: Person, clients: list[Client]) -> None:
 def _canary_that_is_good(ada: Person, clients: list[Client]) -> None:
     page = ada.page
     page.get_by_role("link", name="Edit", exact=True).first.click()
+    expect(journey.row(page, "number")).to_contain_text("4500")  # the draft is there again, to be gone on with
     journey.write(page, "number", "2000")
     journey.to_publishing(page)
     journey.way(page, "Count")

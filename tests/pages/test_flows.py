@@ -237,6 +237,33 @@ def test_of_two_who_edit_one_draft_the_second_is_told_and_loses_nothing(
     expect(journey.row(first, "text")).to_contain_text("of mei")
 
 
+def test_settings_that_somebody_saved_first_are_told_of_and_kept(lived: Estate, mei: Person) -> None:
+    def described(text: str) -> None:
+        body = {"format": "properties", "items": {"number": {"value": "1"}}, "description": text}
+        lived.api.call("PUT", f"config/{SCOPE}/namespaces/described", {"body": body}, **{"If-Match": "*"})
+
+    described("before")
+    page = mei.open(f"{HUB}/config/edit/described")
+    expect(journey.row(page, "number")).to_be_visible()
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Namespace settings").click()
+    settings = page.get_by_role("dialog", name="Namespace settings")
+    settings.get_by_label("Description").fill("of mei")
+    described("of ada")
+    settings.get_by_role("button", name="Save draft").click()
+    told = page.get_by_role("dialog", name="Somebody saved Namespace settings first")
+    expect(told).to_contain_text("of ada")
+    expect(told).to_contain_text("of mei")
+    told.get_by_role("button", name="Go on editing").click()
+    expect(settings.get_by_label("Description")).to_have_value("of mei")
+    settings.get_by_role("button", name="Save draft").click()
+    told.get_by_role("button", name="Write mine over it").click()
+    expect(told).to_be_hidden()
+    expect(settings).to_be_hidden()
+    found = lived.api.call("GET", f"config/{SCOPE}/namespaces/described")
+    assert found["draft"]["description"] == "of mei"
+
+
 def test_what_is_published_shows_on_pages_that_are_open(lived: Estate, mei: Person) -> None:
     page = mei.open(f"{HUB}/config/history")
     before = lived.api.revision(SCOPE)

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from qiantang_server.identity.store import tables
-from qiantang_server.identity.store.words import holding
 from qiantang_server.kernel.access import Columns, Target
 from qiantang_server.kernel.storage import Session
+from qiantang_server.kernel.storage.words import holding
 
 Row = sa.Row[Any]
 Condition = sa.ColumnElement[bool]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from qiantang.kernel import resource, scope
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.storage import schema
+from qiantang_server.kernel.storage.words import holding
 
 bundles = sa.Table(
     "bundle",
@@ -425,11 +426,7 @@ async def rename(session: storage.Session, key: int, gone: Iterable[Key], new: I
 async def search(
     session: storage.Session, words: str, allowed: sa.ColumnElement[bool], after: int, limit: int
 ) -> list[Row]:
-    """Find search rows whose path or text holds `words` in any case, among the bundles that `allowed` lets through.
-
-    SQLite knows the case of ASCII letters alone.
-    """
-    pattern = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    """Find search rows whose path or text holds `words` in any case, among the bundles that `allowed` lets through."""
     statement = (
         sa.select(
             texts,
@@ -441,7 +438,7 @@ async def search(
         )
         .join(bundles, bundles.c.id == texts.c.bundle)
         .where(texts.c.id > after, allowed)
-        .where(sa.or_(texts.c.path.ilike(pattern, escape="\\"), texts.c.text.ilike(pattern, escape="\\")))
+        .where(holding(words, texts.c.path, texts.c.text))
     )
     return list(await session.all(statement.order_by(texts.c.id).limit(limit)))
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
-from qiantang.kernel import errors, protocol, resource, scope, wire
+from qiantang.kernel import errors, protocol, resource, scope
+from qiantang_server.kernel.watch.outgoing import Outgoing, frame
 
 
-def frame(event: str, data: object) -> bytes:
-    """Write one server-sent event."""
-    return b"event: " + event.encode() + b"\ndata: " + wire.encode(data) + b"\n\n"
-
-
-HEARTBEAT = b": beat\n\n"
-
-
-class Subscriber:
+class Subscriber(Outgoing):
     """One stream. Notices of one bundle replace each other while they wait, so what waits is bounded by its bundles."""
 
-    __slots__ = ("_frames", "_pending", "_wake", "admitted", "bundles", "closed", "place", "takes_deliveries")
+    __slots__ = ("_frames", "_pending", "admitted", "bundles", "place", "takes_deliveries")
 
     def __init__(
         self,
@@ -32,14 +24,13 @@ class Subscriber:
         *,
         takes_deliveries: bool = False,
     ) -> None:
+        super().__init__()
         self.bundles = set(bundles)
         self.admitted = admitted
         self.place = place
         self.takes_deliveries = takes_deliveries
-        self.closed = False
         self._pending: dict[resource.Bundle, tuple[resource.Position, bytes]] = {}
         self._frames: list[bytes] = []
-        self._wake = asyncio.Event()
 
     def notify(self, bundle: resource.Bundle, position: resource.Position, notice: bytes) -> None:
         """Have a notice, already framed, sent as soon as the stream can take it. A newer one that waits is kept."""
@@ -55,20 +46,10 @@ class Subscriber:
             self.closed = last
             self._wake.set()
 
-    def close(self) -> None:
-        """End the stream."""
-        self.closed = True
-        self._wake.set()
+    def _waits(self) -> bool:
+        return bool(self._pending or self._frames)
 
-    async def take(self, heartbeat: float) -> bytes:
-        """Wait for something to send, at most `heartbeat` seconds; give it, or a heartbeat, or nothing at the end."""
-        if not (self._pending or self._frames or self.closed):
-            try:
-                async with asyncio.timeout(heartbeat):
-                    await self._wake.wait()
-            except TimeoutError:
-                return HEARTBEAT
-        self._wake.clear()
+    def _given_up(self) -> bytes:
         chunk = b"".join((*(notice for _position, notice in self._pending.values()), *self._frames))
         self._pending.clear()
         self._frames.clear()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 from urllib.parse import parse_qs
 
 from litestar import Router, asgi
@@ -16,18 +16,13 @@ from litestar.types import Receive, Scope, Send
 from qiantang.kernel import errors
 from qiantang_server.kernel.access import Authenticator, Presented, Principal
 from qiantang_server.kernel.watch import Watch
-from qiantang_server.kernel.watch.topics.follower import Follower
 from qiantang_server.kernel.watch.topics.topic import wanted
 from qiantang_server.kernel.watch.topics.topics import Asked
+from qiantang_server.kernel.web import events
 from qiantang_server.kernel.web.problems import MethodNotAllowedError
 
 PATH = "/api/v1/stream"
 MAX_QUERY = 16 << 10
-_HEADERS = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-]
 
 
 @asgi(
@@ -49,9 +44,9 @@ async def follow(scope: Scope, receive: Receive, send: Send) -> None:
 
     asked = Asked(topics=wanted(_topics(scope)), last=Headers.from_scope(scope).get("last-event-id", "")[:80])
     follower = watch.topics.open(cast("Principal", scope["user"]), asked, admitted)
-    gone = asyncio.create_task(_until_disconnected(receive, follower))
+    gone = asyncio.create_task(events.until_disconnected(receive, follower))
     try:
-        await _pump(follower, send, watch.settings.heartbeat.total_seconds())
+        await events.pump(follower, send, watch.settings.heartbeat.total_seconds())
     finally:
         gone.cancel()
         watch.topics.leave(follower)
@@ -62,24 +57,6 @@ def _topics(scope: Scope) -> str:
     if len(query) > MAX_QUERY:
         raise errors.TooLargeError(f"the query may have {MAX_QUERY:,} bytes")
     return ",".join(parse_qs(query.decode("utf-8", "replace")).get("topics", []))
-
-
-async def _until_disconnected(receive: Receive, follower: Follower) -> None:
-    message: Any = {"type": ""}
-    while message["type"] != "http.disconnect":
-        message = await receive()
-    follower.close()
-
-
-async def _pump(follower: Follower, send: Send, heartbeat: float) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-    while True:
-        chunk = await follower.take(heartbeat)
-        if chunk:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        if follower.closed:
-            break
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def router() -> Router:

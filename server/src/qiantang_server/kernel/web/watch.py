@@ -19,6 +19,7 @@ from qiantang_server.kernel import access
 from qiantang_server.kernel.access import Authenticator, Presented, Principal, Target
 from qiantang_server.kernel.watch import Watch
 from qiantang_server.kernel.watch.hub import Subscriber
+from qiantang_server.kernel.web import events
 
 PERMISSIONS = {"watch.bundle:read": "receive what is published for an application, secrets included"}
 READ = "watch.bundle:read"
@@ -99,10 +100,10 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
     held = await watch.received(request.scope, request.held)
     watch.hub.add(subscriber)
     key = watch.instances.arrive(request.scope, request.instance, held)
-    gone = asyncio.create_task(_until_disconnected(receive, subscriber))
+    gone = asyncio.create_task(events.until_disconnected(receive, subscriber))
     try:
         await watch.greet(subscriber)
-        await _pump(subscriber, send, watch.settings.heartbeat.total_seconds())
+        await events.pump(subscriber, send, watch.settings.heartbeat.total_seconds())
     finally:
         gone.cancel()
         watch.hub.remove(subscriber)
@@ -134,28 +135,6 @@ async def _body(receive: Receive) -> bytes:
         chunks.append(message["body"])
         if not message["more_body"]:
             return b"".join(chunks)
-
-
-async def _until_disconnected(receive: Receive, subscriber: Subscriber) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    subscriber.close()
-
-
-async def _pump(subscriber: Subscriber, send: Send, heartbeat: float) -> None:
-    headers = [
-        (b"content-type", b"text/event-stream"),
-        (b"cache-control", b"no-store"),
-        (b"x-accel-buffering", b"no"),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    while True:
-        chunk = await subscriber.take(heartbeat)
-        if chunk:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        if subscriber.closed:
-            break
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def router() -> Router:

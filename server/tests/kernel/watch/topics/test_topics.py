@@ -11,9 +11,10 @@ import pytest
 
 from qiantang.kernel import errors, resource, wire
 from qiantang_server.kernel import access, storage
+from qiantang_server.kernel.watch.outgoing import HEARTBEAT
 from qiantang_server.kernel.watch.settings import WatchSettings
 from qiantang_server.kernel.watch.topics import Topics
-from qiantang_server.kernel.watch.topics.follower import HEARTBEAT, MAX_WAITING, Follower
+from qiantang_server.kernel.watch.topics.follower import MAX_WAITING, Follower
 from qiantang_server.kernel.watch.topics.survey import Survey
 from qiantang_server.kernel.watch.topics.topics import Asked
 from server.tests.kernel.watch.overview.conftest import NOBODY, OWNER, READER, Estate, bundle, person

@@ -6,7 +6,8 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from qiantang.kernel import release, resource, wire
+from qiantang.kernel import release, resource
+from qiantang_server.kernel.watch.outgoing import frame
 
 SPACING = 0.25
 """Seconds between two events of one topic: four a second at most."""
@@ -15,12 +16,6 @@ MANY = "many"
 MAX_ABOUT = 500
 REASONS = ("publish", "request", "draft", "instances")
 """The weightiest first."""
-
-
-def frame(event: str, data: object, number: str = "") -> bytes:
-    """Write one server-sent event; with `number` one that a stream can be taken up after."""
-    told = f"id: {number}\nevent: {event}\ndata: ".encode() if number else f"event: {event}\ndata: ".encode()
-    return told + wire.encode(data) + b"\n\n"
 
 
 @dataclass(frozen=True, slots=True)

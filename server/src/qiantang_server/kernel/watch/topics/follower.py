@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from qiantang.kernel import release
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.resources import Kinds, visibility
-from qiantang_server.kernel.watch.topics.board import Event, collapsed, frame
+from qiantang_server.kernel.watch.outgoing import Outgoing, frame
+from qiantang_server.kernel.watch.topics.board import Event, collapsed
 from qiantang_server.kernel.watch.topics.topic import Topic
 
 MAX_WAITING = 200
-HEARTBEAT = b": beat\n\n"
 
 
-class Follower:
+class Follower(Outgoing):
     """Follows topics as long as `admitted` gives a principal who may."""
 
-    __slots__ = ("_events", "_kinds", "_said", "_wake", "admitted", "closed", "principal", "topics")
+    __slots__ = ("_events", "_kinds", "_said", "admitted", "principal", "topics")
 
     def __init__(
         self, principal: Principal, topics: Iterable[Topic], kinds: Kinds, admitted: Callable[[], Awaitable[Principal]]
     ) -> None:
+        super().__init__()
         self.principal = principal
         self.topics = {str(one): one for one in topics}
         self.admitted = admitted
-        self.closed = False
         self._kinds = kinds
         self._said: list[bytes] = []
         self._events: list[Event] = []
-        self._wake = asyncio.Event()
 
     def tell(self, event: Event) -> None:
         """Have an event sent, if it is of a topic that is followed and comes from something that may be seen."""
@@ -52,20 +50,10 @@ class Follower:
         self._events = [one for one in self._events if one.topic != topic]
         self.say("refused", release.Refused(topic=topic))
 
-    def close(self) -> None:
-        """End the stream."""
-        self.closed = True
-        self._wake.set()
+    def _waits(self) -> bool:
+        return bool(self._events or self._said)
 
-    async def take(self, heartbeat: float) -> bytes:
-        """Wait for something to send, at most `heartbeat` seconds; give it, or a heartbeat, or nothing at the end."""
-        if not (self._events or self._said or self.closed):
-            try:
-                async with asyncio.timeout(heartbeat):
-                    await self._wake.wait()
-            except TimeoutError:
-                return HEARTBEAT
-        self._wake.clear()
+    def _given_up(self) -> bytes:
         chunk = b"".join((*self._said, *(one.told for one in self._events)))
         self._said.clear()
         self._events.clear()

@@ -1,0 +1,35 @@
+"""Events: a stream of server-sent events on an open connection, until either side goes away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.types import Receive, Send
+
+from qiantang_server.kernel.watch.outgoing import Outgoing
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+async def until_disconnected(receive: Receive, stream: Outgoing) -> None:
+    """Close the stream once the other side is gone."""
+    message: Any = {"type": ""}
+    while message["type"] != "http.disconnect":
+        message = await receive()
+    stream.close()
+
+
+async def pump(stream: Outgoing, send: Send, heartbeat: float) -> None:
+    """Send what the stream has, as it comes, until it is closed; `heartbeat` in seconds."""
+    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+    while True:
+        chunk = await stream.take(heartbeat)
+        if chunk:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if stream.closed:
+            break
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

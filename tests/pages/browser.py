@@ -73,9 +73,22 @@ class Person:
             "() => !document.querySelector('main .k-skeleton, main .k-reading, .ant-spin-spinning')", timeout=DEADLINE
         )
         self.page.evaluate("() => document.fonts.ready")
+        self._drawn()
+
+    def _drawn(self) -> None:
+        """Wait until what was changed a moment ago is drawn: what watches its own size answers one frame later."""
+        frames = "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))"
+        self.page.evaluate(f"() => new Promise((done) => {frames})")
+
+    def turns(self, *, theme: str, language: str) -> None:
+        """Change theme and language of the page that is open, with no new load: the system's theme, and the switch in the bar."""
+        self.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        if self.page.get_attribute("html", "lang") != {"zh": "zh-CN", "en": "en"}[language]:
+            self.page.click(".s-tool[lang]")
+        self.settle()
 
     def wears(self, *, theme: str, language: str) -> None:
-        """Choose theme and language, as the switches do."""
+        """Choose theme and language for what is opened from now on."""
         url = self.address
         self.context.add_cookies(
             [

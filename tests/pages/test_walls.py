@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,23 +160,10 @@ def _empty(found: Any) -> bool:
 
 
 @pytest.fixture
-def stranger(full: Estate, screen: Chromium, strangers: dict[str, Api]) -> Iterator[Callable[[str], Person]]:
+def stranger(full: Estate, strangers: dict[str, Api], somebody: Callable[[Account], Person]) -> Callable[[str], Person]:
     """Give strangers at browsers of their own."""
     assert strangers
-    there: list[Person] = []
-
-    def at(name: str) -> Person:
-        person = Person.at(screen, full.platform.address)
-        there.append(person)
-        account = full.accounts[name]
-        person.signs_in(account.name, account.password, account.tenant)
-        return person
-
-    yield at
-    for person in there:
-        person.close()
-    for person in there:
-        person.calm()
+    return lambda name: somebody(full.accounts[name])
 
 
 @pytest.mark.parametrize("name", ["nemo", "gus"])

@@ -12,6 +12,12 @@ from typing import Any
 
 import pytest
 
+from qiantang_server.app.catalog import CAPABILITIES
+from qiantang_server.app.process import declared_permissions
+from qiantang_server.app.sections import sections
+from qiantang_server.identity.rules.roles import BUILT_IN
+from qiantang_server.kernel.resources import Kinds
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "portal/web/src"
 FLOORS = ["kit", "shell", "api", "life"]
@@ -107,3 +113,15 @@ def test_the_client_is_what_the_server_says() -> None:
     command = [sys.executable, str(ROOT / "tools/portal_client.py"), "--check"]
     said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert said.returncode == 0, said.stderr
+
+
+def test_what_the_server_explains_is_said_in_chinese_too() -> None:
+    """Each permission, built-in role and setting of the server has its words, and none is left of those that went."""
+    said: dict[str, str] = {}
+    for path in SOURCE.rglob("meanings.zh.json"):
+        said |= json.loads(path.read_text())
+    kinds = Kinds(kind for room in CAPABILITIES for kind in room.kinds)
+    settings = {f"setting.{section}.{one}" for section, model in sections().items() for one in model.__struct_fields__}
+    roles = {f"role.{name}" for name in BUILT_IN}
+    assert set(said) == declared_permissions(kinds).keys() | roles | settings
+    assert all(re.search("[\u4e00-\u9fff]", text) for text in said.values())

@@ -1,11 +1,11 @@
 import { QueryClientProvider } from "@tanstack/react-query";
-import { StrictMode, lazy, useEffect, useMemo, useState, type ReactNode } from "react";
+import { StrictMode, lazy, useEffect, useInsertionEffect, useMemo, useState, type ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { createBrowserRouter, Navigate, Outlet, RouterProvider, type RouteObject } from "react-router";
 import { base, failureOf, makeQueries } from "./api";
 import { backend } from "./api/backend";
 import { capabilities } from "./capabilities";
-import { applyTheme, Button, Empty, ErrorState, LanguageContext, nonceStyles, Reading, Themed } from "./kit";
+import { applyTheme, Button, Empty, ErrorState, LanguageContext, nonceStyles, pageNonce, Reading, Themed } from "./kit";
 import {
   allowed,
   ALL,
@@ -13,12 +13,15 @@ import {
   atPlatform,
   BackendContext,
   Frame,
+  lastTenant,
   MeContext,
   PageProvider,
+  preferencesNow,
   RegistryContext,
   RouteFailed,
   startKeyboard,
   startTexts,
+  useMe,
   usePreferences,
   useText,
   useThemeInForce,
@@ -30,7 +33,7 @@ import zh from "./shell/zh.json";
 import "./kit/kit.css";
 
 const Gallery = lazy(() => import("./gallery/Gallery"));
-const nonce = document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]")?.nonce ?? "";
+const nonce = pageNonce();
 nonceStyles(nonce);
 const queries = makeQueries();
 
@@ -38,7 +41,7 @@ const queries = makeQueries();
 function Root(): ReactNode {
   const theme = useThemeInForce();
   const { language } = usePreferences();
-  useMemo(() => applyTheme(theme), [theme]);
+  useInsertionEffect(() => applyTheme(theme), [theme]);
   useEffect(() => {
     document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   }, [language]);
@@ -86,18 +89,18 @@ const NONE: CapabilityPages[] = [];
 
 /** Where somebody begins: in his own tenant, else in the first one there is. */
 function Begin(): ReactNode {
+  const me = useMe();
   const [to, setTo] = useState<string>();
-  useEffect(() => {
-    const last = localStorage.getItem("tenant") ?? "";
-    void backend.me().then(async (me) => {
-      if (me.tenant) return setTo(at({ tenant: me.tenant, environment: ALL }, "home"));
-      const tenants = await backend.tenants("").catch(() => []);
-      const tenant = tenants.find((one) => one.name === last) ?? tenants[0];
-      if (tenant) setTo(at({ tenant: tenant.name, environment: ALL }, "home"));
-      else setTo(allowed(me, "identity.tenant:list", {}) ? atPlatform("tenants") : atPlatform("me", "access"));
-    });
-  }, []);
+  useEffect(() => void beginOf(me).then(setTo), [me]);
   return to ? <Navigate to={to} replace /> : <Reading />;
+}
+
+async function beginOf(me: Me): Promise<string> {
+  if (me.tenant) return at({ tenant: me.tenant, environment: ALL }, "home");
+  const tenants = await backend.tenants("").catch(() => []);
+  const tenant = tenants.find((one) => one.name === lastTenant()) ?? tenants[0];
+  if (tenant) return at({ tenant: tenant.name, environment: ALL }, "home");
+  return allowed(me, "identity.tenant:list", {}) ? atPlatform("tenants") : atPlatform("me", "access");
 }
 
 function NotFound(): ReactNode {
@@ -132,14 +135,8 @@ const routes: RouteObject[] = [
   },
 ];
 
-startTexts(document.documentElement.lang.startsWith("zh") ? "zh" : languageNow(), Object.fromEntries([["shell", { zh, en }], ...capabilities.map((pages) => [pages.name, pages.texts])]));
+startTexts(preferencesNow().language, Object.fromEntries([["shell", { zh, en }], ...capabilities.map((pages) => [pages.name, pages.texts])]));
 startKeyboard();
-
-function languageNow(): "zh" | "en" {
-  const query = new URLSearchParams(window.location.search).get("lang");
-  const kept = query ?? document.cookie.match(/(?:^|; )qiantang-lang=(zh|en)/)?.[1];
-  return kept === "zh" || kept === "en" ? kept : navigator.language.startsWith("zh") ? "zh" : "en";
-}
 
 const router = createBrowserRouter(routes, { basename: base.replace(/\/$/, "") || "/" });
 
@@ -147,9 +144,7 @@ createRoot(document.getElementById("root") as HTMLElement).render(
   <StrictMode>
     <QueryClientProvider client={queries}>
       <BackendContext.Provider value={backend}>
-        <RegistryContext.Provider value={capabilities}>
-          <RouterProvider router={router} />
-        </RegistryContext.Provider>
+        <RouterProvider router={router} />
       </BackendContext.Provider>
     </QueryClientProvider>
   </StrictMode>,

@@ -1,11 +1,10 @@
 import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type Application } from "../api";
-import { Button, Choice, DataTable, Empty, ErrorState, Facts, Field, FilterBar, NoMatch, PageHead, Peek, Ref, SavedViews, SearchInput, TextInput, Time, type Column } from "../kit";
-import { atApplication, Marked, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
+import { Button, Choice, ErrorState, Facts, Field, ListPage, Peek, Ref, SavedViews, TextInput, Time, type Column } from "../kit";
+import { atApplication, Marked, NAME, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
 
 const LIST = "GET /api/v1/identity/tenants/{tenant}/applications";
-const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 /** The applications of a tenant, over all its centers. */
 export function Applications(): ReactNode {
@@ -36,49 +35,32 @@ export function Applications(): ReactNode {
     { key: "created", title: say("columns.created"), width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
   ];
   return (
-    <>
-      <PageHead
-        title={say("title")}
-        actions={<Button kind="primary" icon="plus" keys="C" disabled={!mayMake} reason={say("notAllowed")} onClick={() => change({ new: "1" })}>{say("new")}</Button>}
-      />
-      <FilterBar
-        right={
-          <>
-            {found.rows && say("count", { count: found.rows.length })}
-            <SavedViews name="applications" query={query.toString()} onOpen={(saved) => void navigate(`?${saved}`)} />
-          </>
-        }
-      >
-        <SearchInput value={words} onChange={setWords} label={say("filter")} />
-      </FilterBar>
-      {found.error && !found.rows ? (
-        <ErrorState failure={failureOf(found.error, say("unreadable"))} onRetry={found.again} />
-      ) : (
-        <DataTable
-          label={say("title")}
-          name="applications"
-          rows={found.rows}
-          rowKey={keyOf}
-          columns={columns}
-          onOpen={(row) => change({ peek: keyOf(row) })}
-          openKey={peek}
-          onMore={found.more}
-          loadingMore={found.loadingMore}
-          empty={
-            words ? (
-              <NoMatch title={say("noMatch", { words })} onClear={() => setWords("")}>{say("noMatchText")}</NoMatch>
-            ) : (
-              <Empty
-                title={say("empty.title", { tenant: scope.tenant })}
-                actions={<Button kind="primary" icon="plus" disabled={!mayMake} reason={say("notAllowed")} onClick={() => change({ new: "1" })}>{say("new")}</Button>}
-                cli={`qiantang application create ${scope.tenant}/${scope.center || "CENTER"}/NAME`}
-              >
-                {say("empty.text")}
-              </Empty>
-            )
-          }
-        />
-      )}
+    <ListPage
+      title={say("title")}
+      create={{ label: say("new"), allowed: mayMake, reason: say("notAllowed"), onCreate: () => change({ new: "1" }) }}
+      words={words}
+      onWords={setWords}
+      filterLabel={say("filter")}
+      right={
+        <>
+          {found.rows && say("count", { count: found.rows.length })}
+          <SavedViews name="applications" query={query.toString()} onOpen={(saved) => void navigate(`?${saved}`)} />
+        </>
+      }
+      failed={found.error && !found.rows ? <ErrorState failure={failureOf(found.error, say("unreadable"))} onRetry={found.again} /> : undefined}
+      table={{
+        name: "applications",
+        rows: found.rows,
+        rowKey: keyOf,
+        columns,
+        onOpen: (row) => change({ peek: keyOf(row) }),
+        openKey: peek,
+        onMore: found.more,
+        loadingMore: found.loadingMore,
+      }}
+      none={{ title: say("empty.title", { tenant: scope.tenant }), text: say("empty.text"), cli: `qiantang application create ${scope.tenant}/${scope.center || "CENTER"}/NAME` }}
+      noMatch={{ title: say("noMatch", { words }), text: say("noMatchText") }}
+    >
       <Peek
         open={open !== undefined}
         onClose={() => change({ peek: "" })}
@@ -98,7 +80,7 @@ export function Applications(): ReactNode {
       <Peek open={making} onClose={() => change({ new: "" })} title={say("new")}>
         {making && <NewApplication onMade={(made) => void navigate(atApplication({ ...scope, center: made.center, application: made.name }, "overview"))} />}
       </Peek>
-    </>
+    </ListPage>
   );
 }
 

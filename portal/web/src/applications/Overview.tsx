@@ -1,7 +1,8 @@
 import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, topics, useDo, usePages, useRead, type Release } from "../api";
-import { bytes, Button, CommandLine, Confirm, Count, Empty, ErrorState, Facts, Field, Glyph, Note, Pane, Panes, Peek, Person, Ref, Section, Skeleton, StatusTag, Strip, TextInput, Time } from "../kit";
+import { bytes, Button, CommandLine, Confirm, Count, Empty, ErrorState, Facts, Field, Note, Pane, Panes, Peek, Person, Ref, Section, Skeleton, StatusTag, Strip, TextInput, Time } from "../kit";
+import { ReleaseGlyph } from "../life";
 import { at, atApplication, flagsOf, useMay, usePage, useScope, useText } from "../shell";
 
 const ONE = "GET /api/v1/identity/tenants/{tenant}/centers/{center}/applications/{application}";
@@ -56,7 +57,7 @@ export default function Overview(): ReactNode {
             <ul className="k-lines h-releases">
               {releases.rows.map((one) => (
                 <li key={one.revision}>
-                  <Glyph hue={one.action === "rollback" || one.action === "abort" ? "warn" : one.action.startsWith("gray") ? "info" : "ok"} running={one.action.startsWith("gray")} />
+                  <ReleaseGlyph action={one.action} />
                   <Ref mono name={`r${one.revision}`} to={`${atApplication(scope, "config", "history")}?rev=${one.revision}`} />
                   <span className="k-ellipsis" title={one.message}>{one.message || one.action}</span>
                   <Person name={one.author} />

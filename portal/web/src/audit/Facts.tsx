@@ -3,9 +3,9 @@ import { Link } from "react-router";
 import type { AuditRecord } from "../api";
 import { Copy, Facts as List, Note, Section, StatusTag, Time } from "../kit";
 import { ChangeList } from "../kit/parts";
-import { useText } from "../shell";
+import { useText, useWhose } from "../shell";
 import { HUES } from "./Audit";
-import { changesOf, placeOf, useWhose } from "./trail";
+import { changesOf, placeOf } from "./trail";
 
 /** One record: what changed, all that is known of it, and where to look on. */
 export function Facts({ record }: { record: AuditRecord }): ReactNode {

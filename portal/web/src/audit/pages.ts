@@ -1,5 +1,6 @@
 import { at, atPlatform, type CapabilityPages } from "../shell";
 import en from "./en.json";
+import meanings from "./meanings.zh.json";
 import zh from "./zh.json";
 
 const audit = async () => ({ Component: (await import("./Audit")).Audit });
@@ -13,4 +14,5 @@ export const pages: CapabilityPages = {
   routes: [{ path: "audit", lazy: audit }],
   platformRoutes: [{ path: "audit", lazy: audit }],
   texts: { zh, en },
+  meanings,
 };

@@ -1,20 +1,5 @@
 import type { AuditRecord, Change } from "../api";
 import type { Change as Shown } from "../kit/parts";
-import { at, atPlatform, useScope, type Where } from "../shell";
-
-/** Whose trail: a tenant's, or the platform's own. */
-export interface Whose {
-  tenant: string;
-  to: (...rest: string[]) => string;
-  flag: string;
-  where: Where;
-}
-
-export function useWhose(): Whose {
-  const scope = useScope();
-  if (!scope.tenant) return { tenant: "", to: atPlatform, flag: "--platform", where: { tenant: "*" } };
-  return { tenant: scope.tenant, to: (...rest) => at(scope, ...rest), flag: `-t ${scope.tenant}`, where: { tenant: scope.tenant } };
-}
 
 export const LIST = (tenant: string) => (tenant ? "GET /api/v1/audit/tenants/{tenant}/records" : "GET /api/v1/audit/records");
 export const VERIFY = (tenant: string) => (tenant ? "POST /api/v1/audit/tenants/{tenant}/verify" : "POST /api/v1/audit/verify");

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
-import { useDo, type ApiError, type ResourceDetail } from "../api";
+import { useDo, type ApiError, type Convergence, type ResourceDetail } from "../api";
 import { Button, Choice, Confirm, Dialog, Field, Pick, TextArea, TextInput, Toggle } from "../kit";
-import { lifeSend, Refused, useLife, type Reach } from "../life";
+import { lifeSend, Refused, useLife } from "../life";
 import { useText } from "../shell";
 import { FileChoice } from "./FileChoice";
 import { FORMATS, formatOfFile, readItems, tidy, type Body, type Format, type ItemType, TYPES, type Item } from "./body";
@@ -161,7 +161,7 @@ export function NewKey({ open, taken, onClose, onMade }: { open: boolean; taken:
 }
 
 /** Taking a namespace away: who would no longer receive it. */
-export function RemoveNamespace({ name, open, reach, keys, onClose, onConfirm, busy }: { name: string; open: boolean; reach: Reach | undefined; keys: number; onClose: () => void; onConfirm: () => void; busy: boolean }): ReactNode {
+export function RemoveNamespace({ name, open, reach, keys, onClose, onConfirm, busy }: { name: string; open: boolean; reach: Convergence | undefined; keys: number; onClose: () => void; onConfirm: () => void; busy: boolean }): ReactNode {
   const say = useText("config");
   return (
     <Confirm

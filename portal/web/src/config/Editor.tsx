@@ -1,8 +1,8 @@
 import { useCallback, useDeferredValue, useEffect, useMemo, useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
-import { asCurl, failureOf, usePages, type CheckResult, type Difference, type EffectiveView, type LocatedProblem, type Release } from "../api";
+import { asCurl, failureOf, usePages, type CheckResult, type Convergence, type Difference, type EffectiveView, type LocatedProblem, type Release } from "../api";
 import { Button, Confirm, Empty, ErrorState, FilterBar, Glyph, Menu, NoMatch, Note, Pane, Panes, Pick, Reading, SearchInput, Skeleton, StatusTag, useWidthBelow } from "../kit";
-import { argumentsOf, Conflicting, LifeBar, lifeCall, Refused, Unread, useLife, useLifeRead, useReason, type BarPage, type Reach, type Summary } from "../life";
+import { argumentsOf, Conflicting, LifeBar, lifeCall, Refused, Unread, useLife, useLifeRead, useReason, type Bar, type Summary } from "../life";
 import { usePage, useQueryStates, useText, type PageAction } from "../shell";
 import { Secret } from "../kit/parts";
 import { isSealed, maskOf, originOf, rowsOf, withItem, type Body, type Item, type KeyRow, type OriginPlace } from "./body";
@@ -19,7 +19,7 @@ const FILTERS = ["", "changed", "secret", "covers", "bad"] as const;
 
 export interface EditorProps {
   name: string;
-  bar: { first: BarPage; last: BarPage[] };
+  bar: Bar;
 }
 
 /** The editor of an application's settings: namespaces, keys, and what stands behind the one that is chosen. */
@@ -104,7 +104,7 @@ function Namespace(props: NamespaceProps): ReactNode {
   const { detail, body } = edited;
   const reason = useReason("update");
   const revealReason = useReason("reveal");
-  const reach = useLifeRead<Reach>("/convergence").data;
+  const reach = useLifeRead<Convergence>("/convergence").data;
   const releases = usePages<Release>(life.operation("GET", "/releases"), { ...argumentsOf(life), query: { limit: 50 } } as never, { topics: life.topics });
   const [dialog, setDialog] = useState<"settings" | "remove" | "discard" | "key" | null>(null);
   const [dirty, setDirty] = useState(false);

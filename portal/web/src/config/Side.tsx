@@ -1,8 +1,8 @@
 import { useState, type ReactNode } from "react";
-import type { EffectiveView, PendingChange, Release } from "../api";
+import type { Convergence, EffectiveView, PendingChange, Release } from "../api";
 import { Button, Choice, Copy, Facts, Glyph, Pane, Ref, Section, Skeleton, StatusTag, Time } from "../kit";
 import { Origin, type OriginLevel } from "../kit/parts";
-import { Rev, useLife, useLifeRead, type Reach } from "../life";
+import { Rev, useLife, useLifeRead } from "../life";
 import { atApplication, useText } from "../shell";
 import { isSealed, maskOf, originOf, type KeyRow } from "./body";
 import { plainOf } from "./KeyTable";
@@ -42,7 +42,7 @@ function Why({ row, namespace, problem }: { row: KeyRow; namespace: string; prob
   const say = useText("config");
   const life = useLife();
   const [name = "", inCluster = ""] = namespace.split("@");
-  const reach = useLifeRead<Reach>("/convergence");
+  const reach = useLifeRead<Convergence>("/convergence");
   const clusters = [...new Set([...(inCluster ? [inCluster] : []), ...(reach.data?.by_cluster ?? []).map((one) => one.cluster)])];
   const [cluster, setCluster] = useState(inCluster || "default");
   const found = useLifeRead<EffectiveView>("/effective", { query: { cluster, namespace: name, key: row.key } }, { keep: true });
@@ -85,7 +85,7 @@ function Why({ row, namespace, problem }: { row: KeyRow; namespace: string; prob
 function Receivers(): ReactNode {
   const say = useText("config");
   const life = useLife();
-  const reach = useLifeRead<Reach>("/convergence");
+  const reach = useLifeRead<Convergence>("/convergence");
   if (!reach.data) return null;
   const { total, by_cluster: clusters, p50_ms: p50, p99_ms: p99, failed } = reach.data;
   return (

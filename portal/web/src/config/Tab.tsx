@@ -1,11 +1,10 @@
 import { useRef, type ReactNode } from "react";
 import { Forbidden } from "../kit";
-import { Drafts, History, LifeProvider, Publish, Requests } from "../life";
+import { LifePages } from "../life";
 import { useMay, useRest, useScope, useText } from "../shell";
 import { Editor } from "./Editor";
 import { useConfigLife } from "./place";
 import { Transfer } from "./Transfer";
-import "../life/life.css";
 import "./config.css";
 
 /** The configuration of one application: its editor, and what leads from a draft to all instances. */
@@ -21,20 +20,8 @@ export default function Tab(): ReactNode {
   if (!may("config.namespace:read", scope)) return <Forbidden title={say("forbidden")}>{say("forbiddenText")}</Forbidden>;
   const bar = { first: { key: "edit", label: say("edit"), to: last.current ? life.to("edit", last.current) : life.to() }, last: [{ key: "transfer", label: say("transfer.title"), to: life.to("transfer") }] };
   return (
-    <LifeProvider value={life}>
-      {page === "diff" ? (
-        <Drafts bar={bar} />
-      ) : page === "publish" ? (
-        <Publish bar={bar} />
-      ) : page === "history" ? (
-        <History bar={bar} />
-      ) : page === "requests" ? (
-        <Requests bar={bar} />
-      ) : page === "transfer" ? (
-        <Transfer bar={bar} />
-      ) : (
-        <Editor key={`${scope.environment}/${scope.center}/${scope.application}`} name={name} bar={bar} />
-      )}
-    </LifeProvider>
+    <LifePages life={life} page={page} bar={bar}>
+      {page === "transfer" ? <Transfer bar={bar} /> : <Editor key={`${scope.environment}/${scope.center}/${scope.application}`} name={name} bar={bar} />}
+    </LifePages>
   );
 }

@@ -1,6 +1,7 @@
 import { lazy } from "react";
 import { at, type CapabilityPages } from "../shell";
 import en from "./en.json";
+import meanings from "./meanings.zh.json";
 import zh from "./zh.json";
 
 const READ = "config.namespace:read";
@@ -29,4 +30,5 @@ export const pages: CapabilityPages = {
     { key: "config", label: "title", order: 20, permission: READ, deep: true, Component: lazy(() => import("./Tab")) },
   ],
   texts: { zh, en },
+  meanings,
 };

@@ -1,8 +1,7 @@
-import { useEffect, useLayoutEffect, useMemo, useState, type ReactNode } from "react";
+import { useMemo, useState, type ReactNode } from "react";
 import {
-  applyTheme, Button, Copy, CommandLine, Count, DataTable, Empty, EnvTag, ErrorState, Facts, Forbidden, Glyph, Icon, Kbd, LanguageContext, Mark, NoMatch, Note, PageHead,
-  Person, Reading, Ref, Skeleton, StatusTag, Strip, Tabs, Themed, Time, useLanguage, useTheme, useWidthBelow,
-  type Language, type Theme,
+  Button, Copy, CommandLine, Count, DataTable, Empty, EnvTag, ErrorState, Facts, Forbidden, Glyph, Icon, Kbd, Mark, NoMatch, Note, PageHead,
+  Person, Reading, Ref, Skeleton, StatusTag, Strip, Tabs, Time, useWidthBelow,
 } from "../kit";
 import { Check, Choice, ManyChoice, NumberInput, Pick, Toggle } from "../kit/Inputs";
 import {
@@ -14,29 +13,6 @@ import { AFTER, BEFORE, changes, HOSTILE, hugeAfter, hugeBefore, inRate, instanc
 import { useGalleryText } from "./texts";
 import "./gallery.css";
 
-/** Every component of the kit in each of its states: what pictures and checks of accessibility are taken of. */
-export default function Gallery(): ReactNode {
-  const query = useMemo(() => new URLSearchParams(window.location.search), []);
-  const themeAround = useTheme();
-  const languageAround = useLanguage();
-  const asked = query.get("theme");
-  const theme: Theme = asked === "light" || asked === "dark" ? asked : themeAround;
-  const spoken = query.get("lang");
-  const language: Language = spoken === "zh" || spoken === "en" ? spoken : languageAround;
-  const nonce = document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]")?.nonce ?? "";
-  useLayoutEffect(() => applyTheme(theme), [theme]);
-  useEffect(() => {
-    document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-  }, [language]);
-  return (
-    <Themed theme={theme} language={language} nonce={nonce}>
-      <LanguageContext.Provider value={language}>
-        <Page />
-      </LanguageContext.Provider>
-    </Themed>
-  );
-}
-
 function Shown({ title, size = "", children }: { title: string; size?: "" | "third" | "two-thirds" | "wide"; children: ReactNode }): ReactNode {
   return (
     <section className={`g-pane${size ? ` g-${size}` : ""}`}>
@@ -46,7 +22,8 @@ function Shown({ title, size = "", children }: { title: string; size?: "" | "thi
   );
 }
 
-function Page(): ReactNode {
+/** Every component of the kit in each of its states: what pictures and checks of accessibility are taken of. */
+export default function Gallery(): ReactNode {
   const say = useGalleryText();
   return (
     <div className="g-page">

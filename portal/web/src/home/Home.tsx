@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { asCurl, failureOf, topics, useRead, type Work } from "../api";
 import { Button, Count, Empty, EnvTag, ErrorState, Glyph, Icon, Mark, PageHead, Pane, Panes, Person, Ref, Skeleton, StatusTag, Strip, Time, type Figure } from "../kit";
+import { ReleaseGlyph } from "../life";
 import { at, atApplication, usePage, useProtected, useScope, useText, type Say, type Scope } from "../shell";
 
 const SHOWN = 20;
@@ -202,7 +203,7 @@ function Releases({ work }: { work: Work }): ReactNode {
     <ul className="k-lines h-releases">
       {work.releases.map(({ bundle, release }) => (
         <li key={`${bundle.scope.environment}/${bundle.scope.center}/${bundle.scope.application}/${bundle.capability}/${release.revision}`}>
-          <Glyph hue={release.action === "rollback" || release.action === "abort" ? "warn" : release.action.startsWith("gray") ? "info" : "ok"} running={release.action.startsWith("gray")} />
+          <ReleaseGlyph action={release.action} />
           <Ref mono name={bundle.scope.application} kind={`r${release.revision}`} to={`${atApplication(placeOf(bundle), bundle.capability, "history")}?rev=${release.revision}`} />
           <span className="k-ellipsis" title={release.message}>{release.message || say(`action.${release.action}`)}</span>
           <Where bundle={bundle} />

@@ -1,10 +1,11 @@
 import type { ReactNode } from "react";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type Center } from "../api";
-import { Button, Confirm, DataTable, Empty, ErrorState, Facts, FilterBar, NoMatch, PageHead, Peek, Ref, SearchInput, Section, Time, type Column } from "../kit";
+import { Button, Confirm, ErrorState, Facts, ListPage, Peek, Ref, Section, Time, type Column } from "../kit";
 import { at, Marked, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
 import { Named, Titled } from "./Estate";
 import { Failed } from "./Failed";
-import { counted } from "./whose";
+import { counted } from "./operations";
+import "./identity.css";
 
 const LIST = "GET /api/v1/identity/tenants/{tenant}/centers";
 
@@ -36,35 +37,28 @@ export function Centers(): ReactNode {
     { key: "made", title: say("made"), width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
   ];
   return (
-    <>
-      <PageHead title={say("centers.title")} note={say("centers.note")} actions={<Button kind="primary" icon="plus" keys="C" disabled={!mayMake} reason={lacks} onClick={make}>{say("centers.new")}</Button>} />
-      <FilterBar right={found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}>
-        <SearchInput value={words} onChange={setWords} label={say("estate.filter")} />
-      </FilterBar>
-      {found.error && !found.rows ? (
-        <Failed error={found.error} what={say("centers.title")} needs="identity.center:list" again={found.again} />
-      ) : (
-        <DataTable
-          label={say("centers.title")}
-          name="centers"
-          rows={found.rows}
-          rowKey={(row) => row.name}
-          columns={columns}
-          onOpen={(row) => change({ peek: row.name })}
-          openKey={open?.name}
-          onMore={found.more}
-          loadingMore={found.loadingMore}
-          empty={
-            words ? (
-              <NoMatch title={say("centers.noMatch", { words })} onClear={() => setWords("")}>{say("estate.searched")}</NoMatch>
-            ) : (
-              <Empty title={say("centers.none", { tenant: scope.tenant })} actions={<Button kind="primary" icon="plus" disabled={!mayMake} reason={lacks} onClick={make}>{say("centers.new")}</Button>} cli={`qiantang center create ${scope.tenant}/NAME`}>
-                {say("centers.noneText")}
-              </Empty>
-            )
-          }
-        />
-      )}
+    <ListPage
+      title={say("centers.title")}
+      note={say("centers.note")}
+      create={{ label: say("centers.new"), allowed: mayMake, reason: lacks, onCreate: make }}
+      words={words}
+      onWords={setWords}
+      filterLabel={say("estate.filter")}
+      right={found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}
+      failed={found.error && !found.rows ? <Failed error={found.error} what={say("centers.title")} needs="identity.center:list" again={found.again} /> : undefined}
+      table={{
+        name: "centers",
+        rows: found.rows,
+        rowKey: (row) => row.name,
+        columns,
+        onOpen: (row) => change({ peek: row.name }),
+        openKey: open?.name,
+        onMore: found.more,
+        loadingMore: found.loadingMore,
+      }}
+      none={{ title: say("centers.none", { tenant: scope.tenant }), text: say("centers.noneText"), cli: `qiantang center create ${scope.tenant}/NAME` }}
+      noMatch={{ title: say("centers.noMatch", { words }), text: say("estate.searched") }}
+    >
       <Peek open={open !== undefined} onClose={() => change({ peek: "", do: "" })} title={<span className="k-mono">{open?.name}</span>} foot={open && <Button kind="primary" to={applications(open.name)}>{say("centers.open")}</Button>}>
         {open && <Details center={open} />}
       </Peek>
@@ -77,7 +71,7 @@ export function Centers(): ReactNode {
           nameHint={say("centers.nameHint")}
         />
       </Peek>
-    </>
+    </ListPage>
   );
 }
 

@@ -3,7 +3,7 @@ import { useRead } from "../api";
 import { Choice, Field, type Option } from "../kit";
 import { useLate, useText } from "../shell";
 import { usePermissions } from "./people";
-import { USERS } from "./whose";
+import { USERS } from "./operations";
 
 interface Ids {
   id?: string;

@@ -1,11 +1,12 @@
 import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type Environment } from "../api";
-import { Button, Check, Confirm, DataTable, Empty, EnvTag, ErrorState, Facts, Field, FilterBar, NoMatch, PageHead, Peek, Ref, SearchInput, Section, StatusTag, Time, type Column } from "../kit";
+import { Button, Check, Confirm, EnvTag, ErrorState, Facts, Field, ListPage, Peek, Ref, Section, StatusTag, Time, type Column } from "../kit";
 import { at, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
 import { Named, Titled } from "./Estate";
 import { Failed } from "./Failed";
-import { counted } from "./whose";
+import { counted } from "./operations";
+import "./identity.css";
 
 const LIST = "GET /api/v1/identity/tenants/{tenant}/environments";
 const CHANGE = "PATCH /api/v1/identity/tenants/{tenant}/environments/{environment}";
@@ -40,35 +41,28 @@ export function Environments(): ReactNode {
     { key: "made", title: say("made"), width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
   ];
   return (
-    <>
-      <PageHead title={say("environments.title")} note={say("environments.note")} actions={<Button kind="primary" icon="plus" keys="C" disabled={!mayMake} reason={lacks} onClick={make}>{say("environments.new")}</Button>} />
-      <FilterBar right={found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}>
-        <SearchInput value={words} onChange={setWords} label={say("estate.filter")} />
-      </FilterBar>
-      {found.error && !found.rows ? (
-        <Failed error={found.error} what={say("environments.title")} needs="identity.environment:list" again={found.again} />
-      ) : (
-        <DataTable
-          label={say("environments.title")}
-          name="environments"
-          rows={found.rows}
-          rowKey={(row) => row.name}
-          columns={columns}
-          onOpen={(row) => change({ peek: row.name })}
-          openKey={open?.name}
-          onMore={found.more}
-          loadingMore={found.loadingMore}
-          empty={
-            words ? (
-              <NoMatch title={say("environments.noMatch", { words })} onClear={() => setWords("")}>{say("estate.searched")}</NoMatch>
-            ) : (
-              <Empty title={say("environments.none", { tenant: scope.tenant })} actions={<Button kind="primary" icon="plus" disabled={!mayMake} reason={lacks} onClick={make}>{say("environments.new")}</Button>} cli={`qiantang environment create ${scope.tenant}/dev`}>
-                {say("environments.noneText")}
-              </Empty>
-            )
-          }
-        />
-      )}
+    <ListPage
+      title={say("environments.title")}
+      note={say("environments.note")}
+      create={{ label: say("environments.new"), allowed: mayMake, reason: lacks, onCreate: make }}
+      words={words}
+      onWords={setWords}
+      filterLabel={say("estate.filter")}
+      right={found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}
+      failed={found.error && !found.rows ? <Failed error={found.error} what={say("environments.title")} needs="identity.environment:list" again={found.again} /> : undefined}
+      table={{
+        name: "environments",
+        rows: found.rows,
+        rowKey: (row) => row.name,
+        columns,
+        onOpen: (row) => change({ peek: row.name }),
+        openKey: open?.name,
+        onMore: found.more,
+        loadingMore: found.loadingMore,
+      }}
+      none={{ title: say("environments.none", { tenant: scope.tenant }), text: say("environments.noneText"), cli: `qiantang environment create ${scope.tenant}/dev` }}
+      noMatch={{ title: say("environments.noMatch", { words }), text: say("estate.searched") }}
+    >
       <Peek open={open !== undefined} onClose={() => change({ peek: "", do: "" })} title={open && <EnvTag name={open.name} protected_={open.protected} />} foot={open && <Button kind="primary" to={at({ tenant: scope.tenant, environment: open.name }, "home")}>{say("environments.open")}</Button>}>
         {open && <Details environment={open} />}
       </Peek>
@@ -85,7 +79,7 @@ export function Environments(): ReactNode {
           </Field>
         </Named>
       </Peek>
-    </>
+    </ListPage>
   );
 }
 

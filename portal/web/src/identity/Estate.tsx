@@ -1,8 +1,7 @@
 import { useState, type ReactNode } from "react";
 import { failureOf, useDo } from "../api";
 import { Button, ErrorState, Field, TextInput } from "../kit";
-import { useText } from "../shell";
-import { NAME } from "./whose";
+import { NAME, useText } from "../shell";
 
 /** The form of what has a name and a title: a tenant, an environment, a center. */
 export function Named(props: { make: (name: string, title: string) => Promise<unknown>; onMade: (name: string) => void; action: string; failed: string; nameHint: string; children?: ReactNode }): ReactNode {

@@ -1,11 +1,10 @@
 import { useState, type ReactNode } from "react";
 import { call, failureOf, useDo, useRead, type NewGrant, type RoleGrant } from "../api";
 import { Button, Choice, ErrorState, Field, Moment, Note, Pick, Reading, Skeleton, TextInput } from "../kit";
-import { useLate, useProtected, useText } from "../shell";
+import { useLate, useProtected, useText, useWhose } from "../shell";
 import { PlaceChoice, UserChoice } from "./Choosers";
 import { Effect } from "./GrantParts";
 import { partsOf, useRoles } from "./people";
-import { useWhose } from "./whose";
 
 /** For the platform as a whole only: nobody holds it in a tenant. */
 const PLATFORM_ADMIN = "platform-admin";
@@ -18,7 +17,7 @@ export function GrantForm({ user, onDone, role: wanted = "" }: { user?: { id: st
   const say = useText("identity");
   const { tenant } = useWhose();
   const protects = useProtected();
-  const roles = useRoles(tenant);
+  const { roles } = useRoles(tenant);
   const [who, setWho] = useState(user?.id ?? "");
   const [role, setRole] = useState(wanted);
   const [pattern, setPattern] = useState(tenant || "*");

@@ -1,9 +1,8 @@
 import type { ReactNode } from "react";
 import { call, failureOf, useDo, useRead, type EffectLine, type RoleGrant } from "../api";
 import { Confirm, ErrorState, Facts, Note, Ref, StatusTag, Time, type Column } from "../kit";
-import { at, useProtected, useText } from "../shell";
+import { at, useProtected, useText, useWhose } from "../shell";
 import { partsOf, shortPattern, stateOf, useMeanings } from "./people";
-import { useWhose } from "./whose";
 
 /** Where a grant counts, as it is written; production stands out. */
 export function Pattern({ pattern }: { pattern: string }): ReactNode {

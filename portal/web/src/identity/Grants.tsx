@@ -2,12 +2,13 @@ import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, type RoleGrant } from "../api";
 import { Button, Choice, DataTable, Empty, FilterBar, NoMatch, PageHead, Peek, SavedViews, SearchInput } from "../kit";
-import { useMay, usePage, useQueryState, useQueryStates, useText } from "../shell";
+import { useMay, usePage, useQueryState, useQueryStates, useText, useWhose } from "../shell";
 import { Failed } from "./Failed";
 import { GrantForm } from "./GrantForm";
 import { GrantFacts, grantColumns, TakeBack } from "./GrantParts";
 import { among, shortPattern, stateOf, useGrants, useRoles } from "./people";
-import { GRANTS, useWhose } from "./whose";
+import { GRANTS } from "./operations";
+import "./identity.css";
 
 /** Whether two patterns have a place in common where the wanted one is a beginning, as acme/prod. */
 function within(pattern: string, wanted: string): boolean {
@@ -26,7 +27,7 @@ export function Grants(): ReactNode {
   const [pattern, setPattern] = useQueryState("pattern");
   const [state, setState] = useQueryState("state");
   const [taking, setTaking] = useState<RoleGrant>();
-  const roles = useRoles(whose.tenant);
+  const { roles } = useRoles(whose.tenant);
   const all = useGrants(whose.tenant);
   const filtered = user !== "" || role !== "" || pattern !== "" || state !== "";
   const rows = among(
@@ -49,7 +50,7 @@ export function Grants(): ReactNode {
     cli: `qiantang grant list${user ? ` --user ${user}` : ""}${whose.tenant ? ` -t ${whose.tenant}` : ""}`,
     api: asCurl(GRANTS(whose.tenant), { path: { tenant: whose.tenant } }),
     readAt: all.readAt,
-    actions: [...(mayGrant ? [{ key: "new", label: say("grants.new"), keys: "c", run: make }] : [])],
+    actions: mayGrant ? [{ key: "new", label: say("grants.new"), keys: "c", run: make }] : [],
   });
   const takeBack = (row: RoleGrant): ReactNode => <Button size="small" kind="quiet" disabled={!mayTake} reason={say("needs", { permission: "identity.grant:delete" })} onClick={() => setTaking(row)}>{say("grants.take")}</Button>;
   return (

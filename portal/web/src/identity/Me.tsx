@@ -1,7 +1,7 @@
 import { useState, type ReactNode } from "react";
 import { asCurl, call, failureOf, useDo, useRead, type AccessToken, type HeldRole, type IssuedAccessToken, type SessionInfo } from "../api";
 import { Button, Confirm, Copy, DataTable, Empty, ErrorState, Facts, Field, FilterBar, ManyChoice, Note, NumberInput, PageHead, Peek, Pick, Ref, StatusTag, Tabs, TextInput, Time, type Column } from "../kit";
-import { useMe, usePage, useQueryState, useQueryStates, useText } from "../shell";
+import { useMe, usePage, useQueryState, useQueryStates, useText, useWhose } from "../shell";
 import { PlaceChoice } from "./Choosers";
 import { Failed } from "./Failed";
 import { Pattern } from "./GrantParts";
@@ -9,7 +9,7 @@ import { Matrix } from "./Matrix";
 import { shortPattern, usePermissions } from "./people";
 import { Password } from "./Password";
 import { Why } from "./Why";
-import { useWhose } from "./whose";
+import "./identity.css";
 
 const TABS = ["access", "sessions", "tokens", "password"] as const;
 

@@ -1,14 +1,15 @@
 import type { ReactNode } from "react";
 import { useNavigate, useParams } from "react-router";
-import { asCurl, call, failureOf, useDo, useRead } from "../api";
+import { asCurl, call, failureOf, useDo } from "../api";
 import { Button, Confirm, DataTable, Empty, ErrorState, FilterBar, PageHead, Reading, SearchInput, StatusTag, Tabs } from "../kit";
-import { useMay, usePage, useQueryState, useQueryStates, useText } from "../shell";
+import { useMay, usePage, useQueryState, useQueryStates, useText, useWhose } from "../shell";
 import { Failed } from "./Failed";
 import { grantColumns } from "./GrantParts";
 import { Matrix } from "./Matrix";
-import { among, expanded, useGrants, usePermissions } from "./people";
+import { among, expanded, useGrants, usePermissions, useRoles } from "./people";
 import { RoleEditor } from "./RoleEditor";
-import { ROLES, useWhose } from "./whose";
+import { ROLES } from "./operations";
+import "./identity.css";
 
 /** A role: what it permits, who holds it, and changing it where it is a tenant's own. */
 export function Role(): ReactNode {
@@ -20,9 +21,9 @@ export function Role(): ReactNode {
   const [query, change] = useQueryStates();
   const [words, setWords] = useQueryState("words");
   const list = ROLES(whose.tenant);
-  const found = useRead(list, { path: { tenant: whose.tenant } } as never);
+  const found = useRoles(whose.tenant);
   const permissions = usePermissions();
-  const role = found.data?.items.find((one) => one.name === name);
+  const role = found.roles?.find((one) => one.name === name);
   const seesGrants = may("identity.grant:list", whose.where);
   const all = useGrants(whose.tenant, seesGrants);
   const holders = among(all, (one) => one.role === name);
@@ -41,11 +42,11 @@ export function Role(): ReactNode {
     title: name,
     cli: `qiantang role show ${name}${whose.tenant ? ` ${whose.flag}` : ""}`,
     api: asCurl(list, { path: { tenant: whose.tenant } }),
-    readAt: found.dataUpdatedAt,
+    readAt: found.readAt,
     actions: mayChange ? [{ key: "edit", label: say("roles.edit"), keys: "e", run: () => change({ edit: "1" }) }] : [],
   });
-  if (found.error && !found.data) return <Failed error={found.error} what={name} needs="identity.role:list" again={() => void found.refetch()} />;
-  if (!found.data || !permissions) return <Reading />;
+  if (found.error && !found.roles) return <Failed error={found.error} what={name} needs="identity.role:list" again={found.again} />;
+  if (!found.roles || !permissions) return <Reading />;
   if (!role) return <Empty title={say("roles.missing", { name: name.slice(0, 80) })} actions={<Button to={whose.to("roles")}>{say("roles.all")}</Button>} />;
   if (editing) return <RoleEditor role={role} permissions={permissions} holders={count} />;
   const held = holders !== undefined && holders.length > 0;

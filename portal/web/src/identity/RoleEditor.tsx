@@ -2,10 +2,9 @@ import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { call, failureOf, useDo, type Permission, type Role } from "../api";
 import { Button, Confirm, ErrorState, Field, FilterBar, PageHead, Pane, Panes, SearchInput, Section, TextInput } from "../kit";
-import { useQueryState, useText } from "../shell";
+import { NAME, useQueryState, useText, useWhose } from "../shell";
 import { expanded } from "./people";
 import { Matrix } from "./Matrix";
-import { NAME, useWhose } from "./whose";
 
 /** Makes a role of a tenant, or changes one: the matrix beside the lines that are written. */
 export function RoleEditor({ role, permissions, holders }: { role?: Role; permissions: Permission[]; holders?: number | undefined }): ReactNode {

@@ -1,11 +1,12 @@
 import type { ReactNode } from "react";
-import { asCurl, useRead, type Role } from "../api";
+import { asCurl, type Role } from "../api";
 import { Button, DataTable, FilterBar, NoMatch, PageHead, Reading, Ref, SearchInput, type Column } from "../kit";
-import { Marked, useMay, usePage, useQueryState, useQueryStates, useText } from "../shell";
+import { Marked, useMay, usePage, useQueryState, useQueryStates, useText, useWhose } from "../shell";
 import { Failed } from "./Failed";
-import { expanded, usePermissions } from "./people";
+import { expanded, usePermissions, useRoles } from "./people";
 import { RoleEditor } from "./RoleEditor";
-import { ROLES, useWhose } from "./whose";
+import { ROLES } from "./operations";
+import "./identity.css";
 
 /** The roles that are built in, and a tenant's own. */
 export function Roles(): ReactNode {
@@ -16,7 +17,7 @@ export function Roles(): ReactNode {
   const [words, setWords] = useQueryState("words");
   const list = ROLES(whose.tenant);
   const args = { path: { tenant: whose.tenant } };
-  const found = useRead(list, args as never);
+  const found = useRoles(whose.tenant);
   const permissions = usePermissions();
   const mayMake = whose.tenant !== "" && may("identity.role:create", whose.where);
   const making = query.get("new") === "1" && mayMake;
@@ -25,12 +26,12 @@ export function Roles(): ReactNode {
     title: say(making ? "roles.new" : "roles.title"),
     cli: making ? `qiantang role create NAME PERMISSIONS... ${whose.flag}` : whose.tenant ? `qiantang role list ${whose.flag}` : "qiantang role list",
     api: asCurl(list, args),
-    readAt: found.dataUpdatedAt,
+    readAt: found.readAt,
     actions: mayMake ? [{ key: "new", label: say("roles.new"), keys: "c", run: make }] : [],
   });
   if (making) return permissions ? <RoleEditor permissions={permissions} /> : <Reading />;
   const wanted = words.trim().toLowerCase();
-  const rows = found.data?.items.filter((one) => `${one.name} ${one.title} ${one.permissions.join(" ")}`.toLowerCase().includes(wanted));
+  const rows = found.roles?.filter((one) => `${one.name} ${one.title} ${one.permissions.join(" ")}`.toLowerCase().includes(wanted));
   const columns: Column<Role>[] = [
     { key: "name", title: say("estate.name"), names: true, width: 200, render: (row) => <Ref mono name={<Marked text={row.name} words={words} />} title={row.name} to={whose.to("roles", row.name)} /> },
     { key: "kind", title: say("roles.kind"), width: 120, render: (row) => (row.tenant ? say("roles.own") : <span className="k-quiet">{say("roles.builtIn")}</span>) },
@@ -48,8 +49,8 @@ export function Roles(): ReactNode {
       <FilterBar right={rows && say("shown", { count: rows.length, more: "" })}>
         <SearchInput value={words} onChange={setWords} label={say("roles.filter")} />
       </FilterBar>
-      {found.error && !found.data ? (
-        <Failed error={found.error} what={say("roles.title")} needs="identity.role:list" again={() => void found.refetch()} />
+      {found.error && !found.roles ? (
+        <Failed error={found.error} what={say("roles.title")} needs="identity.role:list" again={found.again} />
       ) : (
         <DataTable label={say("roles.title")} name="roles" rows={rows} rowKey={(row) => `${row.tenant}/${row.name}`} columns={columns} empty={<NoMatch title={say("roles.noMatch", { words })} onClear={() => setWords("")}>{say("roles.searched")}</NoMatch>} />
       )}

@@ -1,11 +1,12 @@
 import type { ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type Tenant } from "../api";
-import { Button, CommandLine, Confirm, DataTable, Empty, ErrorState, Facts, FilterBar, NoMatch, PageHead, Peek, Ref, SavedViews, SearchInput, Section, StatusTag, Time, type Column } from "../kit";
+import { Button, CommandLine, Confirm, ErrorState, Facts, ListPage, Peek, Ref, SavedViews, Section, StatusTag, Time, type Column } from "../kit";
 import { at, Marked, useLate, useMay, usePage, useQueryState, useQueryStates, useText } from "../shell";
 import { Named, Titled } from "./Estate";
 import { Failed } from "./Failed";
-import { counted } from "./whose";
+import { counted } from "./operations";
+import "./identity.css";
 
 const LIST = "GET /api/v1/identity/tenants";
 const CHANGE = "PATCH /api/v1/identity/tenants/{tenant}";
@@ -39,35 +40,28 @@ export function Tenants(): ReactNode {
     { key: "made", title: say("made"), width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
   ];
   return (
-    <>
-      <PageHead title={say("tenants.title")} note={say("tenants.note")} actions={<Button kind="primary" icon="plus" keys="C" disabled={!mayMake} reason={lacks} onClick={make}>{say("tenants.new")}</Button>} />
-      <FilterBar right={<>{found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}<SavedViews name="tenants" query={query.toString()} onOpen={(saved) => void navigate(`?${saved}`)} /></>}>
-        <SearchInput value={words} onChange={setWords} label={say("estate.filter")} />
-      </FilterBar>
-      {found.error && !found.rows ? (
-        <Failed error={found.error} what={say("tenants.title")} needs="identity.tenant:list" again={found.again} />
-      ) : (
-        <DataTable
-          label={say("tenants.title")}
-          name="tenants"
-          rows={found.rows}
-          rowKey={(row) => row.name}
-          columns={columns}
-          onOpen={(row) => change({ peek: row.name })}
-          openKey={open?.name}
-          onMore={found.more}
-          loadingMore={found.loadingMore}
-          empty={
-            words ? (
-              <NoMatch title={say("tenants.noMatch", { words })} onClear={() => setWords("")}>{say("estate.searched")}</NoMatch>
-            ) : (
-              <Empty title={say("tenants.none")} actions={<Button kind="primary" icon="plus" disabled={!mayMake} reason={lacks} onClick={make}>{say("tenants.new")}</Button>} cli="qiantang tenant create NAME">
-                {say("tenants.noneText")}
-              </Empty>
-            )
-          }
-        />
-      )}
+    <ListPage
+      title={say("tenants.title")}
+      note={say("tenants.note")}
+      create={{ label: say("tenants.new"), allowed: mayMake, reason: lacks, onCreate: make }}
+      words={words}
+      onWords={setWords}
+      filterLabel={say("estate.filter")}
+      right={<>{found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}<SavedViews name="tenants" query={query.toString()} onOpen={(saved) => void navigate(`?${saved}`)} /></>}
+      failed={found.error && !found.rows ? <Failed error={found.error} what={say("tenants.title")} needs="identity.tenant:list" again={found.again} /> : undefined}
+      table={{
+        name: "tenants",
+        rows: found.rows,
+        rowKey: (row) => row.name,
+        columns,
+        onOpen: (row) => change({ peek: row.name }),
+        openKey: open?.name,
+        onMore: found.more,
+        loadingMore: found.loadingMore,
+      }}
+      none={{ title: say("tenants.none"), text: say("tenants.noneText"), cli: "qiantang tenant create NAME" }}
+      noMatch={{ title: say("tenants.noMatch", { words }), text: say("estate.searched") }}
+    >
       <Peek open={open !== undefined} onClose={() => change({ peek: "" })} title={<span className="k-mono">{open?.name}</span>} foot={open && <Button kind="primary" to={home(open.name)}>{say("tenants.open")}</Button>}>
         {open && <Details tenant={open} />}
       </Peek>
@@ -80,7 +74,7 @@ export function Tenants(): ReactNode {
           nameHint={say("tenants.nameHint")}
         />
       </Peek>
-    </>
+    </ListPage>
   );
 }
 

@@ -2,7 +2,7 @@ import { useState, type ReactNode } from "react";
 import { Navigate, useNavigate, useParams } from "react-router";
 import { asCurl, call, failureOf, useDo, useRead, type RoleGrant, type User as Account } from "../api";
 import { Button, CommandLine, Confirm, DataTable, Empty, ErrorState, Field, Menu, PageHead, Pane, Panes, Peek, Reading, Section, Tabs, TextInput, type TabItem } from "../kit";
-import { atPlatform, useMay, useMe, usePage, useQueryStates, useText } from "../shell";
+import { atPlatform, useMay, useMe, usePage, useQueryStates, useText, useWhose } from "../shell";
 import { Failed } from "./Failed";
 import { GrantForm } from "./GrantForm";
 import { GrantFacts, grantColumns, TakeBack } from "./GrantParts";
@@ -10,7 +10,8 @@ import { among, useGrants, useUser } from "./people";
 import { Password } from "./Password";
 import { UserFacts, UserState } from "./Users";
 import { Why } from "./Why";
-import { CHANGE_USER, DELETE_USER, USER, useWhose } from "./whose";
+import { CHANGE_USER, DELETE_USER, USER } from "./operations";
+import "./identity.css";
 
 /** The hub of a person, who in a tenant may be one of the platform: his account, what he holds, and why he may do what he may. */
 export function User(): ReactNode {

@@ -1,11 +1,12 @@
 import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, type User } from "../api";
-import { Button, DataTable, Empty, ErrorState, Facts, Field, FilterBar, NoMatch, PageHead, Peek, Ref, SavedViews, SearchInput, StatusTag, TextInput, Time, type Column } from "../kit";
-import { at, Marked, useLate, useMay, usePage, useQueryState, useQueryStates, useText } from "../shell";
+import { Button, ErrorState, Facts, Field, ListPage, Peek, Ref, SavedViews, StatusTag, TextInput, Time, type Column } from "../kit";
+import { at, Marked, NAME, useLate, useMay, usePage, useQueryState, useQueryStates, useText, useWhose } from "../shell";
 import { Failed } from "./Failed";
 import { Password } from "./Password";
-import { NAME, NEW_USER, USERS, useWhose } from "./whose";
+import { NEW_USER, USERS } from "./operations";
+import "./identity.css";
 
 /** People with an account: of a tenant, or all of them. */
 export function Users(): ReactNode {
@@ -41,51 +42,34 @@ export function Users(): ReactNode {
     { key: "made", title: say("made"), width: 130, align: "right", render: (row) => <Time at={row.created_at} /> },
   ];
   return (
-    <>
-      <PageHead
-        title={title}
-        note={whose.tenant ? undefined : say("users.platformNote")}
-        actions={<Button kind="primary" icon="plus" keys="C" disabled={!mayMake} reason={say("needs", { permission: "identity.user:create" })} onClick={make}>{say("users.new")}</Button>}
-      />
-      <FilterBar
-        right={
-          <>
-            {found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}
-            <SavedViews name="users" query={query.toString()} onOpen={(saved) => void navigate(`?${saved}`)} />
-          </>
-        }
-      >
-        <SearchInput value={words} onChange={setWords} label={say("users.filter")} />
-      </FilterBar>
-      {found.error && !found.rows ? (
-        <Failed error={found.error} what={title} needs="identity.user:list" again={found.again} />
-      ) : (
-        <DataTable
-          label={title}
-          name="users"
-          rows={found.rows}
-          rowKey={(row) => row.id}
-          rowName={(row) => row.name}
-          columns={columns}
-          onOpen={(row) => change({ peek: row.id })}
-          openKey={peek}
-          onMore={found.more}
-          loadingMore={found.loadingMore}
-          empty={
-            words ? (
-              <NoMatch title={say("users.noMatch", { words })} onClear={() => setWords("")}>{say("users.searched")}</NoMatch>
-            ) : (
-              <Empty
-                title={say("users.none", { tenant: whose.tenant })}
-                actions={<Button kind="primary" icon="plus" disabled={!mayMake} reason={say("needs", { permission: "identity.user:create" })} onClick={make}>{say("users.new")}</Button>}
-                cli={`qiantang user create NAME ${whose.flag}`}
-              >
-                {say("users.noneText")}
-              </Empty>
-            )
-          }
-        />
-      )}
+    <ListPage
+      title={title}
+      note={whose.tenant ? undefined : say("users.platformNote")}
+      create={{ label: say("users.new"), allowed: mayMake, reason: say("needs", { permission: "identity.user:create" }), onCreate: make }}
+      words={words}
+      onWords={setWords}
+      filterLabel={say("users.filter")}
+      right={
+        <>
+          {found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}
+          <SavedViews name="users" query={query.toString()} onOpen={(saved) => void navigate(`?${saved}`)} />
+        </>
+      }
+      failed={found.error && !found.rows ? <Failed error={found.error} what={title} needs="identity.user:list" again={found.again} /> : undefined}
+      table={{
+        name: "users",
+        rows: found.rows,
+        rowKey: (row) => row.id,
+        rowName: (row) => row.name,
+        columns,
+        onOpen: (row) => change({ peek: row.id }),
+        openKey: peek,
+        onMore: found.more,
+        loadingMore: found.loadingMore,
+      }}
+      none={{ title: say("users.none", { tenant: whose.tenant }), text: say("users.noneText"), cli: `qiantang user create NAME ${whose.flag}` }}
+      noMatch={{ title: say("users.noMatch", { words }), text: say("users.searched") }}
+    >
       <Peek
         open={open !== undefined}
         onClose={() => change({ peek: "" })}
@@ -104,7 +88,7 @@ export function Users(): ReactNode {
       <Peek open={query.get("new") === "1"} onClose={() => change({ new: "" })} title={say("users.new")}>
         <NewUser onMade={(made) => void navigate(whose.to("users", made.id))} />
       </Peek>
-    </>
+    </ListPage>
   );
 }
 

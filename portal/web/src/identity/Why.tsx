@@ -2,10 +2,10 @@ import type { ReactNode } from "react";
 import { failureOf, useRead, type AccessAnswer, type AccessPath } from "../api";
 import { Empty, ErrorState, Field, Note, Reading, relative, useLanguage } from "../kit";
 import { PathGraph, type PathEdge, type PathNode } from "../kit/parts";
-import { useLate, useQueryStates, useText } from "../shell";
+import { useLate, useQueryStates, useText, useWhose } from "../shell";
 import { PermissionChoice, PlaceChoice } from "./Choosers";
 import { shortPattern } from "./people";
-import { EXPLAIN, useWhose } from "./whose";
+import { EXPLAIN } from "./operations";
 
 /** Why somebody may do something at a place, or what he lacks: asked and answered in the address. */
 export function Why({ user, name, mine = false }: { user: string; name: string; mine?: boolean }): ReactNode {

@@ -2,6 +2,7 @@ import { lazy } from "react";
 import type { CapabilityPages } from "../shell";
 import { at, atPlatform } from "../shell";
 import en from "./en.json";
+import meanings from "./meanings.zh.json";
 import zh from "./zh.json";
 
 const users = async () => ({ Component: (await import("./Users")).Users });
@@ -60,4 +61,5 @@ export const pages: CapabilityPages = {
     { key: "tenant", label: "tenants.new", permission: "identity.tenant:create", to: () => `${atPlatform("tenants")}?new=1`, platform: true },
   ],
   texts: { zh, en },
+  meanings,
 };

@@ -1,6 +1,7 @@
-import { useEffect, useMemo } from "react";
+import { useEffect } from "react";
 import { usePages, useRead, type Permission, type Role, type RoleGrant, type User } from "../api";
-import { GRANTS, ROLES, USER, USERS } from "./whose";
+import { useMeaning } from "../shell";
+import { GRANTS, ROLES, USER, USERS } from "./operations";
 
 const ID = /^[0-9a-f]{32}$/;
 
@@ -45,13 +46,18 @@ export function among(all: AllGrants, wanted: (grant: RoleGrant) => boolean): Ro
   return found && (found.length > 0 || all.complete || all.cut) ? found : undefined;
 }
 
-export function useRoles(tenant: string): Role[] | undefined {
-  return useRead(ROLES(tenant), { path: { tenant } as never }).data?.items;
+/** The roles of a tenant and the built-in ones, these in the words of the language in force; and how reading them went. */
+export function useRoles(tenant: string): { roles: Role[] | undefined; error: ReturnType<typeof useRead>["error"]; readAt: number; again: () => void } {
+  const meaning = useMeaning();
+  const found = useRead(ROLES(tenant), { path: { tenant } as never });
+  const roles = found.data?.items.map((role) => (role.tenant ? role : { ...role, title: meaning(`role.${role.name}`, role.title) }));
+  return { roles, error: found.error, readAt: found.dataUpdatedAt, again: () => void found.refetch() };
 }
 
 /** Every permission there is, with its meaning. */
 export function usePermissions(): Permission[] | undefined {
-  return useRead("GET /api/v1/identity/permissions").data;
+  const meaning = useMeaning();
+  return useRead("GET /api/v1/identity/permissions").data?.map((one) => ({ ...one, meaning: meaning(one.name, one.meaning) }));
 }
 
 /** Whether a grant counts now. */
@@ -93,9 +99,6 @@ export function shortPattern(pattern: string): string {
 }
 
 export function useMeanings(): (name: string) => string {
-  const all = usePermissions();
-  return useMemo(() => {
-    const known = new Map((all ?? []).map((one) => [one.name, one.meaning]));
-    return (name: string) => known.get(name) ?? "";
-  }, [all]);
+  const known = new Map((usePermissions() ?? []).map((one) => [one.name, one.meaning]));
+  return (name) => known.get(name) ?? "";
 }

@@ -1,19 +1,8 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
+import { copyText } from "./clipboard";
 import { Icon } from "./Icon";
 import { useScrolls } from "./scrolls";
 import { useWords } from "./words";
-
-/** Copy a text; where the clipboard is closed to pages (plain HTTP beyond this machine) by the old way. */
-async function put(text: string): Promise<void> {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = document.createElement("textarea");
-  area.value = text;
-  area.className = "k-hidden";
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
-}
 
 export function Copy({ text, label, children }: { text: string; label?: string; children?: ReactNode }): ReactNode {
   const say = useWords();
@@ -21,7 +10,7 @@ export function Copy({ text, label, children }: { text: string; label?: string; 
   const timer = useRef<number>(undefined);
   useEffect(() => () => window.clearTimeout(timer.current), []);
   const copy = (): void => {
-    void put(text).then(() => {
+    void copyText(text).then(() => {
       setDone(true);
       window.clearTimeout(timer.current);
       timer.current = window.setTimeout(() => setDone(false), 1500);

@@ -2,7 +2,7 @@ import { useEffect, useId, useImperativeHandle, useMemo, useRef, useState, useSy
 import { Button, Kbd } from "./Button";
 import { Icon } from "./Icon";
 import { usePartWords } from "./parts.words";
-import { copyText } from "./size";
+import { copyText } from "./clipboard";
 import { Glyph, StatusTag, type Hue } from "./Status";
 import type { Tail, TailEntry } from "./tail";
 import { SearchInput } from "./Texts";

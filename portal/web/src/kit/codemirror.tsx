@@ -1,4 +1,5 @@
 import { phrases } from "./codemirror.words";
+import { pageNonce } from "./theme";
 import { defaultKeymap, history, historyKeymap, indentLess, indentMore } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, indentOnInput, StreamLanguage, syntaxHighlighting, type StreamParser } from "@codemirror/language";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
@@ -185,7 +186,7 @@ export default function Editor(props: CodeEditorProps): ReactNode {
   const locked = (): Extension => EditorState.readOnly.of(readOnly);
 
   useEffect(() => {
-    const nonce = document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]")?.nonce;
+    const nonce = pageNonce();
     let typed = false;
     const made = new EditorView({
       parent: holder.current!,

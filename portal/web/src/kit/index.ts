@@ -3,6 +3,7 @@ export * from "./Copy";
 export * from "./DataTable";
 export * from "./Icon";
 export * from "./Inputs";
+export * from "./ListPage";
 export * from "./Menus";
 export * from "./Overlays";
 export * from "./Page";

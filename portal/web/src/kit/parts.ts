@@ -13,7 +13,7 @@ export * from "./Steps";
 export * from "./StripPlot";
 export { TimeSeries, type Series, type TimeMark, type TimeSeriesProps } from "./TimeSeries";
 export { compareTexts, shortHash } from "./compare";
-export { copyText } from "./size";
+export { copyText } from "./clipboard";
 export { initial as initialValue, type JsonSchema } from "./schema";
 export { printJson, printYaml, readJson, readYaml, TextError, type Value } from "./text";
 export { Tail, type TailEntry } from "./tail";

@@ -111,6 +111,9 @@ function configured(theme: Theme): ThemeConfig {
   };
 }
 
+/** The nonce of the page, which every style sheet made at run time carries. */
+export const pageNonce = (): string => document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]")?.nonce ?? "";
+
 /** Gives everything inside it the theme, the language of the library's own words, and the page's nonce for its styles. */
 export function Themed(props: { theme: Theme; language: Language; nonce: string; children: ReactNode }): ReactNode {
   const { theme, language, nonce, children } = props;

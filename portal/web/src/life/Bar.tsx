@@ -1,11 +1,11 @@
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import type { BundleStatus, GrayStatus } from "../api";
+import type { BundleStatus, Convergence, GrayStatus } from "../api";
 import { StatusTag } from "../kit";
 import { useText } from "../shell";
 import { useLife, useLifeRead } from "./life";
 import { Can } from "./Parts";
-import { revisionOf, type Reach } from "./types";
+import { revisionOf } from "./types";
 
 export interface BarPage {
   key: string;
@@ -19,7 +19,7 @@ export function LifeBar({ active, first, last = [], actions }: { active: string;
   const say = useText("life");
   const life = useLife();
   const status = useLifeRead<BundleStatus>("/status").data;
-  const reach = useLifeRead<Reach>("/convergence").data;
+  const reach = useLifeRead<Convergence>("/convergence").data;
   const gray = useLifeRead<GrayStatus | null>("/gray").data;
   const drafts = status?.drafts ?? 0;
   const items: BarPage[] = [

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, failureOf, topics, usePages, useRead, type CenterPage, type Operation } from "../api";
 import { Choice, DataTable, Empty, EnvTag, ErrorState, Facts, FilterBar, Forbidden, NoMatch, PageHead, Peek, Person, Pick, Ref, SavedViews, SearchInput, StatusTag, Time, Button, type Column } from "../kit";
-import { at, flagsOf, Marked, useLate, useMay, usePage, useProtected, useQueryStates, useScope, useText, type Scope } from "../shell";
+import { at, Marked, useLate, useMay, usePage, useProtected, useQueryStates, useScope, useText, type Scope } from "../shell";
 import { Applied, Rev } from "./Parts";
 import type { BundleRow } from "./types";
 import "./life.css";
@@ -144,5 +144,3 @@ function Waiting({ row }: { row: BundleRow }): ReactNode {
     </span>
   );
 }
-
-export const cliList = (scope: Scope): string => `qiantang config list ${flagsOf(scope)}`;

@@ -1,25 +1,26 @@
+import type { Convergence, ConvergenceInstance } from "../api";
 import type { ReactNode } from "react";
 import { Copy, duration, Glyph, Pane, Skeleton, StatusTag, type Hue } from "../kit";
 import { Ring, type RingShare } from "../kit/parts";
 import { StripPlot } from "../kit/parts";
 import { useText } from "../shell";
-import { revisionOf, type Reach, type Reached } from "./types";
+import { revisionOf } from "./types";
 
 const SHOWN = 200;
 
 type Share = "applied" | "refused" | "waiting";
-export const shareOf = (one: Reached): Share => (one.status === "failed" || one.status === "rejected" ? "refused" : one.current ? "applied" : "waiting");
+export const shareOf = (one: ConvergenceInstance): Share => (one.status === "failed" || one.status === "rejected" ? "refused" : one.current ? "applied" : "waiting");
 const ORDER: Record<Share, number> = { refused: 0, waiting: 1, applied: 2 };
 const HUES: Record<Share, Hue> = { applied: "ok", refused: "bad", waiting: "info" };
 
 /** A revision on its way to the instances: how many have it, how long each took, and who refused it and why. */
-export function Converge({ reach, revision, names }: { reach: Reach | undefined; revision: number; names?: Set<string> | undefined }): ReactNode {
+export function Converge({ reach, revision, names }: { reach: Convergence | undefined; revision: number; names?: Set<string> | undefined }): ReactNode {
   const say = useText("life");
   if (!reach) return <Skeleton rows={6} />;
   const all = names ? reach.instances.filter((one) => names.has(one.name)) : reach.instances;
   const sorted = [...all].sort((one, other) => ORDER[shareOf(one)] - ORDER[shareOf(other)] || (other.ms ?? 0) - (one.ms ?? 0));
   const shares: RingShare[] = (["applied", "refused", "waiting"] as const).map((key) => ({ key, hue: HUES[key], word: say(`converge.${key}`), running: key === "waiting", ...(all.length < reach.total && !names ? { count: key === "applied" ? reach.current : key === "refused" ? reach.failed : Math.max(0, reach.behind - reach.failed) } : {}) }));
-  const slowest = all.reduce<Reached | undefined>((found, one) => ((one.ms ?? -1) > (found?.ms ?? -1) ? one : found), undefined);
+  const slowest = all.reduce<ConvergenceInstance | undefined>((found, one) => ((one.ms ?? -1) > (found?.ms ?? -1) ? one : found), undefined);
   return (
     <div className="l-converge">
       <Pane label={say("converge.title")} width={190} grow={false}>
@@ -57,7 +58,7 @@ export function Converge({ reach, revision, names }: { reach: Reach | undefined;
   );
 }
 
-function Line({ one, revision }: { one: Reached; revision: number }): ReactNode {
+function Line({ one, revision }: { one: ConvergenceInstance; revision: number }): ReactNode {
   const say = useText("life");
   const share = shareOf(one);
   const at = revisionOf(one.position);

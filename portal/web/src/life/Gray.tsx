@@ -1,9 +1,8 @@
 import { useMemo, useState, type ReactNode } from "react";
-import type { GrayRule, GrayStatus } from "../api";
+import type { Convergence, GrayPreview, GrayRule, GrayStatus } from "../api";
 import { Field, ManyChoice, NumberInput, Pick, Range, StatusTag, TextInput } from "../kit";
 import { useLate, useText } from "../shell";
 import { useLifeRead } from "./life";
-import type { GrayMatch, Reach } from "./types";
 
 export type GrayWay = "all" | "percent" | "count" | "labels" | "instances";
 const WAYS: GrayWay[] = ["all", "percent", "count", "labels", "instances"];
@@ -44,15 +43,15 @@ export function GrayWords({ rule }: { rule: GrayRule }): ReactNode {
 }
 
 /** How many instances a rule takes of those that run now. */
-export function useMatch(rule: GrayRule | null): { match: GrayMatch | undefined; error: unknown } {
+export function useMatch(rule: GrayRule | null): { match: GrayPreview | undefined; error: unknown } {
   const late = useLate(JSON.stringify(rule), 250);
   const settled = JSON.parse(late) as GrayRule | null;
-  const found = useLifeRead<GrayMatch>("/gray/preview", { body: settled ?? {} }, { method: "POST", enabled: settled !== null && MEANS(settled), keep: true });
+  const found = useLifeRead<GrayPreview>("/gray/preview", { body: settled ?? {} }, { method: "POST", enabled: settled !== null && MEANS(settled), keep: true });
   return { match: rule && MEANS(rule) ? found.data : undefined, error: found.error };
 }
 
 /** The gray release that runs, with all instances that it is for: those that have a seat, that its rule takes, or that hold it. */
-export function useGray(reach: Reach | undefined): { data: GrayStatus | null | undefined; isLoading: boolean } {
+export function useGray(reach: Convergence | undefined): { data: GrayStatus | null | undefined; isLoading: boolean } {
   const found = useLifeRead<GrayStatus | null>("/gray");
   const { match } = useMatch(found.data?.rule ?? null);
   const data = useMemo(() => {
@@ -65,7 +64,7 @@ export function useGray(reach: Reach | undefined): { data: GrayStatus | null | u
 }
 
 /** Choose for whom it is first: all at once, or some by a rule; and how many that are now. */
-export function GrayChoice(props: { text: string; onChange: (text: string) => void; reach: Reach | undefined; live: number; ways?: GrayWay[] }): ReactNode {
+export function GrayChoice(props: { text: string; onChange: (text: string) => void; reach: Convergence | undefined; live: number; ways?: GrayWay[] }): ReactNode {
   const { text, onChange, reach, live, ways = WAYS } = props;
   const say = useText("life");
   const { way, rule } = readGray(text);

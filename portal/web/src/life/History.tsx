@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from "react";
-import { asCurl, useDo, usePages, type BundleStatus, type GrayStatus, type PendingChange, type Release, type ReleaseDetail } from "../api";
+import { asCurl, useDo, usePages, type BundleStatus, type Convergence, type GrayStatus, type PendingChange, type Release, type ReleaseDetail } from "../api";
 import { Button, Choice, Confirm, DataTable, Empty, FilterBar, NoMatch, Note, Pane, Panes, Person, SearchInput, Section, Skeleton, StatusTag, Time, useWidthBelow, Field, TextInput, type Column } from "../kit";
 import { ReleaseMark, type ReleaseKind } from "../kit/parts";
 import { Marked, usePage, useQueryStates, useText } from "../shell";
@@ -10,7 +10,7 @@ import { GrayDiff } from "./GrayDiff";
 import { GrayWords, useGray } from "./Gray";
 import { argumentsOf, lifeCall, useLife, useLifeRead } from "./life";
 import { Action, Can, Refused, Unread } from "./Parts";
-import { revisionOf, type Reach } from "./types";
+import { revisionOf } from "./types";
 
 const markOf = (release: Release, current: number): ReleaseKind => (release.action === "gray" || release.action === "gray_change" ? "gray" : release.action === "abort" ? "aborted" : release.revision === current ? "current" : "past");
 
@@ -24,7 +24,7 @@ export function History({ bar }: LifePageProps): ReactNode {
   const operation = life.operation("GET", "/releases");
   const found = usePages<Release>(operation, { ...argumentsOf(life), query: { limit: 50 } } as never, { topics: life.topics });
   const status = useLifeRead<BundleStatus>("/status").data;
-  const gray = useGray(useLifeRead<Reach>("/convergence").data).data;
+  const gray = useGray(useLifeRead<Convergence>("/convergence").data).data;
   const current = revisionOf(status?.position);
   const rev = Number(query.get("rev") ?? 0);
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
@@ -100,7 +100,7 @@ function Revision({ revision, current, gray, onClose }: { revision: number; curr
   const [message, setMessage] = useState("");
   const from = query.get("from") ?? "before";
   const detail = useLifeRead<ReleaseDetail>("/releases/{revision}", { path: { revision } }, { topics: [] });
-  const reach = useLifeRead<Reach>("/convergence").data;
+  const reach = useLifeRead<Convergence>("/convergence").data;
   const [older, newer] = from === "current" ? [Math.min(revision, current), Math.max(revision, current)] : from === "before" ? [revision - 1, revision] : [Math.min(Number(from), revision), Math.max(Number(from), revision)];
   const changes = useLifeRead<PendingChange[]>("/releases/{revision}/changes", { path: { revision: newer }, query: { since: older } }, { topics: [], enabled: newer > older });
   // what a roll back would change: from what is current to this revision

@@ -1,10 +1,10 @@
 import type { ReactNode } from "react";
-import { asCurl, usePages } from "../api";
+import { asCurl, usePages, type Convergence } from "../api";
 import { Copy, DataTable, duration, Empty, Facts, FilterBar, NoMatch, Note, Peek, Pick, SearchInput, StatusTag, Strip, Time, type Column } from "../kit";
 import { Marked, useLate, usePage, useQueryStates, useText } from "../shell";
 import { argumentsOf, useLife, useLifeRead } from "./life";
 import { Rev, Unread } from "./Parts";
-import type { Reach, Running } from "./types";
+import type { Running } from "./types";
 
 const STATES = ["", "failed", "behind", "current"] as const;
 
@@ -19,7 +19,7 @@ export function Instances(): ReactNode {
   const args = { ...argumentsOf(life, { query: { words: late, state, limit: 200 } }) };
   const operation = life.operation("GET", "/instances");
   const found = usePages<Running>(operation, args, { topics: life.topics });
-  const reach = useLifeRead<Reach>("/convergence").data;
+  const reach = useLifeRead<Convergence>("/convergence").data;
   const peek = query.get("peek") ?? "";
   const open = found.rows?.find((row) => row.instance.name === peek);
   usePage({

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { ApiError, failureOf, type Release } from "../api";
-import { Button, ErrorState, Forbidden, Note, StatusTag, type ButtonProps, type Hue } from "../kit";
+import { Button, ErrorState, Forbidden, Glyph, Note, StatusTag, type ButtonProps, type Hue } from "../kit";
 import { useText } from "../shell";
 import { useLife } from "./life";
 import { revisionOf, type Position } from "./types";
@@ -9,6 +9,12 @@ import { revisionOf, type Position } from "./types";
 export function Rev({ at }: { at: number | Position | undefined | null }): ReactNode {
   const revision = typeof at === "number" ? at : revisionOf(at);
   return revision ? <span className="k-mono">r{revision}</span> : <span className="k-quiet">—</span>;
+}
+
+/** What a release was, as a sign: to everyone, to some, or back. */
+export function ReleaseGlyph({ action }: { action: Release["action"] }): ReactNode {
+  const gray = action.startsWith("gray");
+  return <Glyph hue={action === "rollback" || action === "abort" ? "warn" : gray ? "info" : "ok"} running={gray} />;
 }
 
 /** How many of the instances hold what is current. */

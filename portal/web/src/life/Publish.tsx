@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState, type ReactNode } from "react";
 import { createPortal } from "react-dom";
 import { Link, useNavigate } from "react-router";
-import { asCurl, useDo, type CheckResult, type Difference, type GrayStatus, type PendingChange, type PublishOutcome, type Release } from "../api";
+import { asCurl, useDo, type CheckResult, type Convergence, type Difference, type GrayStatus, type PendingChange, type PublishOutcome, type Release } from "../api";
 import { Button, Confirm, Empty, Field, Glyph, Moment, Note, Pane, Panes, Person, Pick, Reading, Section, StatusTag, TextArea, Time } from "../kit";
 import { Canary } from "../kit/parts";
 import { Steps, type Step } from "../kit/parts";
@@ -14,7 +14,7 @@ import { GrayDiff } from "./GrayDiff";
 import { GrayChoice, GrayWords, meansSome, readGray, useGray, useMatch, writeGray } from "./Gray";
 import { lifeCall, useLife, useLifeRead } from "./life";
 import { Can, Refused, Unread, useReason } from "./Parts";
-import { revisionOf, type Reach } from "./types";
+import { revisionOf } from "./types";
 
 /** From drafts to instances on one page: what changes, who receives it, how many first, and how it arrives. */
 export function Publish({ bar }: LifePageProps): ReactNode {
@@ -23,7 +23,7 @@ export function Publish({ bar }: LifePageProps): ReactNode {
   const [query, change] = useQueryStates();
   const drafts = useLifeRead<Difference>("/drafts");
   const [settled, setSettled] = useState(true);
-  const reach = useLifeRead<Reach>("/convergence", {}, settled ? {} : { every: UNSETTLED_MS });
+  const reach = useLifeRead<Convergence>("/convergence", {}, settled ? {} : { every: UNSETTLED_MS });
   const gray = useGray(reach.data);
   const done = Number(query.get("done") ?? 0);
   const only = (query.get("only") ?? "").split(",").filter(Boolean);
@@ -102,7 +102,7 @@ export function Publish({ bar }: LifePageProps): ReactNode {
 }
 
 /** Where the instances stand now, by cluster. */
-function Receivers({ reach, names }: { reach: Reach | undefined; names: Set<string> | undefined }): ReactNode {
+function Receivers({ reach, names }: { reach: Convergence | undefined; names: Set<string> | undefined }): ReactNode {
   const say = useText("life");
   if (!reach) return <Reading />;
   const current = revisionOf(reach.position);
@@ -157,7 +157,7 @@ function GrayContent({ gray }: { gray: GrayStatus }): ReactNode {
 }
 
 /** The gray release that runs: widen it, give it to everyone, or take it back. */
-function Running({ gray, reach }: { gray: GrayStatus; reach: Reach | undefined }): ReactNode {
+function Running({ gray, reach }: { gray: GrayStatus; reach: Convergence | undefined }): ReactNode {
   const say = useText("life");
   const life = useLife();
   const [query, change] = useQueryStates();
@@ -228,7 +228,7 @@ function Running({ gray, reach }: { gray: GrayStatus; reach: Reach | undefined }
 }
 
 /** For whom first, why, when, and the one button. */
-function Ask(props: { chosen: PendingChange[]; all: boolean; base: number; problems: number; checking: boolean; running: boolean; reach: Reach | undefined; foot: HTMLElement | null }): ReactNode {
+function Ask(props: { chosen: PendingChange[]; all: boolean; base: number; problems: number; checking: boolean; running: boolean; reach: Convergence | undefined; foot: HTMLElement | null }): ReactNode {
   const { chosen, all, base, problems, checking, running, reach, foot } = props;
   const say = useText("life");
   const life = useLife();

@@ -5,6 +5,7 @@ export * from "./Drafts";
 export * from "./History";
 export * from "./Instances";
 export * from "./life";
+export * from "./Pages";
 export * from "./Parts";
 export * from "./Publish";
 export * from "./Requests";

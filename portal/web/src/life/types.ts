@@ -1,9 +1,9 @@
-import type { Bundle, GrayRule } from "../api";
+import type { Bundle } from "../api";
 
 /** What lists of the one life hold; the document leaves the items of its pages open. */
-export type Position = [number, number] | { epoch: number; revision: number };
+export type Position = [epoch: number, revision: number];
 
-export const revisionOf = (position: Position | undefined | null): number => (!position ? 0 : Array.isArray(position) ? (position[1] ?? 0) : position.revision);
+export const revisionOf = (position: Position | undefined | null): number => position?.[1] ?? 0;
 
 export interface Summary {
   kind: string;
@@ -39,7 +39,7 @@ export interface BundleRow {
   position: Position;
   drafts: number;
   requests: number;
-  gray: boolean | string | null;
+  gray: boolean;
   instances: number;
   current: number;
   failed: number;
@@ -47,36 +47,3 @@ export interface BundleRow {
   published_by: string;
   message: string;
 }
-
-export interface Reached {
-  name: string;
-  cluster: string;
-  host: string;
-  status: string;
-  error: string;
-  current: boolean;
-  gray: string | boolean;
-  position: Position;
-  ms: number | null;
-}
-
-export interface Reach {
-  position: Position;
-  published_at: number;
-  total: number;
-  current: number;
-  behind: number;
-  failed: number;
-  p50_ms: number | null;
-  p99_ms: number | null;
-  instances: Reached[];
-  by_cluster: { cluster: string; total: number; current: number; failed: number }[];
-}
-
-export interface GrayMatch {
-  total: number;
-  matching: number;
-  instances: string[];
-}
-
-export type { GrayRule };

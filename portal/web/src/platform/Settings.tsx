@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { asCurl, failureOf, useRead, type Setting } from "../api";
 import { DataTable, ErrorState, Facts, FilterBar, Forbidden, Icon, NoMatch, PageHead, Peek, Pick, SearchInput, StatusTag, type Column } from "../kit";
-import { Marked, usePage, useQueryState, useQueryStates, useText } from "../shell";
+import { Marked, useMeaning, usePage, useQueryState, useQueryStates, useText } from "../shell";
 
 const LIST = "GET /api/v1/platform/settings";
 const keyOf = (one: Setting): string => `${one.section}.${one.key}`;
@@ -10,16 +10,18 @@ const isChanged = (one: Setting): boolean => one.source !== "default" && one.sou
 /** The settings of the server that answers, with where each comes from; those that were changed come first. */
 export function Settings(): ReactNode {
   const say = useText("platform");
+  const meaning = useMeaning();
   const [query, change] = useQueryStates();
   const [words, setWords] = useQueryState("words");
   const [only, setOnly] = useQueryState("show", "all");
   const found = useRead(LIST);
   const wanted = words.trim().toLowerCase();
   const rows = found.data
-    ?.filter((one) => (only === "changed" ? isChanged(one) : true) && `${keyOf(one)} ${one.description} ${one.secret ? "" : one.value}`.toLowerCase().includes(wanted))
+    ?.map((one) => ({ ...one, description: meaning(`setting.${keyOf(one)}`, one.description) }))
+    .filter((one) => (only === "changed" ? isChanged(one) : true) && `${keyOf(one)} ${one.description} ${one.secret ? "" : one.value}`.toLowerCase().includes(wanted))
     .sort((one, other) => Number(isChanged(other)) - Number(isChanged(one)) || keyOf(one).localeCompare(keyOf(other)));
   const changed = found.data?.filter(isChanged).length;
-  const open = found.data?.find((one) => keyOf(one) === query.get("peek"));
+  const open = rows?.find((one) => keyOf(one) === query.get("peek"));
   usePage({ title: say("settings.title"), cli: "qiantang settings", api: asCurl(LIST, {}), readAt: found.dataUpdatedAt });
   const columns: Column<Setting>[] = [
     { key: "key", title: say("settings.key"), names: true, width: 260, render: (row) => <code className="k-ellipsis" title={keyOf(row)}><span className="k-quiet">{row.section}.</span><Marked text={row.key} words={words} /></code> },

@@ -1,5 +1,6 @@
 import { atPlatform, type CapabilityPages } from "../shell";
 import en from "./en.json";
+import meanings from "./meanings.zh.json";
 import zh from "./zh.json";
 
 export const pages: CapabilityPages = {
@@ -13,4 +14,5 @@ export const pages: CapabilityPages = {
     { path: "settings", lazy: async () => ({ Component: (await import("./Settings")).Settings }) },
   ],
   texts: { zh, en },
+  meanings,
 };

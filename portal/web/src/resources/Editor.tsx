@@ -1,9 +1,9 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { Link, useNavigate } from "react-router";
-import { asCurl, failureOf, useDo, usePages, type CheckResult, type Difference, type KindInfo, type ResourceDetail } from "../api";
+import { asCurl, failureOf, useDo, usePages, type CheckResult, type Convergence, type Difference, type KindInfo, type ResourceDetail } from "../api";
 import { Button, Choice, Confirm, Dialog, Empty, ErrorState, Facts, Field, Glyph, Icon, Mark, Menu, Note, Pane, Panes, Person, Reading, SearchInput, Section, Skeleton, StatusTag, TextInput, Time, type MarkKind } from "../kit";
 import { initialValue, TextDiff, Twin } from "../kit/parts";
-import { argumentsOf, Can, Conflicting, LifeBar, lifeCall, lifeSend, Refused, Rev, Unread, useLife, useLifeRead, useReason, useResource, type BarPage, type Reach, type Summary } from "../life";
+import { argumentsOf, Can, Conflicting, LifeBar, lifeCall, lifeSend, Refused, Rev, Unread, useLife, useLifeRead, useReason, useResource, type Bar, type Summary } from "../life";
 import { usePage, useQueryStates, useText } from "../shell";
 
 const MARKS: Partial<Record<Summary["state"], MarkKind>> = { new: "add", changed: "change", removed: "remove" };
@@ -13,7 +13,7 @@ export interface EditorProps {
   kinds: KindInfo[];
   kind: string;
   name: string;
-  bar: { first: BarPage; last: BarPage[] };
+  bar: Bar;
 }
 
 /** The resources of an application in one capability, and the editor of one: a form out of its schema, or its source. */
@@ -103,7 +103,7 @@ function One({ info, name, checked, problems, all, siblings }: { info: KindInfo;
   const { detail, body } = edited;
   const reason = useReason("update");
   const revealReason = useReason("reveal");
-  const reach = useLifeRead<Reach>("/convergence").data;
+  const reach = useLifeRead<Convergence>("/convergence").data;
   const [value, setValue] = useState<unknown>(undefined);
   const [base, setBase] = useState("");
   const [dialog, setDialog] = useState<"remove" | "discard" | null>(null);

@@ -1,11 +1,10 @@
 import { useMemo, type ComponentType, type ReactNode } from "react";
 import type { KindInfo } from "../api";
 import { Empty, Forbidden, Reading } from "../kit";
-import { Drafts, History, Instances, LifeBar, LifeProvider, Publish, Requests, useLifeOf, type BarPage } from "../life";
+import { Instances, LifeBar, LifePages, useLifeOf, type Bar } from "../life";
 import { atApplication, useMay, useRest, useScope, useText } from "../shell";
 import { Editor } from "./Editor";
 import { useKinds } from "./kinds";
-import "../life/life.css";
 import "./resources.css";
 
 /** Give the tab of a capability in the application hub. */
@@ -28,19 +27,11 @@ function Pages({ capability, kinds }: { capability: string; kinds: KindInfo[] })
   const to = (...rest: string[]): string => atApplication(scope, capability, ...rest);
   const first = kinds[0]?.name ?? "";
   const life = useLifeOf(scope, capability, first, to, (one, named) => to("edit", one, named), { plurals, instances: to("instances") });
-  const bar: { first: BarPage; last: BarPage[] } = { first: { key: "edit", label: say("edit"), to: to() }, last: [{ key: "instances", label: say("instances"), to: to("instances") }] };
+  const bar: Bar = { first: { key: "edit", label: say("edit"), to: to() }, last: [{ key: "instances", label: say("instances"), to: to("instances") }] };
   if (!may(life.permission("read"), scope)) return <Forbidden title={say("forbidden")}>{say("forbiddenText", { permission: life.permission("read") })}</Forbidden>;
   return (
-    <LifeProvider value={life}>
-      {page === "diff" ? (
-        <Drafts bar={bar} />
-      ) : page === "publish" ? (
-        <Publish bar={bar} />
-      ) : page === "history" ? (
-        <History bar={bar} />
-      ) : page === "requests" ? (
-        <Requests bar={bar} />
-      ) : page === "instances" ? (
+    <LifePages life={life} page={page} bar={bar}>
+      {page === "instances" ? (
         <>
           <LifeBar active="instances" {...bar} />
           <Instances />
@@ -48,6 +39,6 @@ function Pages({ capability, kinds }: { capability: string; kinds: KindInfo[] })
       ) : (
         <Editor key={`${scope.environment}/${scope.center}/${scope.application}`} kinds={kinds} kind={kind} name={name} bar={bar} />
       )}
-    </LifeProvider>
+    </LifePages>
   );
 }

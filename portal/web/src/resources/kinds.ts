@@ -2,12 +2,6 @@ import { lazy, useMemo, type ComponentType } from "react";
 import { useRead, type KindInfo } from "../api";
 import { addTexts, at, useRegistry, type CapabilityPages, type HubTab } from "../shell";
 
-/** A capability of the server that has kinds and no pages of its own. */
-export interface Unclaimed {
-  capability: string;
-  kinds: KindInfo[];
-}
-
 const KINDS = "GET /api/v1/kinds";
 
 export function useKinds(): KindInfo[] | undefined {

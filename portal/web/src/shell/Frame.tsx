@@ -5,7 +5,7 @@ import { Boundary } from "./Boundary";
 import { Foot } from "./Foot";
 import { focusFilter, useKeys } from "./keyboard";
 import { useMay } from "./may";
-import { setPreferences, usePreferences, useThemeInForce } from "./preferences";
+import { keepLastTenant, setPreferences, usePreferences, useThemeInForce } from "./preferences";
 import { Rail } from "./Rail";
 import { belongs, useRegistry, whereOf } from "./registry";
 import { useScope } from "./scope";
@@ -32,7 +32,11 @@ export function Frame(): ReactNode {
   const location = useLocation();
   const production = useIsProduction();
   const say = useText("shell");
+  const { tenant } = useScope();
   useEffect(() => setRailOpen(false), [location.pathname]);
+  useEffect(() => {
+    if (tenant) keepLastTenant(tenant);
+  }, [tenant]);
   useGlobalKeys({ openPalette: () => setPalette(true), openSheet: () => setSheet(true) });
   return (
     <div className={`s-frame${production ? " s-production" : ""}`} data-rail={narrow ? "sheet" : middle || !rail ? "small" : "full"}>

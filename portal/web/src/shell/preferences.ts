@@ -50,6 +50,9 @@ const subscribe = (listener: () => void): (() => void) => {
   };
 };
 
+/** The preferences in force, outside of components. */
+export const preferencesNow = (): Preferences => current;
+
 export const usePreferences = (): Preferences => useSyncExternalStore(subscribe, () => current);
 
 /** The theme in force: the system's, unless one was chosen. */
@@ -58,3 +61,8 @@ export function useThemeInForce(): Theme {
   const system = useSyncExternalStore(subscribe, () => dark.matches);
   return theme === "system" ? (system ? "dark" : "light") : theme;
 }
+
+/** The tenant that was looked at last: where who may see several begins. */
+export const lastTenant = (): string => localStorage.getItem("tenant") ?? "";
+
+export const keepLastTenant = (tenant: string): void => localStorage.setItem("tenant", tenant);

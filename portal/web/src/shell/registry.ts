@@ -3,6 +3,7 @@ import type { RouteObject } from "react-router";
 import type { IconName } from "../kit";
 import type { Counts } from "./backend";
 import type { Texts } from "./i18n";
+import type { Meanings } from "./meanings";
 import type { Where } from "./may";
 import type { Scope } from "./scope";
 
@@ -67,6 +68,8 @@ export interface CapabilityPages {
   tabs?: HubTab[];
   creations?: Creation[];
   texts: Texts;
+  /** Chinese for what the server explains of this capability: permissions, built-in roles, settings. */
+  meanings?: Meanings;
   /** Pages that only the server can name: a hook, called once for all pages while somebody is signed in. */
   useMore?: () => CapabilityPages[];
 }

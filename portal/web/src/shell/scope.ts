@@ -46,3 +46,6 @@ export function flagsOf(scope: Scope): string {
 
 /** The part of the address below a tab of the application hub: what a tab shows in itself. */
 export const useRest = (): string[] => (useParams()["*"] ?? "").split("/").slice(1).filter(Boolean);
+
+/** What may be typed as a name of the platform's nouns. */
+export const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;

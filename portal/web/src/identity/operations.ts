@@ -1,26 +1,3 @@
-import "./identity.css";
-import { useMemo } from "react";
-import { at, atPlatform, useScope, type Where } from "../shell";
-
-/** Whose people are shown: a tenant's, or the platform's own where no tenant is in scope. */
-export interface Whose {
-  tenant: string;
-  /** Gives the address of a page beside this one. */
-  to: (...rest: string[]) => string;
-  /** How the command line says it. */
-  flag: string;
-  where: Where;
-}
-
-export function useWhose(): Whose {
-  const scope = useScope();
-  return useMemo(() => {
-    const { tenant, environment } = scope;
-    if (!tenant) return { tenant, to: atPlatform, flag: "--platform", where: { tenant: "*" } };
-    return { tenant, to: (...rest: string[]) => at({ tenant, environment }, ...rest), flag: `-t ${tenant}`, where: { tenant } };
-  }, [scope]);
-}
-
 /** The operations on people, each for a tenant and for the platform as a whole. */
 export const USERS = (tenant: string) => (tenant ? "GET /api/v1/identity/tenants/{tenant}/users" : "GET /api/v1/identity/users");
 export const NEW_USER = (tenant: string) => (tenant ? "POST /api/v1/identity/tenants/{tenant}/users" : "POST /api/v1/identity/users");
@@ -33,6 +10,3 @@ export const ROLES = (tenant: string) => (tenant ? "GET /api/v1/identity/tenants
 
 /** What is said of a list that may go on: 500, or "500+". */
 export const counted = (page: { items: unknown[]; next: string } | undefined): string => (page ? `${page.items.length}${page.next ? "+" : ""}` : "—");
-
-/** Names of the platform's nouns: what may be typed as a name. */
-export const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;

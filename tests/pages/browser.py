@@ -6,7 +6,8 @@ import contextlib
 import json
 import re
 import secrets
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,20 @@ def chromium() -> Iterator[Chromium]:
             yield browser
         finally:
             browser.close()
+
+
+@contextlib.contextmanager
+def chromium_with_profile(port: int) -> Generator[BrowserContext]:
+    """Start it with a profile of its own, to be looked at from outside over a debugging port."""
+    arguments = ["--no-sandbox", f"--remote-debugging-port={port}"]
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path="/usr/bin/chromium", args=arguments
+        )
+        try:
+            yield context
+        finally:
+            context.close()
 
 
 @dataclass

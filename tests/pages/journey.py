@@ -175,7 +175,7 @@ def publishes(page: Page, to: str, message: str = "") -> None:
 def to_publishing(page: Page) -> None:
     """Go to the page of publishing by its key."""
     page.keyboard.press("p")
-    page.wait_for_url(re.compile("/config/publish"))
+    page.wait_for_url(re.compile("/publish"))
 
 
 def way(page: Page, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,17 +21,24 @@ class Platform(Process):
     """One server of the control plane; `options` are more flags of `qiantang up`, such as `--database-url=…`.
 
     `share` names another platform whose data folder (keyring, and the database where it is embedded) it uses; the
-    first administrator is the same then. `variables` are more of its environment.
+    first administrator is the same then. `variables` are more of its environment, `program` what runs in place of `qiantang`.
     """
 
     name: ClassVar[str] = "qiantang"
 
-    def __init__(self, *options: str, share: Platform | None = None, variables: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *options: str,
+        share: Platform | None = None,
+        variables: dict[str, str] | None = None,
+        program: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         self.port = ports.take()
         self.data = share.data if share is not None else self.folder / "data"
         self.options = options
         self.variables = variables or {}
+        self.program = list(program) or [str(_program())]
         self._share = share
         self._token = ""
         self._apis: list[Api] = []
@@ -49,7 +57,7 @@ class Platform(Process):
 
     def argv(self) -> list[str]:
         flags = [f"--port={self.port}", f"--folder={self.data}", "--json", *self.options]
-        return [str(_program()), "up", *flags]
+        return [*self.program, "up", *flags]
 
     def probe(self) -> None:
         httpx.get(f"{self.address}/readyz", timeout=5).raise_for_status()

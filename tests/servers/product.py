@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import msgspec
 import pytest
@@ -39,19 +39,27 @@ def eventually(look: Callable[[], T], what: str = "", deadline: float = DEADLINE
         time.sleep(_PAUSE)
 
 
+class More(TypedDict, total=False):
+    """What a platform may be given beside its flags."""
+
+    share: Platform | None
+    variables: dict[str, str] | None
+    program: Sequence[str]
+
+
 class Platforms:
     """Starts servers of the control plane that end with their scope: `platforms("--redis=…", share=first)`."""
 
     def __init__(self) -> None:
         self.made: list[Platform] = []
 
-    def __call__(self, *flags: str, share: Platform | None = None, variables: dict[str, str] | None = None) -> Platform:
+    def __call__(self, *flags: str, **more: Unpack[More]) -> Platform:
         """Give a started server."""
-        return self.new(*flags, share=share, variables=variables).start()
+        return self.new(*flags, **more).start()
 
-    def new(self, *flags: str, share: Platform | None = None, variables: dict[str, str] | None = None) -> Platform:
+    def new(self, *flags: str, **more: Unpack[More]) -> Platform:
         """Give a server that is still to be started."""
-        platform = Platform(*flags, share=share, variables=variables)
+        platform = Platform(*flags, **more)
         self.made.append(platform)
         return platform
 

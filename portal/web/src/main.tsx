@@ -1,5 +1,5 @@
 import { QueryClientProvider } from "@tanstack/react-query";
-import { StrictMode, lazy, useEffect, useInsertionEffect, useMemo, useState, type ReactNode } from "react";
+import { StrictMode, lazy, startTransition, useEffect, useInsertionEffect, useMemo, useState, type ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { createBrowserRouter, Navigate, Outlet, RouterProvider, type RouteObject } from "react-router";
 import { base, failureOf, makeQueries } from "./api";
@@ -54,6 +54,10 @@ function Root(): ReactNode {
   );
 }
 
+/** The first question, asked before anything is drawn; the gallery needs nobody. */
+let asking = window.location.pathname.endsWith("/-/kit") ? undefined : backend.me();
+asking?.catch(() => undefined); // whoever takes it up hears of it
+
 /** Who is signed in; without an answer there are no pages. */
 function SignedIn(): ReactNode {
   const [me, setMe] = useState<Me>();
@@ -61,7 +65,10 @@ function SignedIn(): ReactNode {
   const say = useText("shell");
   const ask = (): void => {
     setError(undefined);
-    backend.me().then(setMe, setError);
+    const asked = asking ?? backend.me();
+    asking = undefined;
+    // in slices: the frame and its page are too much for one task
+    asked.then((found) => startTransition(() => setMe(found)), setError);
   };
   useEffect(ask, []);
   if (error) return <ErrorState failure={failureOf(error, say("start.failed"))} onRetry={ask} />;

@@ -1,5 +1,5 @@
-import { Dropdown, Popover, Tooltip } from "antd";
-import type { ReactElement, ReactNode } from "react";
+import { Dropdown, Popover } from "antd";
+import { cloneElement, startTransition, useEffect, useLayoutEffect, useRef, useState, type MouseEvent, type ReactElement, type ReactNode, type Ref } from "react";
 import { Button } from "./Button";
 import { Icon, type IconName } from "./Icon";
 
@@ -12,10 +12,15 @@ export interface MenuItem {
   onSelect: () => void;
 }
 
-export function Menu({ items, children, label }: { items: (MenuItem | "line")[]; children?: ReactElement; label: string }): ReactNode {
+export function Menu({ items, children, label }: { items: (MenuItem | "line")[]; children?: ReactElement<Opener>; label: string }): ReactNode {
+  const [open, setOpen] = useState(false);
+  const opener = useOpener(children ?? <Button kind="quiet" size="small" icon="more" label={label} />, () => setOpen(true));
+  if (!opener.rested) return opener.element;
   return (
     <Dropdown
       trigger={["click"]}
+      open={open}
+      onOpenChange={setOpen}
       menu={{
         items: items.map((item, place) =>
           item === "line"
@@ -24,19 +29,65 @@ export function Menu({ items, children, label }: { items: (MenuItem | "line")[];
         ),
       }}
     >
-      {children ?? <Button kind="quiet" size="small" icon="more" label={label} />}
+      {opener.element}
     </Dropdown>
   );
 }
 
-export function Hint({ text, children }: { text: ReactNode; children: ReactElement }): ReactNode {
-  return <Tooltip title={text}>{children}</Tooltip>;
-}
-
-export function Pop(props: { content: ReactNode; children: ReactElement; open?: boolean; onOpenChange?: (open: boolean) => void }): ReactNode {
+export function Pop(props: { content: ReactNode; children: ReactElement<Opener>; open?: boolean; onOpenChange?: (open: boolean) => void }): ReactNode {
+  const [own, setOwn] = useState(false);
+  const change = props.onOpenChange ?? setOwn;
+  const open = props.open ?? own;
+  const opener = useOpener(props.children, () => change(true), open);
+  if (!opener.rested) return opener.element;
   return (
-    <Popover content={props.content} trigger="click" arrow={false} placement="bottomLeft" open={props.open} onOpenChange={props.onOpenChange}>
-      {props.children}
+    <Popover content={props.content} trigger="click" arrow={false} placement="bottomLeft" open={open} onOpenChange={change}>
+      {opener.element}
     </Popover>
   );
+}
+
+/** What a button must take to open something. */
+interface Opener {
+  ref?: Ref<HTMLButtonElement>;
+  onClick?: (event: MouseEvent) => void;
+}
+
+let rested = false;
+
+/** Give a button that opens something. What it opens is made once the page rests after its first load, which it would only
+ *  delay; a click that comes before opens it all the same, and the focus stays on the button. */
+function useOpener(button: ReactElement<Opener>, open: () => void, opened = false): { rested: boolean; element: ReactElement<Opener> } {
+  const [ready, setReady] = useState(rested);
+  if (opened && !ready) setReady(true);
+  const box = useRef<HTMLButtonElement>(null);
+  const focused = useRef(false);
+  useEffect(() => {
+    if (ready) return;
+    return whenIdle(() => {
+      rested = true;
+      focused.current = box.current !== null && box.current === document.activeElement;
+      startTransition(() => setReady(true));
+    });
+  }, [ready]);
+  useLayoutEffect(() => {
+    if (ready && focused.current) box.current?.focus();
+    focused.current = false;
+  }, [ready]);
+  const early = (event: MouseEvent): void => {
+    button.props.onClick?.(event);
+    setReady(true);
+    open();
+  };
+  return { rested: ready, element: cloneElement(button, ready ? { ref: box } : { ref: box, onClick: early }) };
+}
+
+/** Call back when nothing else is to be done, within a second; give what calls it off. */
+function whenIdle(call: () => void): () => void {
+  if (!("requestIdleCallback" in window)) {
+    const timer = setTimeout(call, 300);
+    return () => clearTimeout(timer);
+  }
+  const idle = requestIdleCallback(call, { timeout: 1000 });
+  return () => cancelIdleCallback(idle);
 }

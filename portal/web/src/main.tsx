@@ -86,7 +86,7 @@ function SignedIn(): ReactNode {
 
 /** The pages there are: those that are built in, and those that a capability finds out. */
 function Registered({ children }: { children: ReactNode }): ReactNode {
-  const more = capabilities.map((pages) => pages.useMore?.() ?? NONE);
+  const more = capabilities.map((pages) => pages.useMore?.(capabilities) ?? NONE);
   // oxlint-disable-next-line react-hooks/exhaustive-deps -- one entry for each of the built in ones
   const all = useMemo(() => [...capabilities, ...more.flat()], more);
   return <RegistryContext.Provider value={all}>{children}</RegistryContext.Provider>;

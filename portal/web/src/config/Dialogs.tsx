@@ -170,7 +170,7 @@ export function RemoveNamespace({ name, open, reach, keys, onClose, onConfirm, b
       onConfirm={onConfirm}
       busy={busy}
       title={say("remove.title", { name })}
-      consequence={<><strong>{say("remove.draft")}</strong> {say("remove.numbers", { keys, instances: reach?.total ?? "—" })}</>}
+      consequence={<><strong>{say("remove.draft")}</strong> {say("remove.numbers", { keys: say("keys.count", { count: keys }), instances: say("remove.instances", { count: reach?.total ?? "—" }) })}</>}
       action={say("remove.action", { name })}
       typed={name}
     />

@@ -43,6 +43,17 @@ describe("a form of a schema", () => {
     expect(now).not.toHaveProperty("rate");
   });
 
+  it("never shows a secret, and replaces it as a whole", () => {
+    const inside = { type: "object", properties: { value: { type: "string" }, mask: { type: "string" } } };
+    const union = { anyOf: [{ type: "string" }, { title: "Secret", type: "object", properties: { $secret: inside }, required: ["$secret"] }] };
+    const change = vi.fn();
+    render(<SchemaForm schema={{ type: "object", properties: { password: union } }} value={{ password: { $secret: { mask: "d9761644" } } }} onChange={change} />);
+    expect(screen.getByText("#d9761644")).toBeTruthy();
+    expect(screen.queryByText("mask")).toBeNull();
+    fireEvent.click(screen.getByText("Replace"));
+    expect(change).toHaveBeenCalledWith({ password: { $secret: { value: "" } } });
+  });
+
   it("adds, moves and removes items", () => {
     render(<Held first={{ name: "abc", zones: ["a", "b"] }} />);
     fireEvent.click(screen.getByLabelText("Move zones 2 up"));

@@ -4,8 +4,9 @@ import { CodeEditor, type CodeHandle, type CodeProblem } from "./CodeEditor";
 import { Choice, NumberInput, Pick, Toggle } from "./Inputs";
 import { Note } from "./Page";
 import { usePartWords, type Say } from "./parts.words";
+import { Secret } from "./Secret";
 import { Field, TextArea, TextInput } from "./Texts";
-import { complaintOf, fits, initial, isObject, moved, readSchema, renamed, switched, variantOf, withItem, withKey, withoutItem, type JsonSchema, type Reading, type Shape } from "./schema";
+import { complaintOf, fits, initial, isObject, isSecret, moved, readSchema, renamed, SECRET, switched, variantOf, withItem, withKey, withoutItem, type JsonSchema, type Reading, type Shape } from "./schema";
 import { pathText, printJson, printYaml, readJson, readYaml, stepsOf, TextError, type Value } from "./text";
 import "./parts.css";
 
@@ -267,7 +268,7 @@ function Leaf({ reading, value, onChange, path, name, required, bare }: PartProp
     );
   }
   return (
-    <Field label={label} hint={schema.description} error={wrong} required={required && !nullable && schema.default === undefined}>
+    <Field label={label} hint={shape.kind === "secret" ? undefined : schema.description} error={wrong} required={required && !nullable && schema.default === undefined}>
       {control}
     </Field>
   );
@@ -278,6 +279,7 @@ function fitsLeaf(value: Value, shape: Shape): boolean {
   if (shape.kind === "number" || shape.kind === "integer") return typeof value === "number";
   if (shape.kind === "boolean") return typeof value === "boolean";
   if (shape.kind === "choice") return shape.options.includes(value);
+  if (shape.kind === "secret") return isSecret(value);
   return shape.kind === "null" ? value === null : false;
 }
 
@@ -286,6 +288,8 @@ function ReadOnlyLeaf({ label, value, schema, wrong, hint }: { label: ReactNode;
   const shown =
     value === undefined || value === null ? (
       <span className="k-quiet">{say("unset")}{schema.default !== undefined && schema.default !== null && ` · ${say("default", { value: brief(schema.default, say) })}`}</span>
+    ) : isSecret(value) ? (
+      <HiddenSecret label={label} value={value} />
     ) : (
       <span className="k-mono kp-form-text">{typeof value === "boolean" ? say(value ? "on" : "off") : typeof value === "string" ? value || '""' : JSON.stringify(value)}</span>
     );
@@ -343,9 +347,25 @@ function Control({ name, shape, schema, value, onChange, ids, placeholder, optio
       const options = shape.options.map((one) => ({ value: JSON.stringify(one), label: typeof one === "string" ? one || '""' : JSON.stringify(one) }));
       return <Choice {...ids} {...hint} value={value === undefined ? null : JSON.stringify(value)} onChange={(next) => onChange(JSON.parse(next) as Value)} options={options} />;
     }
+    case "secret": {
+      const fresh = isSecret(value) ? value.$secret["value"] : "";
+      if (typeof fresh === "string") return <TextInput {...ids} password mono value={fresh} onChange={(next) => onChange({ [SECRET]: { value: next } })} />;
+      return (
+        <span id={ids.id} className="kp-control">
+          <HiddenSecret label={name} value={value} />
+          <Button size="small" icon="edit" onClick={() => onChange({ [SECRET]: { value: "" } })}>{say("replace")}</Button>
+        </span>
+      );
+    }
     default:
       return <span id={ids.id} className="k-mono">null</span>;
   }
+}
+
+/** A secret as the server gives it: its mask, by which a change is seen. */
+function HiddenSecret({ label, value }: { label: ReactNode; value: Value | undefined }): ReactNode {
+  const mask = isSecret(value) ? value.$secret["mask"] : undefined;
+  return <Secret label={typeof label === "string" ? label : ""} {...(typeof mask === "string" ? { hash: mask } : {})} />;
 }
 
 /** One of several kinds: which, and its own fields. What was written under another kind comes back with it. */
@@ -370,7 +390,7 @@ function Variants({ shape, reading, value, onChange, path, name }: PartProps & {
       {readOnly ? (
         <div className="kp-form-read"><span className="kp-form-read-name">{shape.tag ?? say("variant")}</span><span className="k-mono">{variant?.label ?? say("unset")}</span></div>
       ) : (
-        <Field label={shape.tag ? <span className="k-mono">{shape.tag}</span> : say("variant")} hint={reading.schema.title ? undefined : variant?.schema.description}>
+        <Field label={shape.tag ? <span className="k-mono">{shape.tag}</span> : say("variant")} hint={reading.schema.title || inner?.shape.kind === "secret" ? undefined : variant?.schema.description}>
           {(ids) => <Choice {...ids} value={at < 0 ? null : String(at)} onChange={change} options={shape.variants.map((one, place) => ({ value: String(place), label: one.label }))} />}
         </Field>
       )}

@@ -41,6 +41,7 @@ const words = {
   waiting: ["等待", "waiting"],
   future: ["未到", "to come"],
   unset: ["未设置", "not set"],
+  replace: ["替换", "Replace"],
   inForce: ["生效", "in force"],
   reveal: ["显示", "Reveal"],
   hide: ["隐藏", "Hide"],

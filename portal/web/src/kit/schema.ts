@@ -42,7 +42,7 @@ export interface Variant {
 
 /** What a schema asks for, with its references followed. */
 export type Shape =
-  | { kind: "text" | "number" | "integer" | "boolean" | "null" }
+  | { kind: "text" | "number" | "integer" | "boolean" | "null" | "secret" }
   | { kind: "choice"; options: Value[] }
   | { kind: "object"; fields: { name: string; schema: JsonSchema; required: boolean }[]; more: JsonSchema | null }
   | { kind: "list"; items: JsonSchema }
@@ -56,6 +56,8 @@ export interface Reading {
 }
 
 const MOST_REFS = 32;
+/** The one field of a secret: written with its `value`, read with its `mask` alone. */
+export const SECRET = "$secret";
 
 export function follow(schema: JsonSchema, root: JsonSchema): JsonSchema {
   let found = schema;
@@ -119,6 +121,7 @@ function shapeOf(schema: JsonSchema): Shape {
       if (schema.prefixItems && schema.prefixItems.length > 0) return { kind: "unknown" };
       return typeof schema.items === "object" ? { kind: "list", items: schema.items } : { kind: "unknown" };
     case "object": {
+      if (Object.keys(schema.properties ?? {}).join() === SECRET) return { kind: "secret" };
       const required = new Set(schema.required ?? []);
       const fields = Object.entries(schema.properties ?? {}).map(([name, one]) => ({ name, schema: one, required: required.has(name) }));
       const more = typeof schema.additionalProperties === "object" ? schema.additionalProperties : schema.additionalProperties === false || fields.length > 0 ? null : {};
@@ -170,6 +173,8 @@ export function variantOf(value: Value | undefined, variants: Variant[], tag: st
 
 export const isObject = (value: unknown): value is { [key: string]: Value } => typeof value === "object" && value !== null && !Array.isArray(value);
 
+export const isSecret = (value: unknown): value is { $secret: { [key: string]: Value } } => isObject(value) && isObject(value[SECRET]);
+
 /** Whether a value has the form that a schema asks for; bounds are told elsewhere. */
 export function fits(value: Value, given: JsonSchema, root: JsonSchema, depth = 0): boolean {
   const { shape, nullable } = readSchema(given, root);
@@ -187,6 +192,8 @@ export function fits(value: Value, given: JsonSchema, root: JsonSchema, depth = 
       return value === null;
     case "choice":
       return shape.options.includes(value);
+    case "secret":
+      return isSecret(value);
     case "list":
       return Array.isArray(value) && (depth > 8 || value.every((one) => fits(one, shape.items, root, depth + 1)));
     case "object":
@@ -220,6 +227,8 @@ export function initial(given: JsonSchema, root: JsonSchema, depth = 0): Value {
       return false;
     case "choice":
       return shape.options[0] ?? null;
+    case "secret":
+      return { [SECRET]: { value: "" } };
     case "list":
       return [];
     case "object":

@@ -6,7 +6,7 @@ import { usePage, useText } from "../shell";
 import { LifeBar, type BarPage } from "./Bar";
 import { ChangeSet, useView } from "./Changes";
 import { lifeCall, useLife, useLifeRead } from "./life";
-import { Can, Refused, Unread, useReason } from "./Parts";
+import { Can, extent, Refused, Unread, useReason } from "./Parts";
 
 export interface LifePageProps {
   bar: { first: BarPage; last?: BarPage[] };
@@ -47,7 +47,7 @@ export function Drafts({ bar }: LifePageProps): ReactNode {
         <Panes>
           <Pane
             title={say("diff.changes")}
-            note={say("diff.note", { revision: found.data?.revision ?? 0, count: pending.length, keys: pending.reduce((total, one) => total + one.changes.length, 0) })}
+            note={say("diff.note", { revision: found.data?.revision ?? 0, ...extent(pending, say) })}
             actions={picker}
             foot={
               <>

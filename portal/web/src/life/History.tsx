@@ -9,7 +9,7 @@ import type { LifePageProps } from "./Drafts";
 import { GrayDiff } from "./GrayDiff";
 import { GrayWords, useGray } from "./Gray";
 import { argumentsOf, lifeCall, useLife, useLifeRead } from "./life";
-import { Action, Can, Refused, Unread } from "./Parts";
+import { Action, Can, extent, Refused, Unread } from "./Parts";
 import { revisionOf } from "./types";
 
 const markOf = (release: Release, current: number): ReleaseKind => (release.action === "gray" || release.action === "gray_change" ? "gray" : release.action === "abort" ? "aborted" : release.revision === current ? "current" : "past");
@@ -175,7 +175,7 @@ function Revision({ revision, current, gray, onClose }: { revision: number; curr
         kind={life.protected_ ? "production" : "danger"}
         consequence={
           <>
-            <strong>{say("history.makes", { next: current + 1, revision })}</strong> {say("history.numbers", { instances: reach?.total ?? "—", clusters: reach?.by_cluster.length ?? "—", keys: backKeys ?? "—", resources: back.data?.length ?? "—" })} {gray && say("history.endsGray", { revision: gray.revision, count: gray.instances.length })} {say("history.again")}
+            <strong>{say("history.makes", { next: current + 1, revision })}</strong> {say("history.numbers", { instances: say("units.instances", { count: reach?.total ?? "—" }), clusters: say("units.clusters", { count: reach?.by_cluster.length ?? "—" }), ...(back.data ? extent(back.data, say) : { changes: "—", resources: "—" }) })} {gray && say("history.endsGray", { revision: gray.revision, count: gray.instances.length })} {say("history.again")}
           </>
         }
         action={say(life.protected_ ? "history.backProduction" : "history.back", { revision })}

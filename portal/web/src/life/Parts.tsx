@@ -1,9 +1,15 @@
 import type { ReactNode } from "react";
 import { ApiError, failureOf, type Release } from "../api";
 import { Button, ErrorState, Forbidden, Glyph, Note, StatusTag, type ButtonProps, type Hue } from "../kit";
-import { useText } from "../shell";
+import { useText, type Say } from "../shell";
 import { useLife } from "./life";
 import { revisionOf, type Position } from "./types";
+
+/** How much changes, in words: places, and the resources that they are in. */
+export function extent(changed: { changes: unknown[] }[], say: Say): { changes: string; resources: string } {
+  const count = changed.reduce((total, one) => total + one.changes.length, 0);
+  return { changes: say("units.changes", { count }), resources: say("units.resources", { count: changed.length }) };
+}
 
 /** A revision as it is written everywhere. */
 export function Rev({ at }: { at: number | Position | undefined | null }): ReactNode {

@@ -13,7 +13,7 @@ import type { LifePageProps } from "./Drafts";
 import { GrayDiff } from "./GrayDiff";
 import { GrayChoice, GrayWords, meansSome, readGray, useGray, useMatch, writeGray } from "./Gray";
 import { lifeCall, useLife, useLifeRead } from "./life";
-import { Can, Refused, Unread, useReason } from "./Parts";
+import { Can, extent, Refused, Unread, useReason } from "./Parts";
 import { revisionOf } from "./types";
 
 /** From drafts to instances on one page: what changes, who receives it, how many first, and how it arrives. */
@@ -70,7 +70,7 @@ export function Publish({ bar }: LifePageProps): ReactNode {
           <Panes>
             <Pane
               title={running && chosen.length === 0 ? say("publish.running", { revision: running.revision }) : done && chosen.length === 0 ? say("publish.done", { revision: done }) : say("publish.next", { revision: base + 1 })}
-              note={chosen.length ? say("publish.note", { from: base, to: base + 1, keys: chosen.reduce((total, one) => total + one.changes.length, 0), count: chosen.length }) : undefined}
+              note={chosen.length ? say("publish.note", { from: base, to: base + 1, ...extent(chosen, say) }) : undefined}
               actions={chosen.length > 0 || done ? picker : undefined}
             >
               {chosen.length > 0 ? (
@@ -286,7 +286,7 @@ function Ask(props: { chosen: PendingChange[]; all: boolean; base: number; probl
         {publish.error?.status === 412 && <Button size="small" icon="refresh" onClick={() => publish.reset()}>{say("publish.again")}</Button>}
       </Section>
       {foot && createPortal(<>
-        {blocked ? <span className="k-quiet l-why">{blocked}</span> : <span className="k-quiet l-why">{say("publish.consequence", { count, keys: chosen.reduce((total, one) => total + one.changes.length, 0) })}</span>}
+        {blocked ? <span className="k-quiet l-why">{blocked}</span> : <span className="k-quiet l-why">{say("publish.consequence", { count, ...extent(chosen, say) })}</span>}
         <span className="k-grow" />
         <Button kind={life.protected_ ? "production" : "primary"} icon="publish" busy={publish.isPending} disabled={blocked !== undefined} {...(blocked ? { reason: blocked } : {})} onClick={() => (life.protected_ ? setAsking(true) : go())}>{label}</Button>
       </>, foot)}
@@ -297,7 +297,7 @@ function Ask(props: { chosen: PendingChange[]; all: boolean; base: number; probl
         kind="production"
         consequence={
           <>
-            <strong>{say("publish.consequence", { count, keys: chosen.reduce((total, one) => total + one.changes.length, 0) })}</strong> {say("publish.waits")} {later && at ? <Time at={at} exact /> : null}
+            <strong>{say("publish.consequence", { count, ...extent(chosen, say) })}</strong> {say("publish.waits")} {later && at ? <Time at={at} exact /> : null}
           </>
         }
         action={label}

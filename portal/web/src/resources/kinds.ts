@@ -1,6 +1,6 @@
 import { lazy, useMemo, type ComponentType } from "react";
 import { useRead, type KindInfo } from "../api";
-import { addTexts, at, useRegistry, type CapabilityPages, type HubTab } from "../shell";
+import { addTexts, at, type CapabilityPages, type HubTab } from "../shell";
 
 const KINDS = "GET /api/v1/kinds";
 
@@ -26,8 +26,7 @@ function tabOf(capability: string): ComponentType {
 }
 
 /** The pages of every kind that no capability of the portal claims: a list, and a tab of the application hub. */
-export function useMore(): CapabilityPages[] {
-  const claimed = useRegistry();
+export function useMore(claimed: CapabilityPages[]): CapabilityPages[] {
   const kinds = useKinds();
   return useMemo(() => {
     const names = new Set(claimed.map((pages) => pages.name));

@@ -70,8 +70,8 @@ export interface CapabilityPages {
   texts: Texts;
   /** Chinese for what the server explains of this capability: permissions, built-in roles, settings. */
   meanings?: Meanings;
-  /** Pages that only the server can name: a hook, called once for all pages while somebody is signed in. */
-  useMore?: () => CapabilityPages[];
+  /** Pages that only the server can name, beside those that are built in: a hook, called once for all pages while somebody is signed in. */
+  useMore?: (builtIn: CapabilityPages[]) => CapabilityPages[];
 }
 
 export const RegistryContext = createContext<CapabilityPages[]>([]);

@@ -114,7 +114,7 @@ def _canary_that_is_refused(ada: Person, clients: list[Client]) -> None:
     names = page.get_by_role("combobox", name="Instances")
     names.fill("order-3")
     names.press("Enter")
-    page.get_by_role("button", name="Publish to 1 instances first").click()
+    page.get_by_role("button", name="Publish to 1 instance first").click()
     expect(page.get_by_text("Gray release r2").first).to_be_visible()
     expect(journey.ring(page, r"0 of 1 applied r2: .*1 refused.*order-3")).to_be_visible()
     expect(page.get_by_text(REASON)).to_be_visible()
@@ -122,7 +122,7 @@ def _canary_that_is_refused(ada: Person, clients: list[Client]) -> None:
     assert [client.number for client in clients] == [100, 100, 4500]
     page.get_by_role("button", name="Abort").click()
     dialog = page.get_by_role("dialog", name="Abort")
-    expect(dialog).to_contain_text("1 instances go back to what everyone has.")
+    expect(dialog).to_contain_text("1 instance goes back to what everyone has.")
     dialog.get_by_role("button", name="Abort").click()
     expect(dialog).to_be_hidden()
     clients[2].wait(100)
@@ -135,7 +135,7 @@ def _canary_that_is_good(ada: Person, clients: list[Client]) -> None:
     journey.write(page, "number", "2000")
     journey.to_publishing(page)
     journey.way(page, "Count")
-    page.get_by_role("button", name="Publish to 1 instances first").click()
+    page.get_by_role("button", name="Publish to 1 instance first").click()
     expect(journey.ring(page, "1 of 1 applied")).to_be_visible()
     assert sorted(client.number for client in clients) == [100, 100, 2000]
     page.get_by_role("button", name="Promote to all").click()

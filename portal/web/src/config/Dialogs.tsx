@@ -15,6 +15,7 @@ export function NewNamespace({ open, onClose, onMade }: { open: boolean; onClose
   const [name, setName] = useState("");
   const [format, setFormat] = useState<Format>("properties");
   const [public_, setPublic] = useState(false);
+  const [secret, setSecret] = useState(false);
   const [description, setDescription] = useState("");
   const [text, setText] = useState("");
   useEffect(() => {
@@ -22,10 +23,11 @@ export function NewNamespace({ open, onClose, onMade }: { open: boolean; onClose
     setText("");
     setDescription("");
     setPublic(false);
+    setSecret(false);
   }, [open]);
   const make = useDo(async () => {
     const read = format === "properties" ? readItems(text, {}) : undefined;
-    const body = tidy({ format, ...(read ? { items: read.items } : { document: text }), public: public_, description });
+    const body = tidy({ format, ...(read ? { items: read.items } : { document: secret ? { $secret: { value: text } } : text }), public: public_, description });
     return lifeSend<ResourceDetail>(life, "PUT", "/namespaces/{name}", { path: { name }, body: { body }, version: "0" });
   });
   const problems = format === "properties" ? readItems(text, {}).problems : [];
@@ -67,6 +69,7 @@ export function NewNamespace({ open, onClose, onMade }: { open: boolean; onClose
       </Field>
       <Field label={say("settings.description")}>{(ids) => <TextInput {...ids} value={description} onChange={setDescription} maxLength={4000} />}</Field>
       <Field label={say("settings.public")} hint={say("settings.publicHint")}>{(ids) => <Toggle {...ids} checked={public_} onChange={setPublic} />}</Field>
+      {format !== "properties" && <Field label={say("create.secret")} hint={say("editor.secretHint")}>{(ids) => <Toggle {...ids} checked={secret} onChange={setSecret} />}</Field>}
       <Field label={say("create.content")} hint={say("create.contentHint")} error={problems[0] ? `${say("problems.at", { line: problems[0].line, column: 1 })} ${say(`source.${problems[0].reason}`, { key: problems[0].key })}` : undefined}>
         {(ids) => <TextArea {...ids} mono rows={6} value={text} onChange={setText} />}
       </Field>

@@ -240,7 +240,7 @@ function Namespace(props: NamespaceProps): ReactNode {
               {removed && <Note hue="bad" title={say("state.removed")} actions={<Button size="small" icon="undo" disabled={reason !== undefined} {...(reason ? { reason } : {})} onClick={() => void edited.discard()}>{say("remove.undo")}</Button>}>{say("remove.pending")}</Note>}
               {edited.refused && <Refused error={edited.refused} />}
               {source ? (
-                <Source key={fresh} body={body} readOnly={reason !== undefined || removed === true} reason={reason} saving={edited.saving} problems={own} reveal={revealReason ? undefined : () => reveal(changed)} revealReason={revealReason} onSave={edited.save} onDirty={setDirty} />
+                <Source key={fresh} name={name} body={body} readOnly={reason !== undefined || removed === true} reason={reason} saving={edited.saving} problems={own} reveal={revealReason ? undefined : () => reveal(changed)} revealReason={revealReason} onSave={edited.save} onDirty={setDirty} />
               ) : (
                 <>
                   <FilterBar

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { Button, Check, Choice, Glyph, Pick, TextArea, TextInput } from "../kit";
-import { useText } from "../shell";
+import { LeaveGuard, useText } from "../shell";
 import { Code } from "./Code";
 import { isSealed, misfit, TYPES, type Item, type ItemType } from "./body";
 
@@ -63,6 +63,7 @@ export function RowEditor(props: RowEditorProps): ReactNode {
   const shown = say("editor.revealed");
   return (
     <div ref={holder} className={`c-editor${told || wrong ? " c-editor-bad" : ""}`} onKeyDown={keys}>
+      <LeaveGuard when={touched} what={keyName} />
       <div className="c-editor-head">
         <Choice aria-label={say("columns.type")} width={104} value={type} onChange={(next) => setType(next as ItemType)} options={TYPES.map((one) => ({ value: one, label: say(`types.${one}`) }))} />
         <Check checked={secret} disabled={wasSecret} onChange={setSecret}>{say("editor.secret")}</Check>

@@ -2,12 +2,13 @@ import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { LocatedProblem } from "../api";
 import { Button, Glyph, Icon, Note, StatusTag } from "../kit";
 import type { CodeHandle } from "../kit/parts";
-import { useText } from "../shell";
+import { LeaveGuard, useText } from "../shell";
 import { Code } from "./Code";
 import { isSealed, maskOf, readItems, tidy, writeItems, type Body } from "./body";
 import type { Change } from "./draft";
 
 export interface SourceProps {
+  name: string;
   body: Body;
   readOnly: boolean;
   reason: string | undefined;
@@ -23,7 +24,7 @@ const textOf = (body: Body | null): string => (!body ? "" : body.format === "pro
 
 /** A namespace as text, in its own format. */
 export function Source(props: SourceProps): ReactNode {
-  const { body, readOnly, reason, saving, problems, reveal, revealReason, onSave, onDirty } = props;
+  const { name, body, readOnly, reason, saving, problems, reveal, revealReason, onSave, onDirty } = props;
   const say = useText("config");
   const sealed = body.format !== "properties" && isSealed(body.document);
   const stored = textOf(body);
@@ -59,6 +60,7 @@ export function Source(props: SourceProps): ReactNode {
   const rest = problems.filter((one) => !one.line && !own.length);
   return (
     <div className="c-source">
+      <LeaveGuard when={dirty} what={name} keeps={(from, to) => from.pathname === to.pathname && staysSource(from.search) === staysSource(to.search)} />
       <div className="c-editor-head">
         <span className="c-tag">{body.format.toUpperCase()}</span>
         {sealed && <><Icon name="lock" size={14} /> {say("source.sealed")}</>}
@@ -91,3 +93,5 @@ export function Source(props: SourceProps): ReactNode {
     </div>
   );
 }
+
+const staysSource = (search: string): boolean => new URLSearchParams(search).get("mode") === "source";

@@ -8,7 +8,10 @@ import { Skeleton } from "./Page";
 import { TextInput } from "./Texts";
 import { useWords } from "./words";
 
-const VIRTUAL_OVER = 200;
+/** Rows beyond which only what is seen is drawn: two hundred at once are one task of 200 ms. */
+const VIRTUAL_OVER = 60;
+/** From the end, in pixels: where what comes next is read. */
+const NEAR_END = 600;
 const ROW = { compact: 28, comfortable: 36 } as const;
 
 export interface Column<T> {
@@ -57,8 +60,8 @@ export interface DataTableProps<T extends object> {
 }
 
 /**
- * A list. Rows move with j and k or the arrows, open with Enter, are chosen with the space bar; over 200 rows only what is seen
- * is drawn; columns are chosen by who looks and remembered.
+ * A list. Rows move with j and k or the arrows, open with Enter, are chosen with the space bar; of many rows only what is seen
+ * is drawn, and what comes next is read on the way; columns are chosen by who looks and remembered.
  */
 export function DataTable<T extends object>(props: DataTableProps<T>): ReactNode {
   const { label, name, rows, rowKey, columns, empty, loading = false, sort, onSort, onOpen, openKey, selected, onSelect } = props;
@@ -90,6 +93,10 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactNode
           virtual={virtual}
           scroll={{ x: Math.max(width, least), ...(virtual ? { y: room } : {}) }}
           sticky={!virtual}
+          onScroll={(event) => {
+            const box = event.currentTarget;
+            if (onMore && !loadingMore && box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END) onMore();
+          }}
           tableLayout="fixed"
           aria-label={label}
           columns={shown.map((column) => ({

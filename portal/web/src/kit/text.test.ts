@@ -77,12 +77,12 @@ last: ~
     expect(stops(readJson, "12345678901234567890")).toEqual([1, 1]);
     expect(stops(readJson, "")).toEqual([1, 1]);
     expect(stops(readYaml, "a: 1\n\tb: 2")).toEqual([2, 1]);
-    expect(stops(readYaml, "a: &x 1")).toEqual([1, 4]);
-    expect(stops(readYaml, "a: 1\n   b: 2")).toEqual([2, 4]);
-    expect(stops(readYaml, "a: [1, 2")).toEqual([1, 4]);
+    expect(stops(readYaml, "a: &x 1")).toEqual([1, 7]);
+    expect(stops(readYaml, "a: 1\n   b: 2")).toEqual([1, 4]);
+    expect(stops(readYaml, "a: [1, 2")).toEqual([1, 9]);
     expect(stops(readYaml, "a: 1\na: 2")).toEqual([2, 1]);
     expect(stops(readYaml, "- 1\nb: 2")).toEqual([2, 1]);
-    expect(stops(readYaml, "a: b: c")).toEqual([1, 5]);
+    expect(stops(readYaml, "a: b: c")).toEqual([1, 4]);
   });
 
   it("know where each value stands", () => {

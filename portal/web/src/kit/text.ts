@@ -1,7 +1,6 @@
-/**
- * Values as text and back, with the place of each value, so that a problem of a path can be shown on its line. JSON in full; of
- * YAML what a configuration uses: blocks, flows, quoted and block texts, comments. What is beyond that is refused by name.
- */
+import { isAlias, isMap, isNode, isSeq, LineCounter, parseDocument, stringify, type Scalar } from "yaml";
+
+/** Values as text and back, with the place of each value, so that a problem of a path can be shown on its line. */
 export type Value = null | boolean | number | string | Value[] | { [key: string]: Value };
 
 export interface Place {
@@ -143,342 +142,47 @@ export function readJson(text: string): Read {
   return { value, places };
 }
 
-/* YAML */
-
-interface Line {
-  indent: number;
-  text: string;
-  number: number;
-}
-
-/** Read the part of YAML that configurations are written in. */
+/** Read YAML; throws a `TextError` with the place. Anchors, aliases and tags are refused: they have no place of their own in a form. */
 export function readYaml(text: string): Read {
-  const raw = text.replace(/\r\n?/g, "\n").split("\n");
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
+  const fail = (message: string, at: number): never => {
+    const { line, col } = lines.linePos(at);
+    throw new TextError(message, Math.max(line, 1), Math.max(col, 1));
+  };
+  const wrong = [...document.errors, ...document.warnings][0];
+  if (wrong) fail(wrong.code === "MULTIPLE_DOCS" ? "only one document" : wrong.message, wrong.pos[0]);
   const places = new Map<string, Place>();
-  let next = 0;
-  const fail = (message: string, line: number, column: number): never => {
-    throw new TextError(message, line, column);
-  };
-  const significant = (): Line | undefined => {
-    for (; next < raw.length; next++) {
-      const line = raw[next]!;
-      const indent = line.length - line.trimStart().length;
-      const rest = line.slice(indent);
-      if (rest === "" || rest.startsWith("#")) continue;
-      if (indent === 0 && (rest === "---" || rest.startsWith("--- ")) && next === firstLine(raw)) continue;
-      if (indent === 0 && (/^---(\s|$)/.test(rest) || rest === "...")) fail("only one document", next + 1, 1);
-      if (line.slice(0, indent).includes("\t")) fail("indent with spaces, not tabs", next + 1, line.indexOf("\t") + 1);
-      if (indent === 0 && rest.startsWith("%")) fail("directives are not read here", next + 1, 1);
-      return { indent, text: rest, number: next + 1 };
+  const found = (node: unknown, path: string[]): Value => {
+    if (!isNode(node)) return null;
+    const at = node.range?.[0] ?? 0;
+    if (path.length > MOST_DEEP) fail("nested too deep", at);
+    if (isAlias(node)) return fail("anchors and aliases are not read here", at);
+    if (node.anchor) fail("anchors and aliases are not read here", at);
+    if (node.tag) fail("tags are not read here", at);
+    const { line, col } = lines.linePos(at);
+    places.set(pathText(path), { line, column: col });
+    if (isSeq(node)) return node.items.map((item, place) => found(item, [...path, String(place)]));
+    if (isMap(node)) {
+      const object: { [key: string]: Value } = {};
+      for (const { key, value } of node.items) {
+        const name = String((key as Scalar).value ?? "");
+        set(object, name, found(value, [...path, name]));
+      }
+      return object;
     }
-    return undefined;
+    return plainValue(node as Scalar, (message) => fail(message, at));
   };
-
-  const block = (least: number, path: string[]): Value => {
-    const line = significant();
-    if (!line || line.indent < least) return null;
-    if (path.length > MOST_DEEP) fail("nested too deep", line.number, 1);
-    places.set(pathText(path), { line: line.number, column: line.indent + 1 });
-    if (/^-(\s|$)/.test(line.text)) return sequence(line.indent, path);
-    if (keyOf(line.text, line) !== undefined) return mapping(line.indent, path);
-    next++;
-    return scalar(line.text, { line: line.number, column: line.indent + 1 }, least - 1, path);
-  };
-
-  const sequence = (indent: number, path: string[]): Value[] => {
-    const list: Value[] = [];
-    for (let line = significant(); line && line.indent === indent && /^-(\s|$)/.test(line.text); line = significant()) {
-      const inner = line.text.slice(1).trimStart();
-      const column = indent + 1 + (line.text.length - inner.length);
-      const here = [...path, String(list.length)];
-      places.set(pathText(here), { line: line.number, column });
-      if (inner === "" || inner.startsWith("#")) {
-        next++;
-        list.push(block(indent + 1, here));
-      } else if (/^-(\s|$)/.test(inner) || keyOf(inner, line) !== undefined) {
-        raw[next] = " ".repeat(column - 1) + inner;
-        list.push(block(indent + 1, here));
-      } else {
-        next++;
-        list.push(scalar(inner, { line: line.number, column }, indent, here));
-      }
-    }
-    const after = significant();
-    if (after && after.indent > indent) fail("indented deeper than what it belongs to", after.number, after.indent + 1);
-    return list;
-  };
-
-  const mapping = (indent: number, path: string[]): { [key: string]: Value } => {
-    const object: { [key: string]: Value } = {};
-    for (let line = significant(); line && line.indent === indent; line = significant()) {
-      const found = keyOf(line.text, line);
-      if (found === undefined) return fail(/^-(\s|$)/.test(line.text) ? "an item among keys" : "a key with a colon expected", line.number, indent + 1);
-      const { key, rest, column } = found;
-      if (Object.hasOwn(object, key)) fail(`the key ${key} twice`, line.number, indent + 1);
-      const here = [...path, key];
-      const start = { line: line.number, column: indent + column };
-      places.set(pathText(here), rest === "" ? { line: line.number, column: indent + 1 } : start);
-      next++;
-      if (rest === "" || rest.startsWith("#")) {
-        const below = significant();
-        const value = below && below.indent === indent && /^-(\s|$)/.test(below.text) ? sequence(indent, here) : block(indent + 1, here);
-        set(object, key, value);
-      } else set(object, key, scalar(rest, start, indent, here));
-    }
-    const after = significant();
-    if (after && after.indent > indent) fail("indented deeper than what it belongs to", after.number, after.indent + 1);
-    return object;
-  };
-
-  const keyOf = (line: string, at: Line): { key: string; rest: string; column: number } | undefined => {
-    if (line.startsWith("? ")) return fail("keys of several lines are not read here", at.number, at.indent + 1);
-    const quoted = /^("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*:(?:\s+|$)/.exec(line);
-    const plain = quoted ?? /^((?:[^\s#"'{}[\],&*!|>%@`:-]|[:-](?=\S))(?:[^:#]|:(?=\S)|(?<=\S)#)*?)\s*:(?:\s+|$)/.exec(line);
-    if (!plain) return undefined;
-    const rest = line.slice(plain[0].length);
-    return { key: quoted ? unquote(quoted[1]!, at.number, at.indent + 1) : plain[1]!, rest, column: plain[0].length + 1 };
-  };
-
-  const unquote = (text: string, line: number, column: number): string => {
-    if (text.startsWith("'")) return text.slice(1, -1).replaceAll("''", "'");
-    const plain: Record<string, string> = { n: "\n", t: "\t", r: "\r", "0": "\0", e: "\u001b", '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", " ": " ", a: "\u0007", v: "\v" };
-    return text.slice(1, -1).replace(/\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))/gs, (_, two?: string, four?: string, eight?: string, one?: string) => {
-      const code = two ?? four ?? eight;
-      if (code !== undefined) return String.fromCodePoint(Number.parseInt(code, 16));
-      return plain[one ?? ""] ?? fail(`\\${one} is no escape`, line, column);
-    });
-  };
-
-  /** A value that begins on its line: plain, quoted, a flow, or a block of text below. */
-  const scalar = (first: string, start: Place, indent: number, path: string[]): Value => {
-    const sign = first[0]!;
-    if (sign === "&" || sign === "*") return fail("anchors and aliases are not read here", start.line, start.column);
-    if (sign === "!") return fail("tags are not read here", start.line, start.column);
-    if (sign === "@" || sign === "`") return fail(`a text does not begin with ${sign}`, start.line, start.column);
-    if (sign === "|" || sign === ">") return textBlock(first, start, indent);
-    if (sign === '"' || sign === "'" || sign === "{" || sign === "[") return flow(start, indent, path);
-    const comment = /\s#.*$/.exec(first);
-    let plain = (comment ? first.slice(0, comment.index) : first).trim();
-    if (/:(\s|$)/.test(plain)) return fail("a colon inside a text: put it in quotes", start.line, start.column + plain.search(/:(\s|$)/));
-    if (!comment) {
-      for (let line = significant(); line && line.indent > indent && next < raw.length; line = significant()) {
-        if (keyOf(line.text, line) !== undefined) return fail("a key below a value", line.number, line.indent + 1);
-        plain += ` ${line.text.replace(/\s#.*$/, "").trim()}`;
-        next++;
-      }
-    }
-    return plainValue(plain, start, fail);
-  };
-
-  const textBlock = (head: string, start: Place, indent: number): string => {
-    const shape = /^([|>])([+-]?)([1-9]?)([+-]?)\s*(?:#.*)?$/.exec(head);
-    if (!shape) return fail("after | or > only + or -", start.line, start.column);
-    const keep = shape[2] || shape[4] || "";
-    const lines: string[] = [];
-    let width = shape[3] ? Math.max(indent, 0) + Number(shape[3]) : 0;
-    for (; next < raw.length; next++) {
-      const line = raw[next]!;
-      const depth = line.length - line.trimStart().length;
-      if (line.trim() !== "") {
-        if (width === 0) width = depth;
-        if (depth < width || depth <= indent) break;
-      }
-      lines.push(line.slice(width));
-    }
-    let ends = 0;
-    while (lines.length > 0 && lines.at(-1)!.trim() === "") {
-      lines.pop();
-      ends++;
-    }
-    if (next >= raw.length && raw.at(-1) === "" && ends > 0) ends--;
-    const body = shape[1] === "|" ? lines.join("\n") : fold(lines);
-    return keep === "-" || lines.length === 0 ? body : `${body}\n${keep === "+" ? "\n".repeat(ends) : ""}`;
-  };
-
-  /** Quoted texts and flows may go on over lines; they are read from the whole rest. */
-  const flow = (start: Place, indent: number, path: string[]): Value => {
-    const source = [raw[start.line - 1]!.slice(start.column - 1), ...raw.slice(start.line)];
-    let row = 0;
-    let column = 0;
-    const where = (): [number, number] => [start.line + row, (row === 0 ? start.column : 1) + column];
-    const peek = (): string | undefined => source[row]?.[column];
-    const move = (): void => {
-      column++;
-    };
-    const space = (): void => {
-      for (;;) {
-        const sign = peek();
-        if (sign === undefined || (sign === "#" && (column === 0 || /\s/.test(source[row]![column - 1]!)))) {
-          if (row + 1 >= source.length) return fail("no end of what began here", start.line, start.column);
-          const following = source[row + 1]!;
-          if (following.trim() !== "" && following.length - following.trimStart().length <= indent && !/^[\]}]/.test(following.trim())) return fail("not closed", ...where());
-          row++;
-          column = 0;
-        } else if (sign === " " || sign === "\t") move();
-        else return;
-      }
-    };
-    const quoted = (): string => {
-      const [line, at] = where();
-      const sign = peek()!;
-      let text = sign;
-      move();
-      for (;;) {
-        const one = peek();
-        if (one === undefined) {
-          if (row + 1 >= source.length) return fail("a text has no end", line, at);
-          row++;
-          column = source[row]!.length - source[row]!.trimStart().length;
-          text = text.trimEnd();
-          text += source[row]!.trim() === "" ? "\n" : text.endsWith("\n") ? "" : " ";
-          continue;
-        }
-        if (sign === '"' && one === "\\") {
-          text += one + (source[row]![column + 1] ?? "");
-          column += 2;
-          continue;
-        }
-        text += one;
-        move();
-        if (one === sign) {
-          if (sign === "'" && peek() === "'") {
-            text += "'";
-            move();
-            continue;
-          }
-          return unquote(text, line, at);
-        }
-      }
-    };
-    const read = (here: string[]): Value => {
-      space();
-      const [line, at] = where();
-      if (here.length > MOST_DEEP) fail("nested too deep", line, at);
-      places.set(pathText(here), { line, column: at });
-      const sign = peek();
-      if (sign === '"' || sign === "'") return quoted();
-      if (sign === "[") {
-        const list: Value[] = [];
-        move();
-        for (space(); peek() !== "]"; space()) {
-          list.push(read([...here, String(list.length)]));
-          space();
-          if (peek() === ",") move();
-          else if (peek() !== "]") return fail("a comma or ] expected", ...where());
-        }
-        move();
-        return list;
-      }
-      if (sign === "{") {
-        const object: { [key: string]: Value } = {};
-        move();
-        for (space(); peek() !== "}"; space()) {
-          const [keyLine, keyAt] = where();
-          const key = peek() === '"' || peek() === "'" ? quoted() : plain(true);
-          if (Object.hasOwn(object, key)) fail(`the key ${key} twice`, keyLine, keyAt);
-          space();
-          if (peek() !== ":") return fail("a colon expected", ...where());
-          move();
-          space();
-          set(object, key, peek() === "," || peek() === "}" ? null : read([...here, key]));
-          space();
-          if (peek() === ",") move();
-          else if (peek() !== "}") return fail("a comma or } expected", ...where());
-        }
-        move();
-        return object;
-      }
-      const text = plain(false);
-      if (text === "") return fail("a value expected", line, at);
-      return plainValue(text, { line, column: at }, fail);
-    };
-    const plain = (key: boolean): string => {
-      const from = column;
-      const line = source[row]!;
-      while (column < line.length && !/[,[\]{}]/.test(line[column]!) && !(line[column] === "#" && /\s/.test(line[column - 1] ?? "")) && !(line[column] === ":" && (key || /[\s,}\]]/.test(line[column + 1] ?? " ")))) move();
-      return line.slice(from, column).trim();
-    };
-    const value = read(path);
-    const rest = source[row]!.slice(column).trim();
-    if (rest !== "" && !rest.startsWith("#")) return fail("nothing expected after the value", ...where());
-    next = start.line - 1 + row + 1;
-    return value;
-  };
-
-  const value = block(0, []);
-  const after = significant();
-  if (after) fail("nothing expected after the value", after.number, after.indent + 1);
-  return { value, places };
+  return { value: found(document.contents, []), places };
 }
 
-function firstLine(raw: readonly string[]): number {
-  return raw.findIndex((line) => line.trim() !== "" && !line.trim().startsWith("#"));
-}
-
-function fold(lines: readonly string[]): string {
-  let text = "";
-  lines.forEach((line, place) => {
-    const before = lines[place - 1];
-    if (place === 0) text = line;
-    else if (line === "") text += "\n";
-    else if (before === "") text += line;
-    else text += /^\s/.test(line) || /^\s/.test(before ?? "") ? `\n${line}` : ` ${line}`;
-  });
-  return text;
-}
-
-function plainValue(text: string, start: Place, fail: (message: string, line: number, column: number) => never): Value {
-  if (text === "" || text === "~" || /^(null|Null|NULL)$/.test(text)) return null;
-  if (/^(true|True|TRUE)$/.test(text)) return true;
-  if (/^(false|False|FALSE)$/.test(text)) return false;
-  if (/^[-+]?\d+$/.test(text)) {
-    const value = Number(text);
-    return Number.isSafeInteger(value) ? value : fail("a number too large to be kept exactly; put it in quotes", start.line, start.column);
+function plainValue({ value, source }: Scalar, fail: (message: string) => never): Value {
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) fail("numbers are finite here");
+    if (/^[-+]?\d+$/.test(source ?? "") && !Number.isSafeInteger(value)) fail("a number too large to be kept exactly; put it in quotes");
   }
-  if (/^0x[0-9a-fA-F]+$/.test(text)) return Number.parseInt(text.slice(2), 16);
-  if (/^0o[0-7]+$/.test(text)) return Number.parseInt(text.slice(2), 8);
-  if (/^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/.test(text)) return Number(text);
-  if (/^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$/.test(text)) return fail("numbers are finite here", start.line, start.column);
-  return text;
-}
-
-const PLAIN = /^(?![-?:](?:\s|$)|[\s#&*!|>'"%@`{}[\],]|---|\.\.\.)(?!.*(?::\s|:$|\s#|\s$))[\x20-\x7e\u00a0-\ud7ff\ue000-\ufffd]+$/;
-
-function printText(text: string): string {
-  const told = ["null", "true", "false", "yes", "no", "on", "off", "~"].includes(text.toLowerCase()) || /^[-+.]?\d|^[-+]?\.(inf|nan)$/i.test(text);
-  return !told && PLAIN.test(text) ? text : JSON.stringify(text);
+  return value as Value;
 }
 
 /** Write a value as YAML in blocks. */
-export function printYaml(value: Value | undefined): string {
-  if (value === undefined) return "";
-  return printBlock(value, 0).replace(/^\n/, "").replace(/^ /, "");
-}
-
-function printBlock(value: Value, depth: number): string {
-  const pad = "  ".repeat(depth);
-  if (Array.isArray(value)) {
-    if (value.length === 0) return " []\n";
-    return `\n${value
-      .map((one) => {
-        const inner = printBlock(one, depth + 1);
-        return `${pad}-${inner.startsWith("\n") ? ` ${inner.slice(1 + (depth + 1) * 2)}` : inner}`;
-      })
-      .join("")}`;
-  }
-  if (value !== null && typeof value === "object") {
-    const entries = Object.entries(value);
-    if (entries.length === 0) return " {}\n";
-    return `\n${entries.map(([key, one]) => `${pad}${printText(key)}:${printBlock(one, depth + 1)}`).join("")}`;
-  }
-  if (typeof value === "string") {
-    const block = value.includes("\n") && !/^[\s]|[\t\r\0\u007f]|[^\S\n]\n|[^\S\n]$/.test(value) && value.replace(/\n+$/, "") !== "";
-    if (block && depth > 0) {
-      const body = value.replace(/\n+$/, "");
-      const ends = value.length - body.length;
-      return ` |${ends === 0 ? "-" : ends > 1 ? "+" : ""}\n${body.split("\n").map((line) => (line ? pad + line : "")).join("\n")}\n${"\n".repeat(Math.max(0, ends - 1))}`;
-    }
-    return ` ${printText(value)}\n`;
-  }
-  return ` ${JSON.stringify(value)}\n`;
-}
+export const printYaml = (value: Value | undefined): string => (value === undefined ? "" : stringify(value, { lineWidth: 0, aliasDuplicateObjects: false }));

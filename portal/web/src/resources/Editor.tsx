@@ -4,7 +4,7 @@ import { asCurl, failureOf, useDo, usePages, type CheckResult, type Convergence,
 import { Button, Choice, Confirm, Dialog, Empty, ErrorState, Facts, Field, Glyph, Icon, Mark, Menu, Note, Pane, Panes, Person, Reading, SearchInput, Section, Skeleton, StatusTag, TextInput, Time, type MarkKind } from "../kit";
 import { initialValue, TextDiff, Twin } from "../kit/parts";
 import { argumentsOf, Can, Conflicting, LifeBar, lifeCall, lifeSend, Refused, Rev, Unread, useLife, useLifeRead, useReason, useResource, type Bar, type Summary } from "../life";
-import { usePage, useQueryStates, useText } from "../shell";
+import { LeaveGuard, usePage, useQueryStates, useText } from "../shell";
 
 const MARKS: Partial<Record<Summary["state"], MarkKind>> = { new: "add", changed: "change", removed: "remove" };
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/;
@@ -174,6 +174,7 @@ function One({ info, name, checked, problems, all, siblings }: { info: KindInfo;
           </>
         }
       >
+        <LeaveGuard when={dirty} what={name} />
         <div className="r-body" onKeyDown={(event) => { if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.defaultPrevented) { event.preventDefault(); save(); } }}>
           {removed && <Note hue="bad" title={say("state.removed")} actions={<Button size="small" icon="undo" disabled={reason !== undefined} onClick={() => void edited.discard()}>{say("keep")}</Button>}>{say("removedText")}</Note>}
           <Refused error={edited.refused} />

@@ -2,6 +2,7 @@ export * from "./backend";
 export { Boundary, RouteFailed } from "./Boundary";
 export { Frame } from "./Frame";
 export * from "./i18n";
+export { LeaveGuard } from "./LeaveGuard";
 export { useMeaning } from "./meanings";
 export { startKeyboard, useKeys, type Binding } from "./keyboard";
 export { Mark as Logo } from "./Mark";

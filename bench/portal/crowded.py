@@ -28,18 +28,14 @@ _WATCH = """() => {
   new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((one) => one.duration)))
     .observe({ type: 'longtask', buffered: false });
 }"""
-_SCROLL = """async () => {
-  const box = [...document.querySelectorAll('main *')].filter((one) => one.scrollHeight > one.clientHeight + 200
-    && /auto|scroll/.test(getComputedStyle(one).overflowY)).sort((one, other) => other.scrollHeight - one.scrollHeight)[0];
-  if (!box) return -1;
-  let before = performance.now(), longest = 0;
-  for (let step = 0; step < 120; step++) {
-    box.scrollTop += 120;
-    await new Promise(requestAnimationFrame);
-    const now = performance.now(); longest = Math.max(longest, now - before); before = now;
-  }
-  return longest;
+_FRAMES = """() => {
+  window.frame = 0;
+  let before = performance.now();
+  const look = (now) => { window.frame = Math.max(window.frame, now - before); before = now; requestAnimationFrame(look); };
+  requestAnimationFrame(look);
 }"""
+TURNS = 80
+TURN_PX = 240
 
 
 def measure() -> dict[str, Value]:
@@ -70,7 +66,11 @@ def _looked_at(person: Person, path: str, words: str) -> tuple[float, float, int
     page = person.open(path)
     page.wait_for_timeout(1500)
     page.evaluate(_WATCH)
-    frame = float(page.evaluate(_SCROLL))
+    page.evaluate(_FRAMES)
+    page.mouse.move(700, 500)
+    for _ in range(TURNS):
+        page.mouse.wheel(0, TURN_PX)
+    frame = float(page.evaluate("() => window.frame"))
     if words:
         page.keyboard.press("/")
         page.keyboard.type(words, delay=60)

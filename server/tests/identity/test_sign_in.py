@@ -107,6 +107,21 @@ async def test_a_session_ends_idle_and_ends_for_good(estate: Estate) -> None:
         await estate.identity.authenticate(access.Presented(cookie=other))
 
 
+async def test_a_page_that_asks_by_itself_does_not_keep_a_session(estate: Estate) -> None:
+    await estate.user("ann")
+    cookie = await estate.cookie("ann")
+    for _ in range(5):
+        estate.clock.pass_(minutes=5)
+        await estate.identity.authenticate(access.Presented(cookie=cookie, in_use=False))
+    await estate.identity.authenticate(access.Presented(cookie=cookie))
+    for _ in range(5):
+        estate.clock.pass_(minutes=5)
+        await estate.identity.authenticate(access.Presented(cookie=cookie, in_use=False))
+    estate.clock.pass_(minutes=5)
+    with pytest.raises(identity_errors.TokenEndedError):
+        await estate.identity.authenticate(access.Presented(cookie=cookie, in_use=False))
+
+
 async def test_use_on_one_server_keeps_a_session_on_another(
     estate: Estate, database: storage.Database, clock: Clock
 ) -> None:

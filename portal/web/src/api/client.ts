@@ -1,4 +1,6 @@
 import type { Failure } from "../kit";
+import { isAway } from "./away";
+import { AWAY_HEADER } from "./events";
 import type { Operations, Problem, ProblemDocument } from "./schema.gen";
 
 /** The API: every operation of the server's OpenAPI document by its name, typed; errors are problems with a stable code. */
@@ -92,6 +94,7 @@ async function refusal(response: Response): Promise<ApiError> {
 export async function send<K extends Operation>(operation: K, args: Arguments<K> = {}): Promise<{ data: Answer<K>; version: string }> {
   const method = operation.slice(0, operation.indexOf(" "));
   const headers: Record<string, string> = { Accept: "application/json", "X-Qiantang": "1" };
+  if (isAway()) headers[AWAY_HEADER] = "1";
   if (args.version !== undefined) headers["If-Match"] = `"${args.version}"`;
   let body: BodyInit | undefined;
   if (args.body instanceof Blob) body = args.body;

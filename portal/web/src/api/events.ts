@@ -44,6 +44,8 @@ function parsed(block: string): Line {
 }
 
 const SILENT_MS = 40_000;
+/** Says that nobody is there: a stream that stays open is no use of a session. */
+export const AWAY_HEADER = "X-Qiantang-Away";
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 
@@ -90,7 +92,7 @@ export class Events {
     this.abort = abort;
     const began = performance.now();
     try {
-      const headers: Record<string, string> = { Accept: "text/event-stream" };
+      const headers: Record<string, string> = { Accept: "text/event-stream", [AWAY_HEADER]: "1" };
       if (this.last) headers["Last-Event-ID"] = this.last;
       const url = `${this.url}?topics=${encodeURIComponent(this.topics.join(","))}`;
       const response = await fetch(url, { headers, signal: abort.signal, credentials: "same-origin", cache: "no-store" });

@@ -75,9 +75,9 @@ class Authentication:
             self._remember(name, known)
         else:
             self._known.move_to_end(name)
-        if known.idle:
-            known.idle_until = now + known.idle
-        self._usage.note(known.kind, known.key, now)
+        if credentials.in_use or not known.idle:
+            known.idle_until = now + known.idle if known.idle else FOREVER
+            self._usage.note(known.kind, known.key, now)
         return replace(known.principal, address=credentials.address)
 
     def _is_good(self, known: _Known, now: int) -> bool:
@@ -120,7 +120,7 @@ class Authentication:
             via="session",
         )
         until = min(int(row.expires_at), rights.until)
-        return _Known(principal, user.tenant, until, "session", digest, idle=idle)
+        return _Known(principal, user.tenant, until, "session", digest, idle=idle, idle_until=int(row.seen_at) + idle)
 
     async def _of_access_token(self, bearer: str, now: int) -> _Known:
         parts = tokens.read(bearer)

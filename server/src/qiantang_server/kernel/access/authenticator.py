@@ -12,11 +12,15 @@ from qiantang_server.kernel.access.principal import Principal
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a request brings to prove who sends it; a bearer token goes before a cookie."""
+    """What a request brings to prove who sends it; a bearer token goes before a cookie.
+
+    `in_use`: somebody is there. What a page asks by itself while nobody is keeps no session from its idle end.
+    """
 
     bearer: str = field(default="", repr=False)
     cookie: str = field(default="", repr=False)
     address: str = ""
+    in_use: bool = True
 
 
 class Authenticator(Protocol):

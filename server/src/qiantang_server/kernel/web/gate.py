@@ -26,6 +26,8 @@ from qiantang_server.kernel.access import Authenticator, Presented, Principal, T
 log = logging.getLogger(__name__)
 PLACES = ("tenant", "environment", "center", "application")
 REQUEST_ID_LENGTH = 64
+AWAY_HEADER = "X-Qiantang-Away"
+"""Says "1" where a page asks by itself while nobody uses it."""
 SMALL_BODY = 1 << 20
 """What a route takes that does not say `large`."""
 LARGE_BODY = 24 << 20
@@ -130,6 +132,7 @@ class Gate:
             bearer=bearer.strip() if kind.lower() == "bearer" else "",
             cookie=cookies.session_cookie(_cookies(headers.get("cookie", "")), secure=self._secure),
             address=client[0] if client else "",
+            in_use=headers.get(AWAY_HEADER) != "1",
         )
 
 

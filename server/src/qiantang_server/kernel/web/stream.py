@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import cast
 from urllib.parse import parse_qs
 
@@ -37,7 +38,7 @@ async def follow(scope: Scope, receive: Receive, send: Send) -> None:
         raise MethodNotAllowedError("open the stream with GET")
     watch = cast("Watch", scope["litestar_app"].state["watch"])
     authenticator = cast("Authenticator", scope["litestar_app"].state["authenticator"])
-    presented = cast("Presented", scope.get("presented"))
+    presented = replace(cast("Presented", scope.get("presented")), in_use=False)  # that it is open is no use
 
     async def admitted() -> Principal:
         return await authenticator.authenticate(presented)

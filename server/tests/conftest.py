@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qiantang_server.kernel import storage
+from server.tests import databases
 
 DATABASES = [
     "sqlite",
@@ -26,8 +27,5 @@ def database_url(request: pytest.FixtureRequest, kind: str) -> str:
 @pytest.fixture(params=DATABASES)
 async def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[storage.Database]:
     """A fresh database with every table that has been imported, once per kind of database."""
-    settings = storage.StorageSettings(url=database_url(request, request.param))
-    async with storage.Database(settings, default_file=tmp_path / "test.sqlite3") as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(storage.metadata.create_all)
+    async with databases.opened(database_url(request, request.param), tmp_path / "test.sqlite3") as database:
         yield database

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,21 +14,36 @@ import qiantang_server.identity.store.tables  # noqa: F401  # the tables stand i
 from qiantang_server.identity.service import Identity
 from qiantang_server.identity.settings import IdentitySettings
 from qiantang_server.kernel import storage
+from server.tests import databases
 from server.tests.identity.estate import DECLARED, Clock, Estate, PlainSealer
 
 
 @asynccontextmanager
-async def opened(url: str, folder: Path) -> AsyncGenerator[storage.Database]:
-    async with storage.Database(storage.StorageSettings(url=url), default_file=folder / "test.db") as database:
-        tables = [table for name, table in storage.metadata.tables.items() if name.startswith(("identity_", "audit_"))]
-        async with database.engine.begin() as connection:
-            await connection.run_sync(storage.metadata.create_all, tables=tables)
+async def opened(url: str, folder: Path, made: Path | None = None) -> AsyncGenerator[storage.Database]:
+    tables = [table for name, table in storage.metadata.tables.items() if name.startswith(("identity_", "audit_"))]
+    async with databases.opened(url, folder / "test.db", tables, made=made) as database:
         yield database
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database in which the estate stands: most tests begin from a copy of it."""
+    folder = tmp_path_factory.mktemp("estate")
+
+    async def build() -> None:
+        async with opened("", folder) as database, service(database, Clock()) as identity:
+            await Estate(identity, Clock()).build()
+
+    with ThreadPoolExecutor(1) as thread:  # a loop runs here already
+        thread.submit(lambda: asyncio.run(build())).result()
+    return folder / "test.db"
+
+
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncGenerator[storage.Database]:
-    async with opened("", tmp_path) as database:
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[storage.Database]:
+    """An empty one; for those who ask for the estate one in which it stands."""
+    made = request.getfixturevalue("built") if "estate" in request.fixturenames else None
+    async with opened("", tmp_path, made) as database:
         yield database
 
 
@@ -64,9 +81,7 @@ async def identity(database: storage.Database, clock: Clock) -> AsyncGenerator[I
 
 @pytest.fixture
 async def estate(identity: Identity, clock: Clock) -> Estate:
-    estate = Estate(identity, clock)
-    await estate.build()
-    return estate
+    return Estate(identity, clock)
 
 
 @pytest.fixture

@@ -9,15 +9,14 @@ import pytest
 
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.audit import store
+from server.tests import databases
 
 TABLES = [store.heads, store.records]
 
 
 async def opened(url: str, folder: Path) -> AsyncIterator[storage.Database]:
     settings = storage.StorageSettings(url=url, pool_size=4)
-    async with storage.Database(settings, default_file=folder / "test.db") as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(storage.metadata.create_all, tables=TABLES)
+    async with databases.opened(url, folder / "test.db", TABLES, settings=settings) as database:
         yield database
 
 

@@ -21,6 +21,7 @@ from qiantang_server.kernel.resources.finding import Finding
 from qiantang_server.kernel.watch import Watch, WatchSettings
 from qiantang_server.kernel.web import WebSettings, application, health
 from qiantang_server.kernel.web import watch as web_watch
+from server.tests import databases
 from server.tests.kernel.resources.notes import KINDS, Life
 
 PERMISSIONS = access.Permissions({**KINDS.permissions(), **web_watch.PERMISSIONS})
@@ -93,8 +94,5 @@ async def run(database: storage.Database) -> AsyncIterator[Running]:
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with storage.Database(storage.StorageSettings(), default_file=tmp_path / "web.sqlite3") as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(storage.metadata.create_all)
-        async with run(database) as found:
-            yield found
+    async with databases.opened("", tmp_path / "web.sqlite3") as database, run(database) as found:
+        yield found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -49,6 +50,24 @@ _OVERLAPS = """() => {
   }
   return [...new Set(faults)].slice(0, 12);
 }"""
+
+
+# How many pixels of two pictures differ; -1 where they are not of one size.
+_APART = """async (pictures) => {
+  const [one, other] = await Promise.all(pictures.map(async (picture) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${picture}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height).getContext('2d');
+    canvas.drawImage(image, 0, 0);
+    return canvas.getImageData(0, 0, image.width, image.height);
+  }));
+  if (one.width !== other.width || one.height !== other.height) return -1;
+  const [a, b] = [one, other].map((drawn) => new Uint32Array(drawn.data.buffer));
+  return a.reduce((apart, pixel, place) => apart + (pixel !== b[place]), 0);
+}"""
+ROUNDING = 200
+"""Pixels of 1,296,000 that may differ: corners and edges are not always smoothed alike."""
 
 
 @dataclass
@@ -116,6 +135,22 @@ class Person:
     def faults(self) -> list[str]:
         """Give what overlaps, is cut, or is wider than the window."""
         return list(self.page.evaluate(_OVERLAPS))
+
+    def picture(self) -> str:
+        """Draw what is shown, but for the foot, which says how live it is; give it as base64."""
+        self.page.mouse.move(0, 0)
+        hidden = [self.page.locator(".s-foot")]
+        drawn = self.page.screenshot(mask=hidden, animations="disabled", caret="hide")
+        return base64.b64encode(drawn).decode()
+
+    def is_like(self, picture: str) -> bool:
+        """Say whether what is shown is that picture, but for what a corner's rounding may come to."""
+        blank = self.context.new_page()
+        try:
+            apart = int(blank.evaluate(_APART, [picture, self.picture()]))
+        finally:
+            blank.close()
+        return 0 <= apart <= ROUNDING
 
     def calm(self) -> None:
         """Pass where the console never complained.

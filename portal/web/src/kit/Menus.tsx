@@ -1,7 +1,9 @@
-import { Dropdown, Popover } from "antd";
-import { cloneElement, startTransition, useEffect, useLayoutEffect, useRef, useState, type MouseEvent, type ReactElement, type ReactNode, type Ref } from "react";
+import { cloneElement, lazy, startTransition, Suspense, useEffect, useLayoutEffect, useRef, useState, type MouseEvent, type ReactElement, type ReactNode, type Ref } from "react";
 import { Button } from "./Button";
-import { Icon, type IconName } from "./Icon";
+import type { IconName } from "./Icon";
+
+const MenuOpening = lazy(async () => ({ default: (await import("./Openings")).MenuOpening }));
+const PopOpening = lazy(async () => ({ default: (await import("./Openings")).PopOpening }));
 
 export interface MenuItem {
   key: string;
@@ -17,20 +19,11 @@ export function Menu({ items, children, label }: { items: (MenuItem | "line")[];
   const opener = useOpener(children ?? <Button kind="quiet" size="small" icon="more" label={label} />, () => setOpen(true));
   if (!opener.rested) return opener.element;
   return (
-    <Dropdown
-      trigger={["click"]}
-      open={open}
-      onOpenChange={setOpen}
-      menu={{
-        items: items.map((item, place) =>
-          item === "line"
-            ? { type: "divider", key: `line-${place}` }
-            : { key: item.key, label: item.label, icon: item.icon && <Icon name={item.icon} size={14} />, danger: item.danger ?? false, disabled: item.disabled ?? false, onClick: item.onSelect },
-        ),
-      }}
-    >
-      {opener.element}
-    </Dropdown>
+    <Suspense fallback={opener.element}>
+      <MenuOpening items={items} open={open} onOpenChange={setOpen}>
+        {opener.element}
+      </MenuOpening>
+    </Suspense>
   );
 }
 
@@ -41,9 +34,11 @@ export function Pop(props: { content: ReactNode; children: ReactElement<Opener>;
   const opener = useOpener(props.children, () => change(true), open);
   if (!opener.rested) return opener.element;
   return (
-    <Popover content={props.content} trigger="click" arrow={false} placement="bottomLeft" open={open} onOpenChange={change}>
-      {opener.element}
-    </Popover>
+    <Suspense fallback={opener.element}>
+      <PopOpening content={props.content} open={open} onOpenChange={change}>
+        {opener.element}
+      </PopOpening>
+    </Suspense>
   );
 }
 

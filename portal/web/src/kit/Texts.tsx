@@ -1,4 +1,7 @@
-import { Input, type InputRef } from "antd";
+// each by its own path: together they bring what none of them needs, buttons and search
+import Input, { type InputRef } from "antd/es/input/Input";
+import Password from "antd/es/input/Password";
+import LongInput from "antd/es/input/TextArea";
 import { useEffect, useId, useRef, useState, type ReactNode, type Ref } from "react";
 import { Kbd } from "./Button";
 import { Icon } from "./Icon";
@@ -57,7 +60,7 @@ export interface TextInputProps extends Ids {
 
 export function TextInput(props: TextInputProps): ReactNode {
   const { onChange, mono, password, onEnter, onEscape, ...rest } = props;
-  const Control = password ? Input.Password : Input;
+  const Control = password ? Password : Input;
   return (
     <Control
       {...rest}
@@ -75,7 +78,7 @@ export function TextInput(props: TextInputProps): ReactNode {
 
 export function TextArea(props: Ids & { value: string; onChange: (value: string) => void; rows?: number; mono?: boolean; placeholder?: string; maxLength?: number }): ReactNode {
   const { onChange, mono, ...rest } = props;
-  return <Input.TextArea {...rest} className={mono ? "k-mono" : undefined} spellCheck={false} onChange={(event) => onChange(event.target.value)} />;
+  return <LongInput {...rest} className={mono ? "k-mono" : undefined} spellCheck={false} onChange={(event) => onChange(event.target.value)} />;
 }
 
 /** What is being typed, where the value comes back late, as from the address: it follows the value, but never over what was typed since. */

@@ -45,7 +45,7 @@ function figures(say: Say, work: Work | undefined, scope: Scope): Figure[] {
       label: say("figures.bundles"),
       to: config,
       value: <Count value={counts?.bundles} />,
-      unit: say("figures.bundlesUnit"),
+      unit: say("figures.bundlesUnit", { count: counts?.bundles ?? 0 }),
       status: !counts ? unknown : counts.behind ? <StatusTag hue="warn">{say("figures.behind", { count: counts.behind })}</StatusTag> : <StatusTag hue="ok">{say("figures.converged")}</StatusTag>,
     },
     { key: "instances", label: say("figures.instances"), value: <Count value={counts?.instances} />, unit: say("figures.live") },
@@ -54,12 +54,12 @@ function figures(say: Say, work: Work | undefined, scope: Scope): Figure[] {
       label: say("figures.failing"),
       to: `${config}?state=failing`,
       value: <Count value={counts?.failing} />,
-      unit: say("figures.callbacks"),
+      unit: say("figures.callbacks", { count: counts?.failing ?? 0 }),
       status: !counts ? unknown : counts.failing ? <StatusTag hue="bad">{say("figures.look")}</StatusTag> : <StatusTag hue="ok">{say("figures.healthy")}</StatusTag>,
     },
-    { key: "approvals", label: say("figures.approvals"), value: <Count value={counts?.approvals} />, unit: say("figures.wait") },
+    { key: "approvals", label: say("figures.approvals"), value: <Count value={counts?.approvals} />, unit: say("figures.wait", { count: counts?.approvals ?? 0 }) },
     { key: "drafts", label: say("figures.drafts"), value: <Count value={counts?.drafts} />, unit: say("figures.unpublished") },
-    { key: "asked", label: say("figures.asked"), value: <Count value={counts?.asked} />, unit: say("figures.askedUnit") },
+    { key: "asked", label: say("figures.asked"), value: <Count value={counts?.asked} />, unit: say("figures.askedUnit", { count: counts?.asked ?? 0 }) },
   ];
 }
 

@@ -26,7 +26,7 @@ export interface StripPlotProps {
 const ROW = 40;
 const TOP = 34;
 /** Room for the words of a quantile, in pixels. */
-const WORD = 72;
+const WORD = 88;
 const MOST_NAMED = 6;
 
 /** How long each took, a dot for each on a logarithmic axis; those that never answered stand past its end and are named. */
@@ -44,7 +44,7 @@ export function StripPlot({ points, rows, label, selected, onSelect }: StripPlot
   const p50 = quantile(known, 0.5);
   const p99 = quantile(known, 0.99);
   const marks = [["p50", p50], ["p99", p99]].filter((one): one is [string, number] => one[1] !== undefined);
-  const near = p50 !== undefined && p99 !== undefined && scale.at(p99) - scale.at(p50) < 76;
+  const near = p50 !== undefined && p99 !== undefined && scale.at(p99) - scale.at(p50) < WORD;
   // words that would touch stand beside each other, and none leaves the picture
   const wordAt = (at: number, place: number): number => {
     const pair = near ? (place === 0 ? [WORD / 2, WORD * 1.5] : [WORD * 1.5, WORD / 2]) : [WORD / 2, WORD / 2];

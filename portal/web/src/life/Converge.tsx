@@ -36,8 +36,13 @@ export function Converge({ reach, revision, names }: { reach: Convergence | unde
             <StripPlot label={say("converge.time")} points={all.filter((one) => one.ms !== null || shareOf(one) === "waiting").map((one) => ({ key: one.name, name: one.name, row: one.cluster || "—", ms: shareOf(one) === "waiting" ? null : one.ms }))} />
           )}
           <p className="k-row l-wrap">
-            <span className="k-quiet">p50</span> <strong>{reach.p50_ms === null || reach.p50_ms === undefined ? "—" : duration(reach.p50_ms)}</strong>
-            <span className="k-quiet">p99</span> <strong>{reach.p99_ms === null || reach.p99_ms === undefined ? "—" : duration(reach.p99_ms)}</strong>
+            {/* what is drawn says its own; where only some are, the server says it of all */}
+            {!names && all.length < reach.total && (
+              <>
+                <span className="k-quiet">p50</span> <strong>{reach.p50_ms === null || reach.p50_ms === undefined ? "—" : duration(reach.p50_ms)}</strong>
+                <span className="k-quiet">p99</span> <strong>{reach.p99_ms === null || reach.p99_ms === undefined ? "—" : duration(reach.p99_ms)}</strong>
+              </>
+            )}
             {slowest?.ms !== undefined && slowest.ms !== null && all.length > 1 && <span className="k-quiet">{say("converge.slowest")} <code>{slowest.name}</code> {duration(slowest.ms)}</span>}
           </p>
         </div>

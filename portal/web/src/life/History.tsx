@@ -12,6 +12,8 @@ import { argumentsOf, lifeCall, useLife, useLifeRead } from "./life";
 import { Action, Can, extent, Refused, Unread } from "./Parts";
 import { revisionOf } from "./types";
 
+/** What a release of these did not change: what everyone has. */
+const BESIDE_ALL = new Set<Release["action"]>(["gray", "gray_change", "abort"]);
 const markOf = (release: Release, current: number): ReleaseKind => (release.action === "gray" || release.action === "gray_change" ? "gray" : release.action === "abort" ? "aborted" : release.revision === current ? "current" : "past");
 
 /** Every release, newest first; beside it one of them: what it changed, and the way back to it. */
@@ -26,6 +28,7 @@ export function History({ bar }: LifePageProps): ReactNode {
   const status = useLifeRead<BundleStatus>("/status").data;
   const gray = useGray(useLifeRead<Convergence>("/convergence").data).data;
   const current = revisionOf(status?.position);
+  const everyone = found.rows?.find((row) => !BESIDE_ALL.has(row.action))?.revision ?? current;
   const rev = Number(query.get("rev") ?? 0);
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const rows = found.rows?.filter((row) => {
@@ -48,11 +51,11 @@ export function History({ bar }: LifePageProps): ReactNode {
     ],
   });
   const columns: Column<Release>[] = [
-    { key: "line", title: "", width: 44, render: (row) => <ReleaseMark kind={markOf(row, current)} selected={row.revision === rev} /> },
+    { key: "line", title: "", width: 44, render: (row) => <ReleaseMark kind={markOf(row, everyone)} selected={row.revision === rev} /> },
     { key: "revision", title: say("columns.revision"), names: true, width: 70, render: (row) => <span className="k-mono">r{row.revision}</span> },
     { key: "at", title: say("history.at"), width: 110, render: (row) => <Time at={row.created_at} /> },
     { key: "author", title: say("history.author"), width: 120, render: (row) => <Person name={row.author} /> },
-    { key: "message", title: say("columns.message"), render: (row) => <span className={`l-clip${rev ? " l-clip-short" : ""}`} title={row.message}><Marked text={row.message || "—"} words={words} /> {row.revision === current && <StatusTag hue="ok">{say("history.current")}</StatusTag>}</span> },
+    { key: "message", title: say("columns.message"), render: (row) => <span className={`l-clip${rev ? " l-clip-short" : ""}`} title={row.message}><Marked text={row.message || "—"} words={words} /> {row.revision === everyone && <StatusTag hue="ok">{say("history.current")}</StatusTag>}</span> },
     ...(rev ? [] : [{ key: "changed", title: say("history.changed"), width: 180, render: (row) => <span className="k-mono l-clip l-clip-short" title={row.changed.map(([, name]) => name).join(", ")}>{row.changed.map(([, name]) => name).join(", ") || "—"}</span> } as Column<Release>]),
     { key: "action", title: say("columns.state"), width: 170, render: (row) => <Action release={row} /> },
     ...(rev ? [] : [{ key: "approved", title: say("history.approved"), width: 120, render: (row) => <Person name={row.approved_by} /> } as Column<Release>]),
@@ -85,13 +88,13 @@ export function History({ bar }: LifePageProps): ReactNode {
             )}
           </Pane>
         )}
-        {rev > 0 && <Revision key={rev} revision={rev} current={current} gray={gray ?? null} onClose={() => change({ rev: "", from: "" })} />}
+        {rev > 0 && <Revision key={rev} revision={rev} current={current} everyone={everyone} gray={gray ?? null} onClose={() => change({ rev: "", from: "" })} />}
       </Panes>
     </>
   );
 }
 
-function Revision({ revision, current, gray, onClose }: { revision: number; current: number; gray: GrayStatus | null; onClose: () => void }): ReactNode {
+function Revision({ revision, current, everyone, gray, onClose }: { revision: number; current: number; everyone: number; gray: GrayStatus | null; onClose: () => void }): ReactNode {
   const say = useText("life");
   const life = useLife();
   const [query, change] = useQueryStates();
@@ -137,7 +140,7 @@ function Revision({ revision, current, gray, onClose }: { revision: number; curr
         <>
           <div className="k-section k-stack">
             <p className="l-message">{release.message || <span className="k-quiet">{say("history.noMessage")}</span>}</p>
-            <p className="k-row l-wrap"><Action release={release} /> {revision === current && <StatusTag hue="ok">{say("history.current")}</StatusTag>} {detail.data?.gray_rule && <GrayWords rule={detail.data.gray_rule} />}</p>
+            <p className="k-row l-wrap"><Action release={release} /> {revision === everyone && <StatusTag hue="ok">{say("history.current")}</StatusTag>} {detail.data?.gray_rule && <GrayWords rule={detail.data.gray_rule} />}</p>
           </div>
           <Section
             title={say("history.compare")}

@@ -123,7 +123,9 @@ function One({ info, name, checked, problems, all, siblings }: { info: KindInfo;
   const save = (): void => {
     if (!dirty || reason) return;
     const mine = value;
-    void edited.save({ apply: () => mine, what: name, mine: JSON.stringify(mine, null, 2), seen: JSON.stringify(JSON.parse(base), null, 2), theirs: (over) => JSON.stringify(over, null, 2) });
+    const change = { apply: () => mine, what: name, mine: JSON.stringify(mine, null, 2), seen: JSON.stringify(JSON.parse(base), null, 2), theirs: (over: unknown) => JSON.stringify(over, null, 2) };
+    // the server may write the same in another order, and leave out what is a default
+    void edited.save(change).then((saved) => saved && setBase(JSON.stringify(mine)));
   };
   const step = (by: number): void => {
     const next = siblings[at + by];

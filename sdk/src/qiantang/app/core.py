@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import weakref
+from collections.abc import Awaitable
 from typing import Final, Literal
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from qiantang.app.settings import ClientSettings
 from qiantang.config import client
 from qiantang.config.model import CAPABILITY
-from qiantang.kernel import errors, mirror, runtime
+from qiantang.kernel import errors, mirror, resource, runtime
 from qiantang.kernel.uplink import Limits, Tls, Uplink
 from qiantang.kernel.uplink.adapters import zookeeper
 
@@ -91,7 +92,7 @@ class Core:
             secret=self.settings.secret.reveal(),
         )
         self.config.wake = self._mirror.resume
-        subscription = self._mirror.subscribe(CAPABILITY, self._tell, prepare=self._take)
+        subscription = self._mirror.subscribe(CAPABILITY, self._tell, prepare=self._take, swapped=self.config.tell)
         self.config.when_caught_up(lambda: subscription.report(self._outcome()))
         try:
             view = await self._mirror.open(self.settings.start_deadline.total_seconds())
@@ -182,15 +183,32 @@ class Core:
             " Start it or correct QIANTANG_CLIENT_SERVERS; with start_policy=defaults the declared defaults do"
         )
 
-    async def _take(self, _before: mirror.MirrorView, after: mirror.MirrorView) -> mirror.Outcome | None:
-        """Take a new view in as a whole, or reject it."""
+    def _take(
+        self, _before: mirror.MirrorView, after: mirror.MirrorView
+    ) -> Awaitable[mirror.Outcome | None] | mirror.Outcome | None:
+        """Take a new view in as a whole, or reject it; a large one is worked on elsewhere meanwhile."""
+        snapshots = after.of(CAPABILITY)
+        if self.config.is_large(snapshots):
+            return self._take_large(snapshots, after)
         try:
-            await self.config.take(after.of(CAPABILITY))
+            self.config.take_now(snapshots)
         except errors.InvalidRequestError as error:
-            self._misfit = error
-        else:
-            self._misfit = None
-            return None
+            return self._rejected(error, after)
+        self._misfit = None
+        return None
+
+    async def _take_large(
+        self, snapshots: dict[resource.Bundle, resource.Snapshot], after: mirror.MirrorView
+    ) -> mirror.Outcome | None:
+        try:
+            await self.config.take_large(snapshots)
+        except errors.InvalidRequestError as error:
+            return self._rejected(error, after)
+        self._misfit = None
+        return None
+
+    def _rejected(self, error: errors.InvalidRequestError, after: mirror.MirrorView) -> mirror.Outcome:
+        self._misfit = error
         own = after.snapshots.get(self.config.bundle)
         place, position = str(self.settings.place), str(own.position) if own is not None else ""
         problem = str(self._misfit)

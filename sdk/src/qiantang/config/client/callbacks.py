@@ -113,7 +113,8 @@ class Callbacks:
             if one.task is None:
                 news = self._look(one, state, number)
                 if news is not None:
-                    one.task = asyncio.ensure_future(self._follow(one, news, state, number))
+                    begun = self._begin(one, news)  # in this turn: nothing is waited for before it runs
+                    one.task = asyncio.ensure_future(self._follow(one, begun, state, number))
 
     def _look(self, one: Registration, state: State, number: int) -> Any:
         news = one.news(state)
@@ -121,30 +122,36 @@ class Callbacks:
             one.done = number
         return news
 
-    async def _follow(self, one: Registration, news: Any, state: State, number: int) -> None:
-        """Run one until it knows the latest state."""
+    async def _follow(self, one: Registration, begun: runner.Run | Exception, state: State, number: int) -> None:
+        """Await a run that has begun, and run it again until it knows the latest state."""
         overran = False
-        while news is not None:
-            overran = await self._tell(one, news, state) or overran
+        while True:
+            overran = await self._tell(one, begun, state) or overran
             one.known, one.done = state, number
             self._progress()
             state, number = self._latest()
             news = self._look(one, state, number)
+            if news is None:
+                break
+            begun = self._begin(one, news)
         one.task = None
         self._progress()
         if overran:
             self.caught_up()  # who waited was told long ago that it overran
 
-    async def _tell(self, one: Registration, news: Any, state: State) -> bool:
-        """Run one once, to its very end; say whether it overran."""
-        run: runner.Run | None = None
+    def _begin(self, one: Registration, news: Any) -> runner.Run | Exception:
+        """Begin a run; what hinders it is given, to be told as what the run itself raises."""
         try:
-            run = one.start(news)
-            await run.result(one.limit)
-        except Exception as error:  # the application's: told to the operator, tried again at the next change
-            one.failure = failure(one.name, error, [one.known or state, state])
-        else:
-            one.failure = None
+            return one.start(news)
+        except Exception as error:
+            return error
+
+    async def _tell(self, one: Registration, begun: runner.Run | Exception, state: State) -> bool:
+        """Await a run to its very end; say whether it overran."""
+        run = begun if isinstance(begun, runner.Run) else None
+        # the application's: told to the operator, tried again at the next change
+        error = begun if isinstance(begun, Exception) else await _error_of(begun, one.limit)
+        one.failure = None if error is None else failure(one.name, error, [one.known or state, state])
         if run is None or run.over:
             return False
         one.overdue = True
@@ -171,6 +178,14 @@ class Callbacks:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _error_of(run: runner.Run, limit: float | None) -> Exception | None:
+    try:
+        await run.result(limit)
+    except Exception as error:
+        return error
+    return None
 
 
 def _nobody_asks() -> None:

@@ -239,12 +239,30 @@ class ConfigClient:
             MismatchError: it does not fit a bound model; nothing was swapped.
             InvalidRequestError: it is not what a control plane delivers; nothing was swapped.
         """
-        before = self._last()
+        if self.is_large(snapshots):
+            await self.take_large(snapshots)
+        else:
+            self.take_now(snapshots)
+        self.tell()
+
+    @staticmethod
+    def is_large(snapshots: Mapping[resource.Bundle, resource.Snapshot]) -> bool:
+        """Say whether taking it would hold the loop up."""
+        return sum(len(bytes(entry.content)) for one in snapshots.values() for entry in one.entries) >= OFFLOAD_BYTES
+
+    def take_now(self, snapshots: Mapping[resource.Bundle, resource.Snapshot]) -> None:
+        """Do as `take` does, in this turn of the loop; the callbacks wait for `tell`."""
         bindings = list(self._bindings.values())
-        work = functools.partial(self._following, snapshots, before, bindings)
-        size = sum(len(bytes(entry.content)) for one in snapshots.values() for entry in one.entries)
-        following = work() if size < OFFLOAD_BYTES else await runtime.offload(work)
+        self._swap(self._following(snapshots, self._last(), bindings), len(bindings))
+
+    async def take_large(self, snapshots: Mapping[resource.Bundle, resource.Snapshot]) -> None:
+        """Do as `take` does, on a thread; the callbacks wait for `tell`."""
+        bindings = list(self._bindings.values())
+        following = await runtime.offload(functools.partial(self._following, snapshots, self._last(), bindings))
         self._swap(following, len(bindings))
+
+    def tell(self) -> None:
+        """Have the callbacks told of what was taken; waits for none."""
         self._callbacks.offer()
 
     async def settled(self) -> list[Failure]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,6 +32,7 @@ class Subscription:
     capability: str
     listener: Listener
     prepare: Prepare | None
+    swapped: Callable[[], None] | None
     seen: MirrorView
     end: Callable[[Subscription], None]
     done: Callable[[str], None]
@@ -60,9 +62,16 @@ class Listeners:
         self._all: tuple[Subscription, ...] = ()  # replaced, never changed: read without the lock
         self._lock = threading.Lock()
 
-    def subscribe(self, capability: str, listener: Listener, prepare: Prepare | None, seen: MirrorView) -> Subscription:
+    def subscribe(
+        self,
+        capability: str,
+        listener: Listener,
+        prepare: Prepare | None,
+        swapped: Callable[[], None] | None,
+        seen: MirrorView,
+    ) -> Subscription:
         """Add a listener, from any thread."""
-        subscription = Subscription(capability, listener, prepare, seen, self._end, self._done)
+        subscription = Subscription(capability, listener, prepare, swapped, seen, self._end, self._done)
         with self._lock:
             self._all = (*self._all, subscription)
         return subscription
@@ -77,16 +86,28 @@ class Listeners:
         for subscription in self._all:
             subscription.task = None
 
-    async def prepare(self, capability: str, before: MirrorView, after: MirrorView) -> Outcome | None:
-        """Ask all whether the new view may be swapped in; give the first rejection, or None."""
+    def prepare(
+        self, capability: str, before: MirrorView, after: MirrorView
+    ) -> Generator[Awaitable[Outcome], Outcome, Outcome | None]:
+        """Ask all whether the new view may be swapped in; give the first rejection, or None.
+
+        Yields what has to be waited for, and is sent what came of it.
+        """
         for subscription in self._all:
             if subscription.capability != capability or subscription.prepare is None:
                 continue
-            call = functools.partial(subscription.prepare, before, after)
-            outcome = await _bounded(call, PREPARE_SECONDS, "rejected")
+            outcome = _answered(functools.partial(subscription.prepare, before, after))
+            if not isinstance(outcome, Outcome):
+                outcome = yield _bounded(_giving(outcome), PREPARE_SECONDS, "rejected")
             if outcome.status != "applied":
                 return msgspec.structs.replace(outcome, status="rejected")
         return None
+
+    def swapped(self, capability: str) -> None:
+        """Let those know that were asked: what they agreed to is in use."""
+        for subscription in self._all:
+            if subscription.capability == capability and subscription.swapped is not None:
+                subscription.swapped()
 
     def tell(self, view: MirrorView) -> None:
         """Have all told of the view that is in use now, except those for whom nothing changed."""
@@ -130,6 +151,22 @@ class Listeners:
         self._done(capability)
 
 
+def _answered(call: Callable[[], Outcome | Awaitable[Outcome | None] | None]) -> Outcome | Awaitable[Outcome | None]:
+    """Ask one; give its answer, or what has to be waited for."""
+    started = time.perf_counter()
+    try:
+        found = call()
+    except Exception as error:
+        return _failed(error, described(error), "rejected", started)
+    if inspect.isawaitable(found):
+        return found
+    return _timed(found or APPLIED, started)
+
+
+def _giving(waiting: Awaitable[Outcome | None]) -> Callable[[], Awaitable[Outcome | None]]:
+    return lambda: waiting
+
+
 async def _bounded(
     call: Callable[[], Awaitable[Outcome | None]], seconds: float, status: Literal["failed", "rejected"]
 ) -> Outcome:
@@ -143,8 +180,16 @@ async def _bounded(
         if _being_cancelled():
             raise
         text = f"not done within {seconds:g} s" if timer.expired() else described(error)
-        _failures.failure(text[:80], "a listener of the mirror failed", error=error)
-        outcome = Outcome(status=status, error=text)
+        return _failed(error, text, status, started)
+    return _timed(outcome, started)
+
+
+def _failed(error: BaseException, text: str, status: Literal["failed", "rejected"], started: float) -> Outcome:
+    _failures.failure(text[:80], "a listener of the mirror failed", error=error)
+    return _timed(Outcome(status=status, error=text), started)
+
+
+def _timed(outcome: Outcome, started: float) -> Outcome:
     took = (time.perf_counter() - started) * 1000
     return outcome if outcome.took_ms else msgspec.structs.replace(outcome, took_ms=took)
 

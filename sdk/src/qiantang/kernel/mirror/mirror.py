@@ -110,14 +110,22 @@ class Mirror:
         """Stop. The view stays readable and is not updated any more."""
         await runtime.bridge(self._close())
 
-    def subscribe(self, capability: str, listener: Listener, *, prepare: Prepare | None = None) -> Subscription:
+    def subscribe(
+        self,
+        capability: str,
+        listener: Listener,
+        *,
+        prepare: Prepare | None = None,
+        swapped: Callable[[], None] | None = None,
+    ) -> Subscription:
         """Have `listener` told of each swap that changes the capability, from now on; give what ends that.
 
         `prepare` is asked before the swap and may reject the new content for the capability. Both run on the runtime's
-        loop in tasks of their own: they must not block it; the one is given up after 10 s, the other after 60 s.
+        loop in tasks of their own: they must not block it; the one is given up after 10 s, the other after 60 s. `swapped` is
+        called in the turn of the swap, right after it; it must neither raise nor block.
         """
         seen = self._swap.view
-        subscription = self._listeners.subscribe(capability, listener, prepare, seen)
+        subscription = self._listeners.subscribe(capability, listener, prepare, swapped, seen)
         if self._swap.view is not seen:  # swapped in between: it has not heard of that
             runtime.loop().call_soon_threadsafe(self._tell)
         return subscription
@@ -206,11 +214,12 @@ class Mirror:
         """Take the core's actions, see to the next tick, and mark the view."""
         if not self._running:
             return
+        apply: Apply | None = None
         for action in actions:
             if isinstance(action, Fetch):
                 self._spawn(self._fetch(action))
             elif isinstance(action, Apply):
-                self._swap.offer(action)
+                apply = action
             elif isinstance(action, Connect):
                 self._spawn(self._listen(action.after))
             elif isinstance(action, FallBack):
@@ -219,6 +228,8 @@ class Mirror:
                 self._storing.forget()
         self._schedule()
         self._mark()
+        if apply is not None:  # last: it may be settled before this returns
+            self._swap.offer(apply)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

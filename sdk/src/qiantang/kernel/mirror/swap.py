@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -11,6 +11,8 @@ from qiantang.kernel import errors, protocol, resource
 from qiantang.kernel.mirror.core import Apply
 from qiantang.kernel.mirror.listeners import Listeners
 from qiantang.kernel.mirror.view import ContentKey, MirrorView, Outcome, Source
+
+Steps = Generator[Awaitable[Outcome], Outcome, None]
 
 
 class ContentRejectedError(errors.RejectedError):
@@ -41,6 +43,7 @@ class Swap:
         self._offered: Apply | None = None
         self._taken: Apply | None = None
         self._rejected: dict[str, tuple[ContentKey, Outcome]] = {}
+        self._taking = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -53,15 +56,21 @@ class Swap:
     def after_fork(self) -> None:
         """Forget the parent's task: the core offers its view again."""
         self._task = None
+        self._taking = False
         self._offered = None
 
     def offer(self, apply: Apply) -> None:
-        """Take up a view, after the one that is being asked about."""
+        """Take up a view, after the one that is being asked about; at once where nobody has to be waited for."""
         if self._offered is not None:
             apply = replace(apply, removed=apply.removed | self._offered.removed)
         self._offered = apply
-        if self._task is None:
-            self._task = asyncio.ensure_future(self._run())
+        if self._taking:
+            return
+        self._taking = True
+        steps = self._take_all()
+        waiting = next(steps, None)
+        if waiting is not None:
+            self._task = asyncio.ensure_future(self._go_on(steps, waiting))
 
     def mark(self, stale_since: float | None, problem: errors.QiantangError | None) -> None:
         """Say of the view in use how sure it is."""
@@ -86,20 +95,31 @@ class Swap:
         if self._task is not None:
             self._task.cancel()
 
-    async def _run(self) -> None:
+    async def _go_on(self, steps: Steps, waiting: Awaitable[Outcome]) -> None:
+        try:
+            while True:
+                waiting = steps.send(await waiting)
+        except StopIteration:
+            pass
+        finally:
+            self._task = None
+            steps.close()
+
+    def _take_all(self) -> Steps:
+        """Take what is offered, and what is offered meanwhile; yields what has to be waited for."""
         try:
             while (apply := self._offered) is not None:
                 self._offered = None
-                await self._take(apply)
+                yield from self._take(apply)
         finally:
-            self._task = None
+            self._taking = False
 
-    async def _take(self, apply: Apply) -> None:
+    def _take(self, apply: Apply) -> Steps:
         before = self.view
         proposed = replace(
             before, snapshots=MappingProxyType(dict(apply.snapshots)), source=_source(apply.snapshots, apply)
         )
-        rejected = await self._ask(before, proposed)
+        rejected, agreed = yield from self._ask(before, proposed)
         kept = {
             bundle: snapshot
             for bundle, snapshot in before.snapshots.items()
@@ -109,12 +129,18 @@ class Swap:
         snapshots = MappingProxyType({**kept, **new})
         self._rejected, self._taken = rejected, apply
         self.view = replace(self.view, snapshots=snapshots, source=_source(snapshots, apply))
+        for capability in agreed:
+            self._listeners.swapped(capability)
         self._settled(apply, frozenset(rejected))
         self._listeners.tell(self.view)
         self._told()
 
-    async def _ask(self, before: MirrorView, proposed: MirrorView) -> dict[str, tuple[ContentKey, Outcome]]:
+    def _ask(
+        self, before: MirrorView, proposed: MirrorView
+    ) -> Generator[Awaitable[Outcome], Outcome, tuple[dict[str, tuple[ContentKey, Outcome]], list[str]]]:
+        """Give what is rejected, and the capabilities whose listeners agreed to something new."""
         rejected: dict[str, tuple[ContentKey, Outcome]] = {}
+        agreed: list[str] = []
         bundles = {*before.snapshots, *proposed.snapshots}
         for capability in sorted({bundle.capability for bundle in bundles}):
             key = proposed.content_key(capability)
@@ -122,10 +148,12 @@ class Swap:
             if known is not None and known[0] == key:
                 rejected[capability] = known
             elif key != before.content_key(capability):
-                outcome = await self._listeners.prepare(capability, before, proposed)
+                outcome = yield from self._listeners.prepare(capability, before, proposed)
                 if outcome is not None:
                     rejected[capability] = (key, outcome)
-        return rejected
+                else:
+                    agreed.append(capability)
+        return rejected, agreed
 
 
 def _source(snapshots: object, apply: Apply) -> Source:

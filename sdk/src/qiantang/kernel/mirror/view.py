@@ -54,8 +54,11 @@ APPLIED = Outcome()
 
 Listener = Callable[[MirrorView, MirrorView], Awaitable[Outcome | None]]
 """Hears of a swap with the view it heard of last and the one in use now. None counts as applied."""
-Prepare = Callable[[MirrorView, MirrorView], Awaitable[Outcome | None]]
-"""Is asked before a swap, with the view in use and the one proposed; an outcome that is not applied rejects it."""
+Prepare = Callable[[MirrorView, MirrorView], "Outcome | Awaitable[Outcome | None] | None"]
+"""Is asked before a swap, with the view in use and the one proposed; an outcome that is not applied rejects it.
+
+What answers without an awaitable is swapped in in the same turn of the loop: of many mirrors on one loop each is done before
+the next is looked at."""
 
 
 class BundleStatus(msgspec.Struct, frozen=True):

@@ -117,7 +117,9 @@ def _edit_as_source(ada: Person) -> None:
     page.keyboard.type('{"text": "harmful", "shared": true}')
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Check passed")).to_be_visible()
-    expect(page.get_by_role("button", name="Leave")).to_be_hidden()  # saved, though the server writes it in its own order
+    expect(
+        page.get_by_role("button", name="Leave")
+    ).to_be_hidden()  # saved, though the server writes it in its own order
     page.get_by_text("Form", exact=True).click()
     expect(page.get_by_label(re.compile("^text"))).to_have_value("harmful")
     expect(page.get_by_role("radiogroup", name="shared").get_by_role("radio", name="on", exact=True)).to_be_checked()

@@ -62,3 +62,15 @@ def somebody(screen: Chromium, estate: Estate) -> Iterator[Callable[[Account], P
         person.close()
     for person in there:
         person.calm()
+
+
+@pytest.fixture
+def lin(lived: Estate, somebody: Callable[[Account], Person]) -> Person:
+    """A developer who may publish, at a browser of his own; `lived` is a module's own estate, where he and mei have accounts."""
+    return somebody(lived.accounts["lin"])
+
+
+@pytest.fixture
+def mei(lived: Estate, somebody: Callable[[Account], Person]) -> Person:
+    """The administrator of the tenant, at a browser of her own."""
+    return somebody(lived.accounts["mei"])

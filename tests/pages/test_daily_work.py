@@ -32,18 +32,6 @@ def lived(estate: Estate) -> Estate:
     return estate
 
 
-@pytest.fixture
-def lin(lived: Estate, somebody: At) -> Person:
-    """A developer who may publish, at a browser of his own."""
-    return somebody(lived.accounts["lin"])
-
-
-@pytest.fixture
-def mei(lived: Estate, somebody: At) -> Person:
-    """The administrator of the tenant, at a browser of her own."""
-    return somebody(lived.accounts["mei"])
-
-
 def test_a_file_is_told_of_before_it_is_taken_in(lived: Estate, lin: Person) -> None:
     page = lin.open(f"{HUB}/config/transfer")
     take = page.get_by_role("button", name="Take in as drafts")

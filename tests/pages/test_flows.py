@@ -35,18 +35,6 @@ def lived(estate: Estate) -> Estate:
     return estate
 
 
-@pytest.fixture
-def lin(lived: Estate, somebody: At) -> Person:
-    """A developer who may publish, at a browser of his own."""
-    return somebody(lived.accounts["lin"])
-
-
-@pytest.fixture
-def mei(lived: Estate, somebody: At) -> Person:
-    """The administrator of the tenant, at a browser of her own."""
-    return somebody(lived.accounts["mei"])
-
-
 def disabled(button: Locator, reason: str) -> None:
     """Pass where a button cannot be used and says why."""
     expect(button).to_have_attribute("aria-disabled", "true")

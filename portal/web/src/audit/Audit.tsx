@@ -1,14 +1,12 @@
 import { useState, type KeyboardEvent, type ReactNode } from "react";
 import { Link, useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type AuditRecord, type Verification } from "../api";
-import { Button, Choice, Empty, ErrorState, FilterBar, Forbidden, Glyph, Moment, NoMatch, Note, PageHead, Pane, Panes, Person, SavedViews, SearchInput, Skeleton, useLanguage, useWidthBelow, type Hue } from "../kit";
+import { Button, Choice, Empty, ErrorState, FilterBar, Forbidden, Glyph, Moment, NoMatch, Note, PageHead, Pane, Panes, Person, SavedViews, SearchInput, Skeleton, useLanguage, useWidthBelow } from "../kit";
 import { useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText, useWhose } from "../shell";
 import { Export } from "./Export";
 import { Facts } from "./Facts";
-import { dayOf, FILTERS, LIST, placeOf, RANGES, VERIFY, wantedOf } from "./trail";
+import { dayOf, FILTERS, HUES, LIST, placeOf, RANGES, VERIFY, wantedOf } from "./trail";
 import "./audit.css";
-
-export const HUES: Record<string, Hue> = { allow: "ok", deny: "bad", error: "warn" };
 
 /** What happened, newest first: who did what where, what changed, and what was refused. */
 export function Audit(): ReactNode {

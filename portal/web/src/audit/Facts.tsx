@@ -4,8 +4,7 @@ import type { AuditRecord } from "../api";
 import { Copy, Facts as List, Note, Section, StatusTag, Time } from "../kit";
 import { ChangeList } from "../kit/parts";
 import { useText, useWhose } from "../shell";
-import { HUES } from "./Audit";
-import { changesOf, placeOf } from "./trail";
+import { changesOf, HUES, placeOf } from "./trail";
 
 /** One record: what changed, all that is known of it, and where to look on. */
 export function Facts({ record }: { record: AuditRecord }): ReactNode {

@@ -1,8 +1,11 @@
 import type { AuditRecord, Change } from "../api";
+import type { Hue } from "../kit";
 import type { Change as Shown } from "../kit/parts";
 
 export const LIST = (tenant: string) => (tenant ? "GET /api/v1/audit/tenants/{tenant}/records" : "GET /api/v1/audit/records");
 export const VERIFY = (tenant: string) => (tenant ? "POST /api/v1/audit/tenants/{tenant}/verify" : "POST /api/v1/audit/verify");
+
+export const HUES: Record<string, Hue> = { allow: "ok", deny: "bad", error: "warn" };
 
 const HOUR = 3_600_000;
 export const RANGES: Record<string, number> = { "1h": HOUR, "24h": 24 * HOUR, "7d": 7 * 24 * HOUR, "30d": 30 * 24 * HOUR };

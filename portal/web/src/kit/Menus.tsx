@@ -1,18 +1,11 @@
 import { cloneElement, lazy, startTransition, Suspense, useEffect, useLayoutEffect, useRef, useState, type MouseEvent, type ReactElement, type ReactNode, type Ref } from "react";
 import { Button } from "./Button";
-import type { IconName } from "./Icon";
+import type { MenuItem } from "./Openings";
+
+export type { MenuItem };
 
 const MenuOpening = lazy(async () => ({ default: (await import("./Openings")).MenuOpening }));
 const PopOpening = lazy(async () => ({ default: (await import("./Openings")).PopOpening }));
-
-export interface MenuItem {
-  key: string;
-  label: ReactNode;
-  icon?: IconName;
-  danger?: boolean;
-  disabled?: boolean;
-  onSelect: () => void;
-}
 
 export function Menu({ items, children, label }: { items: (MenuItem | "line")[]; children?: ReactElement<Opener>; label: string }): ReactNode {
   const [open, setOpen] = useState(false);

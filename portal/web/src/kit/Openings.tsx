@@ -1,7 +1,15 @@
 import { Dropdown, Popover } from "antd";
 import type { ReactElement, ReactNode } from "react";
-import { Icon } from "./Icon";
-import type { MenuItem } from "./Menus";
+import { Icon, type IconName } from "./Icon";
+
+export interface MenuItem {
+  key: string;
+  label: ReactNode;
+  icon?: IconName;
+  danger?: boolean;
+  disabled?: boolean;
+  onSelect: () => void;
+}
 
 /** What menus and popovers open: read once a page rests. */
 export interface OpeningProps {

@@ -1,9 +1,6 @@
 import { usePreferences } from "./preferences";
 import { useRegistry } from "./registry";
 
-/** What the server explains in English, by its name there: a permission, "role.<name>" of a built-in role, "setting.<name>". */
-export type Meanings = Record<string, string>;
-
 /** Give what explains something of the server's in the language in force: its own English where no capability says it otherwise. */
 export function useMeaning(): (name: string, english: string) => string {
   const { language } = usePreferences();

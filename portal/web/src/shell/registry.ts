@@ -3,7 +3,6 @@ import type { RouteObject } from "react-router";
 import type { IconName } from "../kit";
 import type { Counts } from "./backend";
 import type { Texts } from "./i18n";
-import type { Meanings } from "./meanings";
 import type { Where } from "./may";
 import type { Scope } from "./scope";
 
@@ -56,6 +55,9 @@ export interface Creation {
   to: (scope: Scope) => string;
   platform?: boolean;
 }
+
+/** What the server explains in English, by its name there: a permission, "role.<name>" of a built-in role, "setting.<name>". */
+export type Meanings = Record<string, string>;
 
 /** What a capability declares to the portal. */
 export interface CapabilityPages {

@@ -1,10 +1,10 @@
 import type { ReactNode } from "react";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type Center } from "../api";
-import { Button, Confirm, ErrorState, Facts, ListPage, Peek, Ref, Section, Time, type Column } from "../kit";
-import { at, Marked, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
+import { Button, Confirm, ErrorState, Facts, Peek, Ref, Section, Time, type Column } from "../kit";
+import { at, Marked, useLate, useMay, useQueryState, useQueryStates, useScope, useText } from "../shell";
 import { Named, Titled } from "./Estate";
-import { Failed } from "./Failed";
 import { counted } from "./operations";
+import { PlaceList } from "./PlaceList";
 import "./identity.css";
 
 const LIST = "GET /api/v1/identity/tenants/{tenant}/centers";
@@ -13,51 +13,29 @@ const LIST = "GET /api/v1/identity/tenants/{tenant}/centers";
 export function Centers(): ReactNode {
   const say = useText("identity");
   const scope = useScope();
-  const may = useMay();
   const [query, change] = useQueryStates();
   const [words, setWords] = useQueryState("words");
   const late = useLate(words, 200);
   const args = { path: { tenant: scope.tenant }, query: { words: late, limit: 200 } };
   const found = usePages<Center, typeof LIST>(LIST, args);
   const open = found.rows?.find((row) => row.name === query.get("peek"));
-  const mayMake = may("identity.center:create", { tenant: scope.tenant });
-  const lacks = say("needs", { permission: "identity.center:create" });
-  const make = (): void => change({ new: "1", peek: "" });
   const applications = (name: string): string => `${at(scope, "apps")}?center=${encodeURIComponent(name)}`;
-  usePage({
-    title: say("centers.title"),
-    cli: `qiantang center list -t ${scope.tenant}`,
-    api: asCurl(LIST, args),
-    readAt: found.readAt,
-    actions: mayMake ? [{ key: "new", label: say("centers.new"), keys: "c", run: make }] : [],
-  });
   const columns: Column<Center>[] = [
     { key: "name", title: say("estate.name"), names: true, width: 240, render: (row) => <Ref mono name={<Marked text={row.name} words={late} />} title={row.name} to={applications(row.name)} /> },
     { key: "title", title: say("estate.titleLabel"), width: 360, render: (row) => <bdi className="k-ellipsis" title={row.title}>{row.title ? <Marked text={row.title} words={late} /> : "—"}</bdi> },
     { key: "made", title: say("made"), width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
   ];
   return (
-    <ListPage
-      title={say("centers.title")}
-      note={say("centers.note")}
-      create={{ label: say("centers.new"), allowed: mayMake, reason: lacks, onCreate: make }}
+    <PlaceList
+      what="centers"
+      kind="center"
+      where={{ tenant: scope.tenant }}
+      found={found}
       words={words}
       onWords={setWords}
-      filterLabel={say("estate.filter")}
-      right={found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}
-      failed={found.error && !found.rows ? <Failed error={found.error} what={say("centers.title")} needs="identity.center:list" again={found.again} /> : undefined}
-      table={{
-        name: "centers",
-        rows: found.rows,
-        rowKey: (row) => row.name,
-        columns,
-        onOpen: (row) => change({ peek: row.name }),
-        openKey: open?.name,
-        onMore: found.more,
-        loadingMore: found.loadingMore,
-      }}
-      none={{ title: say("centers.none", { tenant: scope.tenant }), text: say("centers.noneText"), cli: `qiantang center create ${scope.tenant}/NAME` }}
-      noMatch={{ title: say("centers.noMatch", { words }), text: say("estate.searched") }}
+      columns={columns}
+      cli={{ list: `qiantang center list -t ${scope.tenant}`, create: `qiantang center create ${scope.tenant}/NAME` }}
+      api={asCurl(LIST, args)}
     >
       <Peek open={open !== undefined} onClose={() => change({ peek: "", do: "" })} title={<span className="k-mono">{open?.name}</span>} foot={open && <Button kind="primary" to={applications(open.name)}>{say("centers.open")}</Button>}>
         {open && <Details center={open} />}
@@ -71,7 +49,7 @@ export function Centers(): ReactNode {
           nameHint={say("centers.nameHint")}
         />
       </Peek>
-    </ListPage>
+    </PlaceList>
   );
 }
 

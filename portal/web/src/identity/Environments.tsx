@@ -1,11 +1,11 @@
 import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type Environment } from "../api";
-import { Button, Check, Confirm, EnvTag, ErrorState, Facts, Field, ListPage, Peek, Ref, Section, StatusTag, Time, type Column } from "../kit";
-import { at, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
+import { Button, Check, Confirm, EnvTag, ErrorState, Facts, Field, Peek, Ref, Section, StatusTag, Time, type Column } from "../kit";
+import { at, useLate, useMay, useQueryState, useQueryStates, useScope, useText } from "../shell";
 import { Named, Titled } from "./Estate";
-import { Failed } from "./Failed";
 import { counted } from "./operations";
+import { PlaceList } from "./PlaceList";
 import "./identity.css";
 
 const LIST = "GET /api/v1/identity/tenants/{tenant}/environments";
@@ -15,7 +15,6 @@ const CHANGE = "PATCH /api/v1/identity/tenants/{tenant}/environments/{environmen
 export function Environments(): ReactNode {
   const say = useText("identity");
   const scope = useScope();
-  const may = useMay();
   const navigate = useNavigate();
   const [query, change] = useQueryStates();
   const [words, setWords] = useQueryState("words");
@@ -24,16 +23,6 @@ export function Environments(): ReactNode {
   const args = { path: { tenant: scope.tenant }, query: { words: late, limit: 200 } };
   const found = usePages<Environment, typeof LIST>(LIST, args);
   const open = found.rows?.find((row) => row.name === query.get("peek"));
-  const mayMake = may("identity.environment:create", { tenant: scope.tenant });
-  const lacks = say("needs", { permission: "identity.environment:create" });
-  const make = (): void => change({ new: "1", peek: "" });
-  usePage({
-    title: say("environments.title"),
-    cli: `qiantang environment list -t ${scope.tenant}`,
-    api: asCurl(LIST, args),
-    readAt: found.readAt,
-    actions: mayMake ? [{ key: "new", label: say("environments.new"), keys: "c", run: make }] : [],
-  });
   const columns: Column<Environment>[] = [
     { key: "name", title: say("estate.name"), names: true, width: 220, render: (row) => <Ref mono name={row.name} title={row.name} to={at({ tenant: scope.tenant, environment: row.name }, "home")} /> },
     { key: "title", title: say("estate.titleLabel"), width: 280, render: (row) => <bdi className="k-ellipsis" title={row.title}>{row.title || "—"}</bdi> },
@@ -41,27 +30,16 @@ export function Environments(): ReactNode {
     { key: "made", title: say("made"), width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
   ];
   return (
-    <ListPage
-      title={say("environments.title")}
-      note={say("environments.note")}
-      create={{ label: say("environments.new"), allowed: mayMake, reason: lacks, onCreate: make }}
+    <PlaceList
+      what="environments"
+      kind="environment"
+      where={{ tenant: scope.tenant }}
+      found={found}
       words={words}
       onWords={setWords}
-      filterLabel={say("estate.filter")}
-      right={found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}
-      failed={found.error && !found.rows ? <Failed error={found.error} what={say("environments.title")} needs="identity.environment:list" again={found.again} /> : undefined}
-      table={{
-        name: "environments",
-        rows: found.rows,
-        rowKey: (row) => row.name,
-        columns,
-        onOpen: (row) => change({ peek: row.name }),
-        openKey: open?.name,
-        onMore: found.more,
-        loadingMore: found.loadingMore,
-      }}
-      none={{ title: say("environments.none", { tenant: scope.tenant }), text: say("environments.noneText"), cli: `qiantang environment create ${scope.tenant}/dev` }}
-      noMatch={{ title: say("environments.noMatch", { words }), text: say("estate.searched") }}
+      columns={columns}
+      cli={{ list: `qiantang environment list -t ${scope.tenant}`, create: `qiantang environment create ${scope.tenant}/dev` }}
+      api={asCurl(LIST, args)}
     >
       <Peek open={open !== undefined} onClose={() => change({ peek: "", do: "" })} title={open && <EnvTag name={open.name} protected_={open.protected} />} foot={open && <Button kind="primary" to={at({ tenant: scope.tenant, environment: open.name }, "home")}>{say("environments.open")}</Button>}>
         {open && <Details environment={open} />}
@@ -79,7 +57,7 @@ export function Environments(): ReactNode {
           </Field>
         </Named>
       </Peek>
-    </ListPage>
+    </PlaceList>
   );
 }
 

@@ -1,11 +1,11 @@
 import type { ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type Tenant } from "../api";
-import { Button, CommandLine, Confirm, ErrorState, Facts, ListPage, Peek, Ref, SavedViews, Section, StatusTag, Time, type Column } from "../kit";
-import { at, Marked, useLate, useMay, usePage, useQueryState, useQueryStates, useText } from "../shell";
+import { Button, CommandLine, Confirm, ErrorState, Facts, Peek, Ref, SavedViews, Section, StatusTag, Time, type Column } from "../kit";
+import { at, Marked, useLate, useMay, useQueryState, useQueryStates, useText } from "../shell";
 import { Named, Titled } from "./Estate";
-import { Failed } from "./Failed";
 import { counted } from "./operations";
+import { PlaceList } from "./PlaceList";
 import "./identity.css";
 
 const LIST = "GET /api/v1/identity/tenants";
@@ -15,7 +15,6 @@ const home = (tenant: string, page = "home"): string => at({ tenant, environment
 /** The tenants of the platform. */
 export function Tenants(): ReactNode {
   const say = useText("identity");
-  const may = useMay();
   const navigate = useNavigate();
   const [query, change] = useQueryStates();
   const [words, setWords] = useQueryState("words");
@@ -23,16 +22,6 @@ export function Tenants(): ReactNode {
   const args = { query: { words: late, limit: 200 } };
   const found = usePages<Tenant, typeof LIST>(LIST, args);
   const open = found.rows?.find((row) => row.name === query.get("peek"));
-  const mayMake = may("identity.tenant:create", { tenant: "*" });
-  const lacks = say("needs", { permission: "identity.tenant:create" });
-  const make = (): void => change({ new: "1", peek: "" });
-  usePage({
-    title: say("tenants.title"),
-    cli: "qiantang tenant list",
-    api: asCurl(LIST, args),
-    readAt: found.readAt,
-    actions: mayMake ? [{ key: "new", label: say("tenants.new"), keys: "c", run: make }] : [],
-  });
   const columns: Column<Tenant>[] = [
     { key: "name", title: say("estate.name"), names: true, width: 240, render: (row) => <Ref mono name={<Marked text={row.name} words={late} />} title={row.name} to={home(row.name)} /> },
     { key: "title", title: say("estate.titleLabel"), width: 320, render: (row) => <bdi className="k-ellipsis" title={row.title}>{row.title ? <Marked text={row.title} words={late} /> : "—"}</bdi> },
@@ -40,27 +29,17 @@ export function Tenants(): ReactNode {
     { key: "made", title: say("made"), width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
   ];
   return (
-    <ListPage
-      title={say("tenants.title")}
-      note={say("tenants.note")}
-      create={{ label: say("tenants.new"), allowed: mayMake, reason: lacks, onCreate: make }}
+    <PlaceList
+      what="tenants"
+      kind="tenant"
+      where={{ tenant: "*" }}
+      found={found}
       words={words}
       onWords={setWords}
-      filterLabel={say("estate.filter")}
-      right={<>{found.rows && say("shown", { count: found.rows.length, more: found.more ? "+" : "" })}<SavedViews name="tenants" query={query.toString()} onOpen={(saved) => void navigate(`?${saved}`)} /></>}
-      failed={found.error && !found.rows ? <Failed error={found.error} what={say("tenants.title")} needs="identity.tenant:list" again={found.again} /> : undefined}
-      table={{
-        name: "tenants",
-        rows: found.rows,
-        rowKey: (row) => row.name,
-        columns,
-        onOpen: (row) => change({ peek: row.name }),
-        openKey: open?.name,
-        onMore: found.more,
-        loadingMore: found.loadingMore,
-      }}
-      none={{ title: say("tenants.none"), text: say("tenants.noneText"), cli: "qiantang tenant create NAME" }}
-      noMatch={{ title: say("tenants.noMatch", { words }), text: say("estate.searched") }}
+      columns={columns}
+      cli={{ list: "qiantang tenant list", create: "qiantang tenant create NAME" }}
+      api={asCurl(LIST, args)}
+      right={<SavedViews name="tenants" query={query.toString()} onOpen={(saved) => void navigate(`?${saved}`)} />}
     >
       <Peek open={open !== undefined} onClose={() => change({ peek: "" })} title={<span className="k-mono">{open?.name}</span>} foot={open && <Button kind="primary" to={home(open.name)}>{say("tenants.open")}</Button>}>
         {open && <Details tenant={open} />}
@@ -74,7 +53,7 @@ export function Tenants(): ReactNode {
           nameHint={say("tenants.nameHint")}
         />
       </Peek>
-    </ListPage>
+    </PlaceList>
   );
 }
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import weakref
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from typing import Final, Literal
 
 import msgspec
@@ -190,25 +191,29 @@ class Core:
         snapshots = after.of(CAPABILITY)
         if self.config.is_large(snapshots):
             return self._take_large(snapshots, after)
-        try:
+        with self._noting_misfit():
             self.config.take_now(snapshots)
-        except errors.InvalidRequestError as error:
-            return self._rejected(error, after)
-        self._misfit = None
-        return None
+        return self._answer(after)
 
     async def _take_large(
         self, snapshots: dict[resource.Bundle, resource.Snapshot], after: mirror.MirrorView
     ) -> mirror.Outcome | None:
-        try:
+        with self._noting_misfit():
             await self.config.take_large(snapshots)
-        except errors.InvalidRequestError as error:
-            return self._rejected(error, after)
-        self._misfit = None
-        return None
+        return self._answer(after)
 
-    def _rejected(self, error: errors.InvalidRequestError, after: mirror.MirrorView) -> mirror.Outcome:
-        self._misfit = error
+    @contextlib.contextmanager
+    def _noting_misfit(self) -> Generator[None]:
+        self._misfit = None
+        try:
+            yield
+        except errors.InvalidRequestError as error:
+            self._misfit = error
+
+    def _answer(self, after: mirror.MirrorView) -> mirror.Outcome | None:
+        """Reject what does not fit, and say so in the log."""
+        if self._misfit is None:
+            return None
         own = after.snapshots.get(self.config.bundle)
         place, position = str(self.settings.place), str(own.position) if own is not None else ""
         problem = str(self._misfit)

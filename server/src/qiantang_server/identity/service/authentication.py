@@ -75,8 +75,9 @@ class Authentication:
             self._remember(name, known)
         else:
             self._known.move_to_end(name)
+        if known.idle and credentials.in_use:
+            known.idle_until = now + known.idle
         if credentials.in_use or not known.idle:
-            known.idle_until = now + known.idle if known.idle else FOREVER
             self._usage.note(known.kind, known.key, now)
         return replace(known.principal, address=credentials.address)
 

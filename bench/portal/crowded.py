@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from bench.figures import Value, rounded
+from bench.portal import rows
 from tests.pages.browser import Person, chromium
 from tests.servers.platform import PASSWORD, USER, Api, Platform
 
@@ -49,11 +50,11 @@ def measure() -> dict[str, Value]:
             person = Person.at(browser, platform.address)
             person.signs_in(USER, PASSWORD)
             for name, (path, words) in PAGES.items():
-                task, frame, rows = _looked_at(person, path, words)
+                task, frame, drawn = _looked_at(person, path, words)
                 found |= {
                     f"crowded_{name}_task_ms": rounded(task),
                     f"crowded_{name}_frame_ms": rounded(frame),
-                    f"crowded_{name}_rows": rows,
+                    f"crowded_{name}_rows": drawn,
                 }
             person.close()
         tasks = [float(value or 0) for name, value in found.items() if name.endswith("_task_ms")]
@@ -86,20 +87,17 @@ def seed(platform: Platform) -> None:
     api.set(SCOPE, {f"order.item-{number:05d}.limit": number for number in range(KEYS)})
     api.publish(SCOPE)
     api.set(SCOPE, {f"order.item-{number:05d}.limit": number + number % 100 // 99 for number in range(KEYS)})
-    password = "correct horse " + "battery"
-    api.call("POST", "identity/tenants/acme/users", {"name": "user-0", "password": password, "title": "User 0"})
+    api.call("POST", "identity/tenants/acme/users", {"name": "user-0", "password": PASSWORD, "title": "User 0"})
     with contextlib.closing(sqlite3.connect(platform.data / "qiantang.sqlite3", timeout=30)) as db, db:
         _users(db)
         _instances(db)
 
 
 def _users(db: sqlite3.Connection) -> None:
-    cursor = db.execute("SELECT * FROM identity_user WHERE name = 'user-0'")
-    names = [one[0] for one in cursor.description]
-    row = dict(zip(names, cursor.fetchone(), strict=True))
+    row = rows.first(db, "identity_user", "name = 'user-0'")
     for number in range(1, USERS):
         name = f"user-{number}"
-        _insert(db, "identity_user", row | {"id": _key(name), "name": name, "title": f"User {number}"})
+        rows.insert(db, "identity_user", row | {"id": _key(name), "name": name, "title": f"User {number}"})
 
 
 def _instances(db: sqlite3.Connection) -> None:
@@ -112,18 +110,13 @@ def _instances(db: sqlite3.Connection) -> None:
         place = {"tenant": tenant, "environment": environment, "center": center, "application": application}
         said = {"name": name, "cluster": f"zone-{number % 5}", "labels": "{}", "host": "bench", "process": number}
         state = {"version": "1", "node": "bench", "connected": 1, "connected_at": now, "seen_at": now + 3_600_000}
-        _insert(db, "instance", {"id": _key(name), **place, **said, **state})
+        rows.insert(db, "instance", {"id": _key(name), **place, **said, **state})
         failed = number % 500 == 0
         held: dict[str, Any] = {"instance": _key(name), "bundle_id": _key(bundle), "bundle": bundle, "epoch": epoch}
         took = {"revision": 1, "digest": "0" * 64, "gray": "", "status": "failed" if failed else "applied"}
         told = {"error": "the pool is too small" if failed else "", "took_ms": number % 40, "applied_at": now}
-        _insert(db, "instance_held", {**held, **took, **told})
+        rows.insert(db, "instance_held", {**held, **took, **told})
 
 
 def _key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _insert(db: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
-    marks = ", ".join("?" for _ in row)
-    db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))

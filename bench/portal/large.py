@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.figures import Value, quantile, rounded
+from bench.portal import rows
 from tests.pages.browser import Person, chromium
 from tests.servers.platform import PASSWORD, USER, Api, Platform
 
@@ -38,28 +39,17 @@ def measure() -> dict[str, Value]:
 def fill(file: Path) -> None:
     """Copy the one application, its bundle and its search rows as often as is asked for."""
     with contextlib.closing(sqlite3.connect(file)) as db, db:
+        application = rows.first(db, "identity_application", "name = 'app-00000'")
+        bundle = rows.first(db, "bundle", "application = 'app-00000'")
         for number in range(1, APPLICATIONS):
             name = f"app-{number:05d}"
-            _copy(db, "identity_application", "name = 'app-00000'", {"name": name, "title": f"Application {number}"})
-            key = _copy(db, "bundle", "application = 'app-00000'", {"application": name, "id": None})
-            rows = [
+            rows.insert(db, "identity_application", application | {"name": name, "title": f"Application {number}"})
+            key = rows.insert(db, "bundle", bundle | {"application": name, "id": None})
+            texts = [
                 (key, "namespace", "application", f"order.item-{one}.timeout_ms", f"{number * PER_APPLICATION + one}")
                 for one in range(PER_APPLICATION)
             ]
-            db.executemany("INSERT INTO resource_text (bundle, kind, name, path, text) VALUES (?, ?, ?, ?, ?)", rows)
-
-
-def _copy(db: sqlite3.Connection, table: str, where: str, change: dict[str, str | None]) -> int:
-    cursor = db.execute(f"SELECT * FROM {table} WHERE {where} LIMIT 1")
-    names = [one[0] for one in cursor.description]
-    values = dict(zip(names, cursor.fetchone(), strict=True)) | change
-    marks = ", ".join("?" for _ in names)
-    return (
-        db.execute(
-            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", [values[name] for name in names]
-        ).lastrowid
-        or 0
-    )
+            db.executemany("INSERT INTO resource_text (bundle, kind, name, path, text) VALUES (?, ?, ?, ?, ?)", texts)
 
 
 @contextlib.contextmanager

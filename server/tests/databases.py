@@ -10,9 +10,21 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from qiantang_server.kernel import storage
+
+KINDS = [
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.postgresql),
+    pytest.param("mariadb", marks=pytest.mark.mariadb),
+]
+
+
+def address(request: pytest.FixtureRequest) -> str:
+    """Give where a fresh empty database of the kind stands that a fixture was asked for; empty for the embedded one."""
+    return "" if request.param == "sqlite" else request.getfixturevalue(f"{request.param}_url")
 
 
 @asynccontextmanager

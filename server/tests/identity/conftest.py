@@ -47,15 +47,9 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGener
         yield database
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("postgresql", marks=pytest.mark.postgresql),
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-    ]
-)
+@pytest.fixture(params=databases.KINDS)
 async def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[storage.Database]:
-    url = "" if request.param == "sqlite" else request.getfixturevalue(f"{request.param}_url")
+    url = databases.address(request)
     async with opened(url, tmp_path) as database:
         yield database
 

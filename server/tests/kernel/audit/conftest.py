@@ -26,14 +26,8 @@ async def database(tmp_path: Path) -> AsyncIterator[storage.Database]:
         yield database
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("postgresql", marks=pytest.mark.postgresql),
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-    ]
-)
+@pytest.fixture(params=databases.KINDS)
 async def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[storage.Database]:
-    url = "" if request.param == "sqlite" else request.getfixturevalue(f"{request.param}_url")
+    url = databases.address(request)
     async for database in opened(url, tmp_path):
         yield database

@@ -11,23 +11,17 @@ import pytest
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.coordination import store
 from qiantang_server.kernel.coordination.port import Coordination
+from server.tests import databases
 
 TABLES = [store.leases, store.announcements, store.servers]
-DATABASES = [
-    "sqlite",
-    pytest.param("postgresql", marks=pytest.mark.postgresql),
-    pytest.param("mariadb", marks=pytest.mark.mariadb),
-]
 OpenDatabase = Callable[[], Awaitable[storage.Database]]
 Opened = Callable[[Coordination], Awaitable[Coordination]]
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture(params=databases.KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the address of an empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'test.db'}"
-    return request.getfixturevalue(f"{request.param}_url")
+    return databases.address(request) or f"sqlite:///{tmp_path / 'test.db'}"
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.storage.schema import BigId, Blob
-from server.tests.conftest import DATABASES, database_url
+from server.tests import databases
 
 metadata = sa.MetaData()
 
@@ -35,9 +35,9 @@ def thing(name: str, number: int = 0, text: str = "") -> dict[str, object]:
     return {"name": name, "number": number, "text": text}
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture(params=databases.KINDS)
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[storage.Database]:
-    settings = storage.StorageSettings(url=database_url(request, request.param), pool_size=4)
+    settings = storage.StorageSettings(url=databases.address(request), pool_size=4)
     async with storage.Database(settings, default_file=tmp_path / "own.sqlite3") as database:
         async with database.engine.begin() as connection:
             await connection.run_sync(metadata.create_all)

@@ -75,7 +75,7 @@ def test_a_head_that_never_was_misleads_nobody(estate: Estate, application: Appl
     last = publish_and_converge(estate, application, last + 1)
     late = application.client(estate.second)
     late.wait(last)
-    assert late.position == application.position()
+    late.wait_at(application.position())
     assert application.position()[0] == 1, "nobody took the history for cut"
 
 

@@ -92,7 +92,7 @@ def require_whole(application: Application, answered: dict[int, int], outbox: Ca
     for client in application.clients:
         client.wait(number)
         eventually(lambda client=client: client.status.connected)
-        assert client.position == (1, len(releases))
+        client.wait_at((1, len(releases)))
         assert client.seen == sorted(client.seen), "no client ever went back"
     eventually(lambda: outbox() == 0, "the outbox empties")
     assert application.audit_is_whole()

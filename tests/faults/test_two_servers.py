@@ -127,7 +127,7 @@ def test_streams_of_publishes_by_both(pair: Pair) -> None:
     releases = application.releases()
     assert [one["revision"] for one in releases] == list(range(1, 2 * each + 1))
     for client in clients:
-        eventually(lambda client=client: client.position == (1, 2 * each))
+        client.wait_at((1, 2 * each))
         for index in range(2):
             assert int(client.app.config.get("number", namespace=f"of-{index}")) == each - 1
 

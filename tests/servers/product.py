@@ -113,6 +113,10 @@ class Client:
         """Wait until this number is in use."""
         eventually(lambda: self.number == number, f"{self.name} at {number}: {self.status}", deadline)
 
+    def wait_at(self, position: tuple[int, int], deadline: float = DEADLINE) -> None:
+        """Wait until this position has settled: values are in use a moment earlier, before their callbacks have ended."""
+        eventually(lambda: self.position == position, f"{self.name} at {position}: {self.status}", deadline)
+
     def wait_well(self, deadline: float = DEADLINE) -> None:
         """Wait until it is connected and knows that it has the newest."""
         eventually(lambda: self.status.connected and self.status.well, f"{self.name} well: {self.status}", deadline)

@@ -52,7 +52,7 @@ def main(module: str, title: str, goals: Sequence[Goal], measurements: Sequence[
             file=sys.stderr,
             flush=True,
         )
-    for one in measurements:
+    for one in [one for one in measurements if one not in wanted]:
         figures.miss(one.keys, f"left out: --only {' '.join(chosen.only or [])}")
     print(f"\n{figures.table(goals)}\n")
     print(figures.line(goals))

@@ -117,12 +117,13 @@ def test_the_client_is_what_the_server_says() -> None:
 
 
 def test_what_the_server_explains_is_said_in_chinese_too() -> None:
-    """Each permission, built-in role and setting of the server has its words, and none is left of those that went."""
+    """Each permission, built-in role, setting and kind of the server has its words, and none is left of those that went."""
     said: dict[str, str] = {}
     for path in SOURCE.rglob("meanings.zh.json"):
         said |= json.loads(path.read_text())
     kinds = Kinds(kind for room in CAPABILITIES for kind in room.kinds)
     settings = {f"setting.{section}.{one}" for section, model in sections().items() for one in model.__struct_fields__}
     roles = {f"role.{name}" for name in BUILT_IN}
-    assert set(said) == declared_permissions(kinds).keys() | roles | settings
+    titles = {f"kind.{kind.capability}.{kind.name}" for room in CAPABILITIES for kind in room.kinds}
+    assert set(said) == declared_permissions(kinds).keys() | roles | settings | titles
     assert all(re.search("[\u4e00-\u9fff]", text) for text in said.values())

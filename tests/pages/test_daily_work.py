@@ -168,6 +168,19 @@ def test_a_document_that_is_a_secret_as_a_whole(lived: Estate, lin: Person, mei:
     expect(page.get_by_role("textbox").get_by_text(SECRET)).to_be_visible()
 
 
+def test_a_document_becomes_a_secret_later(lived: Estate, lin: Person) -> None:
+    place = f"config/{SCOPE}/namespaces/later"
+    lived.api.call("PUT", place, {"body": {"format": "text", "document": SECRET}}, **{"If-Match": "*"})
+    page = lin.open(f"{HUB}/config/edit/later?mode=source")
+    expect(page.get_by_role("textbox").get_by_text(SECRET)).to_be_visible()
+    page.get_by_role("checkbox", name="Keep the whole document secret").check()
+    expect(page.get_by_text("Revisions published before keep it readable")).to_be_visible()
+    page.get_by_role("button", name="Save draft").click()
+    expect(page.get_by_text("secret as a whole").first).to_be_visible()
+    expect(page.get_by_role("textbox").get_by_text(SECRET)).to_be_hidden()
+    assert "mask" in lived.api.call("GET", place)["draft"]["document"]["$secret"]
+
+
 def test_a_grant_is_given_once_its_effect_is_told_and_taken_back(lived: Estate, somebody: At, mei: Person) -> None:
     wen = lived.person("wen")
     page = mei.open(f"/t/acme/-/users/{wen.id}")

@@ -213,6 +213,9 @@ async def test_a_disabled_account_and_a_disabled_tenant_are_out_at_once(estate: 
     with pytest.raises(identity_errors.BadSignInError):
         await estate.cookie("ann")
     await estate.identity.estate.change_tenant(ROOT, "acme", model.TenantChange(disabled=False))
+    with pytest.raises(errors.UnauthenticatedError):  # its sessions ended with it
+        await estate.identity.authenticate(access.Presented(cookie=cookie))
+    await estate.cookie("ann")
     await estate.identity.people.change_user(ROOT, "acme", ann.id, model.UserChange(disabled=True))
     with pytest.raises(identity_errors.BadSignInError):
         await estate.cookie("ann")

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { LocatedProblem } from "../api";
-import { Button, Glyph, Icon, Note, StatusTag } from "../kit";
+import { Button, Check, Glyph, Icon, Note, StatusTag } from "../kit";
 import type { CodeHandle } from "../kit/parts";
 import { LeaveGuard, useText } from "../shell";
 import { Code } from "./Code";
@@ -31,6 +31,7 @@ export function Source(props: SourceProps): ReactNode {
   const [text, setText] = useState(stored);
   const [base, setBase] = useState(stored);
   const [open, setOpen] = useState(!sealed);
+  const [sealing, setSealing] = useState(false);
   // what was saved elsewhere comes in, unless something here is not saved
   useEffect(() => {
     if (text === base || text === stored) {
@@ -41,7 +42,8 @@ export function Source(props: SourceProps): ReactNode {
     // eslint-disable-next-line react-hooks/exhaustive-deps -- only what is stored brings it in
   }, [stored]);
   const code = useRef<CodeHandle>(null);
-  const dirty = open && text !== base;
+  useEffect(() => setSealing(false), [sealed]);
+  const dirty = open && (text !== base || sealing);
   useEffect(() => onDirty(dirty), [dirty, onDirty]);
   const read = useMemo(() => (body.format === "properties" ? readItems(text, body.items ?? {}) : undefined), [text, body]);
   const own = (read?.problems ?? []).map((one) => ({ line: one.line, column: one.column, message: say(`source.${one.reason}`, { key: one.key }) }));
@@ -54,7 +56,7 @@ export function Source(props: SourceProps): ReactNode {
       ...(sealed ? {} : { seen: base }),
       what: say("source.whole"),
       theirs: textOf,
-      apply: (over) => (over.format === "properties" ? tidy({ ...over, items: readItems(mine, over.items ?? body.items ?? {}).items }) : tidy({ ...over, document: sealed ? { $secret: { value: mine } } : mine })),
+      apply: (over) => (over.format === "properties" ? tidy({ ...over, items: readItems(mine, over.items ?? body.items ?? {}).items }) : tidy({ ...over, document: sealed || sealing ? { $secret: { value: mine } } : mine })),
     }).then((saved) => saved && setBase(mine));
   };
   const rest = problems.filter((one) => !one.line && !own.length);
@@ -64,13 +66,15 @@ export function Source(props: SourceProps): ReactNode {
       <div className="c-editor-head">
         <span className="c-tag">{body.format.toUpperCase()}</span>
         {sealed && <><Icon name="lock" size={14} /> {say("source.sealed")}</>}
+        {!sealed && body.format !== "properties" && !readOnly && <Check checked={sealing} onChange={setSealing}>{say("source.seal")}</Check>}
         {body.schema && <span className="k-quiet">{say("source.hasSchema")}</span>}
         <span className="k-grow" />
         {dirty && !sealed && base !== stored && <StatusTag hue="warn">{say("source.newer")}</StatusTag>}
         {dirty && <span className="k-quiet">{say("source.unsaved")}</span>}
-        {dirty && <Button kind="quiet" size="small" keys="esc" onClick={() => { setText(stored); setBase(stored); }}>{say("editor.leave")}</Button>}
+        {dirty && <Button kind="quiet" size="small" keys="esc" onClick={() => { setText(stored); setBase(stored); setSealing(false); }}>{say("editor.leave")}</Button>}
         <Button kind="primary" size="small" keys="⌘ ↵" busy={saving} disabled={!dirty || reason !== undefined || own.length > 0} {...(reason || !dirty || own.length ? { reason: reason ?? (own.length ? say("source.fixFirst") : say("source.nothing")) } : {})} onClick={save}>{say("editor.save")}</Button>
       </div>
+      {sealing && <Note hue="info">{say("source.sealing")}</Note>}
       {rest.map((one, place) => <Note key={place} hue="bad" title={one.path || undefined}>{one.message}</Note>)}
       {sealed && !open ? (
         <div className="k-state">

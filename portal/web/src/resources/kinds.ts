@@ -1,11 +1,13 @@
 import { lazy, useMemo, type ComponentType } from "react";
 import { useRead, type KindInfo } from "../api";
-import { addTexts, at, type CapabilityPages, type HubTab } from "../shell";
+import { addTexts, at, useMeaning, type CapabilityPages, type HubTab } from "../shell";
 
 const KINDS = "GET /api/v1/kinds";
 
-export function useKinds(): KindInfo[] | undefined {
-  return useRead(KINDS, {}, { every: 300_000 }).data as KindInfo[] | undefined;
+export function useKinds(pages?: CapabilityPages[]): KindInfo[] | undefined {
+  const found = useRead(KINDS, {}, { every: 300_000 }).data as KindInfo[] | undefined;
+  const means = useMeaning(pages);
+  return useMemo(() => found?.map((kind) => ({ ...kind, title: means(`kind.${kind.capability}.${kind.name}`, kind.title) })), [found, means]);
 }
 
 export const titled = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
@@ -27,7 +29,7 @@ function tabOf(capability: string): ComponentType {
 
 /** The pages of every kind that no capability of the portal claims: a list, and a tab of the application hub. */
 export function useMore(claimed: CapabilityPages[]): CapabilityPages[] {
-  const kinds = useKinds();
+  const kinds = useKinds(claimed);
   return useMemo(() => {
     const names = new Set(claimed.map((pages) => pages.name));
     const found = new Map<string, KindInfo[]>();

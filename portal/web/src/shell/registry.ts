@@ -56,7 +56,7 @@ export interface Creation {
   platform?: boolean;
 }
 
-/** What the server explains in English, by its name there: a permission, "role.<name>" of a built-in role, "setting.<name>". */
+/** What the server explains in English, by its name there: a permission, "role.<name>" of a built-in role, "setting.<name>", "kind.<capability>.<name>". */
 export type Meanings = Record<string, string>;
 
 /** What a capability declares to the portal. */
@@ -70,7 +70,7 @@ export interface CapabilityPages {
   tabs?: HubTab[];
   creations?: Creation[];
   texts: Texts;
-  /** Chinese for what the server explains of this capability: permissions, built-in roles, settings. */
+  /** Chinese for what the server explains of this capability: permissions, built-in roles, settings, kinds. */
   meanings?: Meanings;
   /** Pages that only the server can name, beside those that are built in: a hook, called once for all pages while somebody is signed in. */
   useMore?: (builtIn: CapabilityPages[]) => CapabilityPages[];

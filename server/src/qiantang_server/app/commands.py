@@ -61,7 +61,7 @@ def load(file: Path | None, more: tuple[str, ...], given: dict[str, Any]) -> set
 
 @click.command()
 @_options
-@click.option("--demo", is_flag=True, help="also start a small application whose settings live in the center")
+@click.option("--demo", is_flag=True, help="also start the estate of examples: an order, a stock and a billing service")
 @click.option("--json", "as_json", is_flag=True, help="say what was started as one JSON object, for scripts")
 @click.option("--open", "open_browser", is_flag=True, help="open the link that is printed in this machine's browser")
 def up(

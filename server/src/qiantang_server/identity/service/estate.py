@@ -9,7 +9,7 @@ from qiantang.identity import model
 from qiantang.identity.errors import ApplicationGoneError, ExistsError, NotEmptyError
 from qiantang.kernel import errors, scope
 from qiantang_server.identity.service.ground import Ground, changes, missing, page_limit
-from qiantang_server.identity.store import estate, people, proof
+from qiantang_server.identity.store import estate, people, proof, sign_in
 from qiantang_server.identity.store.estate import Condition, Row, What
 from qiantang_server.kernel import audit, storage
 from qiantang_server.kernel.access import Principal, Target, visible
@@ -112,9 +112,14 @@ class Estate:
         return await self._create(principal, _Subject("tenant", (command.name,), Target(command.name)), row)
 
     async def change_tenant(self, principal: Principal, tenant: str, command: model.TenantChange) -> model.Tenant:
-        """Change a tenant; disabled, its people and applications are refused within seconds."""
+        """Change a tenant; disabled, its people and applications are refused within seconds, and its sessions are over."""
         new = {"title": command.title, "disabled": command.disabled}
-        return await self._change(principal, _Subject("tenant", (tenant,), Target(tenant)), new)
+
+        async def before(session: storage.Session) -> None:
+            if command.disabled:
+                await sign_in.end_sessions_of(session, tenant)
+
+        return await self._change(principal, _Subject("tenant", (tenant,), Target(tenant)), new, before)
 
     # environments
 

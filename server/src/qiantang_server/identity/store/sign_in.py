@@ -45,6 +45,12 @@ async def end_sessions(session: Session, user: str, *, but: str = "") -> int:
     return await session.execute(sa.delete(sessions).where(sessions.c.user_id == user, sessions.c.id != but))
 
 
+async def end_sessions_of(session: Session, tenant: str) -> int:
+    """Remove the sessions of all people of a tenant."""
+    people = sa.select(tables.users.c.id).where(tables.users.c.tenant == tenant)
+    return await session.execute(sa.delete(sessions).where(sessions.c.user_id.in_(people)))
+
+
 async def touch_sessions(session: Session, seen: Mapping[str, int]) -> None:
     """Note when sessions were used last, by their token's hash."""
     if seen:

@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from tests.e2e.readme import blocks
-from tests.servers.platform import Api, Platform
+from tests.servers.demo import Demo
+from tests.servers.platform import Api
 from tests.servers.process import HOST, environment
 from tests.servers.product import eventually, memory
 
@@ -28,49 +29,9 @@ DEV = [f"demo/dev/{one}" for one in ("trade/order", "trade/stock", "finance/bill
 MEGABYTES = 450
 
 
-class Estate(Platform):
-    """The demo, on the port after one that somebody else has."""
-
-    @property
-    def address(self) -> str:
-        try:
-            return str(self.started()["address"])
-        except (IndexError, OSError):
-            return f"http://{HOST}:1"
-
-    @property
-    def said(self) -> str:
-        """All that it and its services wrote."""
-        return self.log_file.read_text(errors="replace")
-
-    @property
-    def complete(self) -> bool:
-        """Whether all that happens before somebody looks has happened."""
-        known = self.data / "demo" / "known.json"
-        return known.exists() and '"complete":true' in known.read_text()
-
-    def services(self) -> dict[int, str]:
-        """Give the processes of the services, with their command lines."""
-        found: dict[int, str] = {}
-        for file in Path(f"/proc/{self.pid}/task").glob("*/children"):
-            for pid in map(int, file.read_text().split()):
-                found[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-        return {pid: line for pid, line in found.items() if "demo.host" in line}
-
-    def sign_in(self, name: str) -> Api:
-        """Give the API as one of the demo's people, by the password in the data folder."""
-        lines = (self.data / "demo" / "passwords.txt").read_text().splitlines()
-        (password,) = (line.split()[1] for line in lines if line.startswith(f"{name} "))
-        said = {"name": name, "password": password, "tenant": "demo"}
-        with httpx.Client(base_url=self.address, headers={"X-Qiantang": "1", "Origin": self.address}) as client:
-            client.post("/api/v1/identity/login", json=said).raise_for_status()
-            made = client.post("/api/v1/identity/tokens", json={"name": "tests", "lifetime_days": 1})
-            return self.as_bearer(str(made.raise_for_status().json()["token"]))
-
-
 @pytest.fixture(scope="module")
-def estate() -> Iterator[Estate]:
-    made = Estate("--demo")
+def estate() -> Iterator[Demo]:
+    made = Demo()
     with socket.create_server((HOST, made.port)), made:
         made.administrator()  # by the one-time token, whoever there is in the demo's tenant
         eventually(lambda: made.complete, "the shop is set up")
@@ -82,7 +43,7 @@ def instances(api: Api, scope: str) -> dict[str, dict[str, Any]]:
     return {row["instance"]["name"]: row for row in page["items"] if row["alive"]}
 
 
-def test_everything_that_the_demo_promises_is_there(estate: Estate) -> None:
+def test_everything_that_the_demo_promises_is_there(estate: Demo) -> None:
     lin = estate.sign_in("lin")
     assert set(instances(lin, ORDER)) == {"order-1", "order-2", "order-3"}
     assert set(instances(lin, STOCK)) == {"stock-1", "stock-2"}
@@ -95,7 +56,7 @@ def test_everything_that_the_demo_promises_is_there(estate: Estate) -> None:
         eventually(lambda name=name: f"{name} | " in estate.said)
 
 
-def test_an_approval_mends_the_instance_that_refused(estate: Estate) -> None:
+def test_an_approval_mends_the_instance_that_refused(estate: Demo) -> None:
     mei = estate.sign_in("mei")
     (asked,) = mei.call("GET", f"config/{BILLING}/requests")
     mei.call("POST", f"config/{BILLING}/requests/{asked['id']}/approve", {"message": "right"})
@@ -103,7 +64,7 @@ def test_an_approval_mends_the_instance_that_refused(estate: Estate) -> None:
     eventually(lambda: re.search(r"billing-2 \| revision 5 changes .*rates.JPY", estate.said))
 
 
-def test_a_publish_of_what_is_shared_reaches_all_instances(estate: Estate) -> None:
+def test_a_publish_of_what_is_shared_reaches_all_instances(estate: Demo) -> None:
     ada, mei = estate.sign_in("ada"), estate.sign_in("mei")
     body = ada.call("GET", f"config/{ORDER}/namespaces/shared")["published"]
     body["items"]["log.level"]["value"] = "DEBUG"
@@ -116,7 +77,7 @@ def test_a_publish_of_what_is_shared_reaches_all_instances(estate: Estate) -> No
     assert not re.search(r"order-dev-1 \| order ", estate.said), "dev has settings of its own"
 
 
-def test_a_service_that_dies_comes_back_with_what_it_refused_still_shown(estate: Estate) -> None:
+def test_a_service_that_dies_comes_back_with_what_it_refused_still_shown(estate: Demo) -> None:
     before = estate.services()
     assert len(before) == 3
     for pid in before:
@@ -144,7 +105,7 @@ def program(text: str, variables: dict[str, str], folder: Path) -> Iterator[Call
         running.communicate(b"\n", timeout=30)
 
 
-def test_the_guide_leads_to_a_canary_of_ones_own(estate: Estate, tmp_path: Path) -> None:
+def test_the_guide_leads_to_a_canary_of_ones_own(estate: Demo, tmp_path: Path) -> None:
     (text,) = (one.text for one in blocks("docs/guide/five-minutes.md") if one.language == "python")
     admin, scope = estate.administrator(), "demo/dev/trade/hello"
     issued = admin.make_application(scope)
@@ -166,7 +127,7 @@ def test_the_guide_leads_to_a_canary_of_ones_own(estate: Estate, tmp_path: Path)
         eventually(lambda: one().count("now good day") == other().count("now good day") == 2)
 
 
-def test_it_is_light_and_ends_in_order(estate: Estate) -> None:
+def test_it_is_light_and_ends_in_order(estate: Demo) -> None:
     services = estate.services()
     sizes = {pid: memory(pid)["VmRSS"] // 1024 for pid in (estate.pid, *services)}
     print(f"resident MiB: platform {sizes[estate.pid]}, services {[sizes[pid] for pid in services]}")  # noqa: T201

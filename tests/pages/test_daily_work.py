@@ -181,6 +181,21 @@ def test_a_document_becomes_a_secret_later(lived: Estate, lin: Person) -> None:
     assert "mask" in lived.api.call("GET", place)["draft"]["document"]["$secret"]
 
 
+def test_the_bar_of_the_scope_leads_to_another_environment_center_and_application(lived: Estate, mei: Person) -> None:
+    lived.api.make_application("acme/dev/finance/billing")
+    page = mei.open(f"{HUB}/config/edit/application")
+    page.wait_for_timeout(1500)  # what opens is made once the page rests: before that and after it are two ways
+    for part, chosen, where in (
+        ("Environment: dev", "prod", "/t/acme/prod/apps/trade/order/config"),
+        ("Center: trade", "finance", "/t/acme/prod/apps.center=finance"),
+        ("Application: All applications", "finance/billing", "/t/acme/prod/apps/finance/billing"),
+        ("Tenant: acme", "acme", "/t/acme/"),
+    ):
+        page.get_by_role("button", name=part).click()
+        page.get_by_role("option", name=re.compile(rf"^{chosen}\b")).first.click()
+        page.wait_for_url(re.compile(where))
+
+
 def test_a_grant_is_given_once_its_effect_is_told_and_taken_back(lived: Estate, somebody: At, mei: Person) -> None:
     wen = lived.person("wen")
     page = mei.open(f"/t/acme/-/users/{wen.id}")

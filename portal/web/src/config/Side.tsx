@@ -84,6 +84,7 @@ function Why({ row, namespace, problem }: { row: KeyRow; namespace: string; prob
 
 function Receivers(): ReactNode {
   const say = useText("config");
+  const units = useText("life");
   const life = useLife();
   const reach = useLifeRead<Convergence>("/convergence");
   if (!reach.data) return null;
@@ -92,7 +93,7 @@ function Receivers(): ReactNode {
     <Section title={say("side.who")}>
       <Facts
         items={[
-          [say("side.instances"), <Ref key="i" name={say("side.instancesOf", { count: total, clusters: clusters.length })} to={atApplication(life.scope, "instances")} />],
+          [say("side.instances"), <Ref key="i" name={say("side.instancesOf", { count: total, clusters: units("units.clusters", { count: clusters.length }) })} to={atApplication(life.scope, "instances")} />],
           [say("side.last"), p50 === null || p50 === undefined ? "—" : `p50 ${Math.round(p50)} ms · p99 ${p99 === null ? "—" : `${Math.round(p99)} ms`}`],
           ...(failed ? ([[say("side.failing"), <StatusTag key="f" hue="bad">{failed}</StatusTag>]] as [ReactNode, ReactNode][]) : []),
         ]}

@@ -40,7 +40,7 @@ export default function Credentials(): ReactNode {
   });
   if (found.error && !rows) return <Failed error={found.error} what={say("credentials.tab")} needs="identity.credential:list" again={() => void found.refetch()} />;
   const columns: Column<Credential>[] = [
-    { key: "id", title: say("credentials.id"), names: true, width: 230, render: (row) => <span className="k-row"><code className="k-ellipsis" title={row.id}>{row.id}</code><Copy text={row.id} /></span> },
+    { key: "id", title: say("credentials.id"), names: true, width: 270, render: (row) => <span className="k-row"><code className="k-ellipsis" title={row.id}>{row.id}</code><Copy text={row.id} /></span> },
     { key: "title", title: say("estate.titleLabel"), width: 180, render: (row) => <bdi className="k-ellipsis" title={row.title}>{row.title || "—"}</bdi> },
     { key: "state", title: say("users.state"), width: 180, render: (row) => <CredentialState credential={row} /> },
     { key: "used", title: say("credentials.used"), width: 130, render: (row) => <Time at={row.last_used_at} /> },

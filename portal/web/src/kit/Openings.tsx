@@ -37,8 +37,9 @@ export function MenuOpening({ items, children, ...opening }: OpeningProps & { it
 }
 
 export function PopOpening({ content, children, ...opening }: OpeningProps & { content: ReactNode }): ReactNode {
+  // what is inside is often made once it opens, and a popover whose content is nothing would never do so
   return (
-    <Popover content={content} trigger="click" arrow={false} placement="bottomLeft" {...opening}>
+    <Popover content={<>{content}</>} trigger="click" arrow={false} placement="bottomLeft" {...opening}>
       {children}
     </Popover>
   );

@@ -18,7 +18,6 @@ export function Converge({ reach, revision, names }: { reach: Convergence | unde
   const say = useText("life");
   if (!reach) return <Skeleton rows={6} />;
   const all = names ? reach.instances.filter((one) => names.has(one.name)) : reach.instances;
-  const sorted = [...all].sort((one, other) => ORDER[shareOf(one)] - ORDER[shareOf(other)] || (other.ms ?? 0) - (one.ms ?? 0));
   const shares: RingShare[] = (["applied", "refused", "waiting"] as const).map((key) => ({ key, hue: HUES[key], word: say(`converge.${key}`), running: key === "waiting", ...(all.length < reach.total && !names ? { count: key === "applied" ? reach.current : key === "refused" ? reach.failed : Math.max(0, reach.behind - reach.failed) } : {}) }));
   const slowest = all.reduce<ConvergenceInstance | undefined>((found, one) => ((one.ms ?? -1) > (found?.ms ?? -1) ? one : found), undefined);
   return (
@@ -48,18 +47,29 @@ export function Converge({ reach, revision, names }: { reach: Convergence | unde
         </div>
       </Pane>
       <Pane title={say("converge.instances")} note={say("converge.instancesNote", { count: all.length })} grow>
-        <table className="l-table">
-          <thead>
-            <tr><th>{say("instances.name")}</th><th>{say("instances.cluster")}</th><th className="l-number">{say("columns.revision")}</th><th className="l-number">{say("converge.appliedIn")}</th><th>{say("columns.state")}</th></tr>
-          </thead>
-          <tbody>
-            {sorted.slice(0, SHOWN).map((one) => <Line key={one.name} one={one} revision={revision} />)}
-            {sorted.length === 0 && <tr><td colSpan={5} className="k-quiet">{say("instances.noneText")}</td></tr>}
-          </tbody>
-        </table>
-        {sorted.length > SHOWN && <p className="l-none k-quiet">{say("converge.more", { count: sorted.length - SHOWN })}</p>}
+        <Arrivals instances={all} revision={revision} />
       </Pane>
     </div>
+  );
+}
+
+/** A revision at each instance: those that refused it first, with their reason, then by the time that it took. */
+export function Arrivals({ instances, revision }: { instances: ConvergenceInstance[]; revision: number }): ReactNode {
+  const say = useText("life");
+  const sorted = [...instances].sort((one, other) => ORDER[shareOf(one)] - ORDER[shareOf(other)] || (other.ms ?? 0) - (one.ms ?? 0));
+  return (
+    <>
+      <table className="l-table">
+        <thead>
+          <tr><th>{say("instances.name")}</th><th>{say("instances.cluster")}</th><th className="l-number">{say("columns.revision")}</th><th className="l-number">{say("converge.appliedIn")}</th><th>{say("columns.state")}</th></tr>
+        </thead>
+        <tbody>
+          {sorted.slice(0, SHOWN).map((one) => <Line key={one.name} one={one} revision={revision} />)}
+          {sorted.length === 0 && <tr><td colSpan={5} className="k-quiet">{say("instances.noneText")}</td></tr>}
+        </tbody>
+      </table>
+      {sorted.length > SHOWN && <p className="l-none k-quiet">{say("converge.more", { count: sorted.length - SHOWN })}</p>}
+    </>
   );
 }
 

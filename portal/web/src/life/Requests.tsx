@@ -1,13 +1,15 @@
 import { useState, type ReactNode } from "react";
-import { asCurl, useDo, type Difference, type PublishRequest } from "../api";
+import { asCurl, useDo, type Convergence, type Difference, type PublishRequest } from "../api";
 import { Button, Check, DataTable, Empty, Facts, Field, FilterBar, Mark, Note, Pane, Panes, Person, Section, StatusTag, TextInput, Time, useWidthBelow, type Column, type Hue, type MarkKind } from "../kit";
 import { useMe, usePage, useQueryStates, useText } from "../shell";
 import { LifeBar } from "./Bar";
 import { ChangeSet, useView } from "./Changes";
 import type { LifePageProps } from "./Drafts";
+import { Arrivals } from "./Converge";
 import { GrayWords } from "./Gray";
 import { lifeCall, useLife, useLifeRead } from "./life";
 import { Can, Refused, Rev, Unread } from "./Parts";
+import { revisionOf } from "./types";
 
 const HUES: Record<PublishRequest["state"], Hue> = { waiting: "warn", scheduled: "info", published: "ok", rejected: "bad", cancelled: "idle", failed: "bad" };
 
@@ -76,6 +78,7 @@ function OneRequest({ request, onClose }: { request: PublishRequest; onClose: ()
   const me = useMe();
   const waiting = request.state === "waiting" || request.state === "scheduled";
   const drafts = useLifeRead<Difference>("/drafts", {}, { enabled: waiting && request.action !== "promote" && request.action !== "gray_change" });
+  const reach = useLifeRead<Convergence>("/convergence", {}, { enabled: request.revision !== 0 });
   const [view, picker] = useView();
   const [message, setMessage] = useState("");
   const decide = useDo((how: "approve" | "reject" | "cancel") => lifeCall<PublishRequest>(life, "POST", `/requests/{request_id}/${how}`, { path: { request_id: request.id }, body: { message } }));
@@ -129,6 +132,11 @@ function OneRequest({ request, onClose }: { request: PublishRequest; onClose: ()
           <Field label={say("requests.message")}>{(ids) => <TextInput {...ids} value={message} onChange={setMessage} maxLength={2000} />}</Field>
         )}
       </div>
+      {request.revision !== 0 && revisionOf(reach.data?.position) === request.revision && (
+        <Section title={say("converge.title")} note={reach.data && say("applied", { current: reach.data.current, total: reach.data.total })}>
+          <div className="l-bleed"><Arrivals instances={reach.data?.instances ?? []} revision={request.revision} /></div>
+        </Section>
+      )}
       <Section title={say("requests.changes")} note={say("resourceCount", { count: request.resources.length })} actions={changes.length > 0 ? picker : undefined}>
         {changes.length > 0 ? (
           <div className="l-bleed"><ChangeSet changes={changes} view={view} from="draft" /></div>

@@ -217,7 +217,7 @@ async def test_instances_are_looked_for_where_somebody_follows(house: House) -> 
     await heard(follower)
     await house.topics._look_at_bundles()
     await house.topics._look_at_tenants()
-    assert await heard(follower) == [], "seen for the first time"
+    assert await heard(follower) == [], "there are none"
     await estate.arrive(ORDER, "i1")
     await estate.arrive(ORDER, "i2", status="failed")
     await house.topics._look_at_bundles()
@@ -231,6 +231,17 @@ async def test_instances_are_looked_for_where_somebody_follows(house: House) -> 
     await house.topics._look_at_tenants()
     house.later()
     assert await heard(follower) == [], "nothing changed"
+
+
+async def test_what_happened_between_reading_and_the_first_look_is_told(house: House) -> None:
+    await house.estate.released(OWNER, ORDER)
+    house.later()
+    follower = house.follow(READER, BUNDLE, "work:acme")
+    await heard(follower)
+    await house.estate.arrive(ORDER, "i1", status="failed")
+    await house.topics._look_at_bundles()
+    await house.topics._look_at_tenants()
+    assert await reasons(follower) == {BUNDLE: ["instances"], "work:acme": ["instances"]}
 
 
 async def test_what_other_servers_do_is_looked_for_only_where_there_are_any(house: House) -> None:

@@ -29,7 +29,9 @@ _PLACE = (_bundle.tenant, _bundle.environment, _bundle.center, _bundle.applicati
 
 
 class Survey:
-    """Compares what is there with what it saw last; what it sees for the first time is no change."""
+    """Compares what is there with what it saw last. What it sees for the first time is a change: whoever follows it read it
+    before this look, and what happened in between nobody would tell of.
+    """
 
     def __init__(self, parts: Ground) -> None:
         self._parts = parts
@@ -44,9 +46,7 @@ class Survey:
         """
         async with self._parts.database.reading() as session:
             found = await tally(session, bundles, self._parts.clock())
-            changed = [
-                one for one in bundles if self._bundles.get(one, found.get(one, NOTHING)) != found.get(one, NOTHING)
-            ]
+            changed = [one for one in bundles if self._bundles.get(one, NOTHING) != found.get(one, NOTHING)]
             heads = await resource_store.begun(session, changed)
         for one in bundles:
             _keep(self._bundles, one, found.get(one, NOTHING), MAX_BUNDLES)
@@ -75,7 +75,7 @@ class Survey:
             found[key[1].scope.tenant][key] = seen
         changes: list[Change] = []
         for tenant, seen in found.items():
-            before = self._tenants.get((tenant, edits), seen)
+            before = self._tenants.get((tenant, edits), {})
             changed = [key for key in {**before, **seen} if before.get(key) != seen.get(key)]
             changes += [Change(bundle=bundle, reason=reason) for reason, bundle in changed]
             _keep(self._tenants, (tenant, edits), seen, MAX_TENANTS)

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -123,9 +123,7 @@ def _make_an_application(person: Person) -> str:
 
 
 def _set_the_first_value(page: Page, programs: list[Program]) -> None:
-    page.get_by_role("navigation", name="hello").or_(page.get_by_role("main")).get_by_role(
-        "link", name="Configuration", exact=True
-    ).first.click()
+    page.get_by_role("main").get_by_role("link", name="Configuration", exact=True).first.click()
     page.get_by_role("button", name="New namespace").first.click()
     form = page.get_by_role("dialog")
     form.get_by_label("Name").fill("application")

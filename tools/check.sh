@@ -33,5 +33,5 @@ if [ "${1:-}" = "--all" ]; then
   step "pages in a real browser"
   QIANTANG_TEST_SERVERS=required "$run/python" -m pytest -q -n 2 --dist load -m browser tests/pages
   step "tests with real servers and processes"
-  QIANTANG_TEST_SERVERS=required "$run/python" -m pytest -q -m "($alone) and not browser"
+  QIANTANG_TEST_SERVERS=required "$run/python" -m pytest -q -n 2 --dist loadfile -m "($alone) and not browser"
 fi

@@ -1,0 +1,80 @@
+"""Dead letters: what nobody will try again goes to a topic of its own, with everything that one needs to judge and resend it.
+
+The topic is called `dead.<group>`, lies where the message came from, and takes messages of all topics of the group. The letter
+is the message as it was, body and headers untouched, with headers that say where it died and why.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Final
+
+import msgspec
+
+from qiantang.messaging.model import Died, Frame, Subscription, Taken, Topic
+
+TOPIC: Final = "mf-dead-topic"
+GROUP: Final = "mf-dead-group"
+ERROR: Final = "mf-dead-error"
+STACK: Final = "mf-dead-stack"
+ATTEMPTS: Final = "mf-dead-attempts"
+AT: Final = "mf-dead-at"
+QUEUE: Final = "mf-dead-queue"
+POSITION: Final = "mf-dead-position"
+
+MAX_ERROR: Final = 1000
+MAX_STACK: Final = 6000
+
+
+def topic_of(topic: Topic, group: str) -> Topic:
+    """Give the topic of a group's dead letters, on the brokers of the topic where they died."""
+    return Topic(name=f"dead.{group}", clusters=topic.clusters, queues=1, max_body=topic.max_body)
+
+
+def letter(taken: Taken, subscription: Subscription, failures: int, error: BaseException | str, at: float) -> Frame:
+    """Make the dead letter of a message that failed so often, last with this error; `at` is in seconds since 1970."""
+    frame = taken.frame
+    stack = "" if isinstance(error, str) else _short("".join(traceback.format_exception(error)), MAX_STACK)
+    said = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    text = {
+        **frame.text,
+        TOPIC: frame.text.get(TOPIC, frame.topic),
+        GROUP: subscription.group,
+        ERROR: _short(said, MAX_ERROR),
+        STACK: stack,
+        ATTEMPTS: str(failures),
+        AT: str(int(at * 1000)),
+        QUEUE: taken.queue,
+        POSITION: str(taken.position),
+    }
+    text.pop("mf-at", None)
+    text.pop("mf-exp", None)
+    return msgspec.structs.replace(
+        frame, topic=f"dead.{subscription.group}", text=text, deliver_at=0, expires_at=0, queue=-1
+    )
+
+
+def read(frame: Frame) -> Died | None:
+    """Give what a dead letter says of its end; None for any other message."""
+    said = frame.text
+    if TOPIC not in said:
+        return None
+    return Died(
+        topic=said[TOPIC],
+        group=said.get(GROUP, ""),
+        error=said.get(ERROR, ""),
+        stack=said.get(STACK, ""),
+        attempts=_number(said.get(ATTEMPTS, "")),
+        at=_number(said.get(AT, "")) / 1000,
+        queue=said.get(QUEUE, ""),
+        position=_number(said.get(POSITION, "")),
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.lstrip("-").isdigit() and len(text) <= 18 else 0
+
+
+def _short(text: str, most: int) -> str:
+    """Cut the middle out: the beginning says where it was called, the end what happened."""
+    return text if len(text) <= most else f"{text[: most // 3]}\n…\n{text[-(most - most // 3) :]}"

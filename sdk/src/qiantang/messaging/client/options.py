@@ -1,0 +1,50 @@
+"""Options: what may be said of a message, and of a subscription, beside what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from qiantang.messaging.errors import InvalidMessageError
+from qiantang.messaging.model import Header, Message, RetryPolicy
+from qiantang.messaging.model.estate import Order
+
+
+class Properties(TypedDict, total=False):
+    """What may be said of a message; see `Message`. `delay` is in seconds from now, in place of `deliver_at`."""
+
+    id: str
+    tag: str
+    key: str
+    priority: int
+    delay: float
+    deliver_at: float
+    ttl: float
+    headers: Mapping[str, Header]
+
+
+class SubscriptionOptions(TypedDict, total=False):
+    """What may be said of a subscription; see `Subscription`."""
+
+    tags: Sequence[str]
+    order: Order
+    concurrency: int
+    handler_timeout: float
+    retry: RetryPolicy
+
+
+def message_of(topic: str, body: Any, properties: Properties, now: Callable[[], float]) -> Message[Any]:
+    """Make a message.
+
+    Raises:
+        InvalidMessageError: delay and deliver_at are both said, or the delay is negative.
+    """
+    said: dict[str, Any] = dict(properties)
+    delay = said.pop("delay", None)
+    if delay is not None:
+        if said.get("deliver_at") is not None:
+            raise InvalidMessageError("a message has a delay or a deliver_at, not both")
+        if delay < 0:
+            raise InvalidMessageError(f"a delay of {delay:g} seconds is in the past")
+        said["deliver_at"] = now() + delay
+    return Message(topic=topic, body=body, **said)

@@ -1,0 +1,159 @@
+"""Sending: frames wait for their broker in one line each, and go out in batches as large as what gathered meanwhile.
+
+A line is in order, one batch at a time, so that two messages of a key never change places. It is bounded: who sends into a
+full line waits, and is refused when the deadline comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from qiantang.kernel import observe
+from qiantang.messaging.errors import BrokerAwayError, BusClosedError, OutcomeUnknownError
+from qiantang.messaging.model import Frame
+from qiantang.messaging.port import Broker, SendOutcome
+
+log = observe.BoundedLog(logging.getLogger(__name__))
+
+BATCH: Final = 500
+BATCH_BYTES: Final = 4 * 1024 * 1024
+WAITING: Final = 10_000
+WAITING_BYTES: Final = 64 * 1024 * 1024
+
+
+class _Ticket:
+    """What somebody who sends waits for: an outcome for each of his frames."""
+
+    __slots__ = ("future", "handed", "left", "outcomes")
+
+    def __init__(self, count: int) -> None:
+        self.outcomes: list[SendOutcome | None] = [None] * count
+        self.left = count
+        self.handed = [False] * count
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def settle(self, place: int, outcome: SendOutcome) -> None:
+        if self.outcomes[place] is None:
+            self.outcomes[place] = outcome
+            self.left -= 1
+        if not self.left and not self.future.done():
+            self.future.set_result(None)
+
+
+class Line:
+    """The line before one broker. Of one event loop."""
+
+    def __init__(self, name: str, broker: Broker) -> None:
+        self.name = name
+        self.broker = broker
+        self.sent = 0
+        self._waiting: deque[tuple[Frame, _Ticket, int]] = deque()
+        self._bytes = 0
+        self._pump: asyncio.Task[None] | None = None
+        self._room = asyncio.Event()
+        self._closing = False
+
+    def __len__(self) -> int:
+        """Count the frames that wait."""
+        return len(self._waiting)
+
+    async def send(self, frames: Sequence[Frame], deadline: float) -> list[SendOutcome]:
+        """Send frames in their order; give an outcome for each within `deadline` seconds. Never raises for the broker's sake.
+
+        What was not handed to the broker by then is refused; of what was, the outcome is unknown.
+        """
+        ticket = _Ticket(len(frames))
+        try:
+            async with asyncio.timeout(deadline):
+                await self._have_room()
+                self._put(frames, ticket)
+                await ticket.future
+        except TimeoutError:
+            self._give_up(ticket, deadline)
+        except BusClosedError as error:
+            return [SendOutcome(verdict="refused", error=error)] * len(frames)
+        return [one for one in ticket.outcomes if one is not None]
+
+    async def close(self) -> None:
+        """Take nothing more, and wait until what waits is sent. Cancelled, it refuses what waits still."""
+        self._closing = True
+        self._room.set()
+        try:
+            while self._pump is not None and not self._pump.done():
+                await asyncio.wait({self._pump})
+        finally:
+            self._refuse(BusClosedError("the bus was closed before the message was sent"))
+
+    async def _have_room(self) -> None:
+        while len(self._waiting) >= WAITING or self._bytes >= WAITING_BYTES:
+            if self._closing:
+                break
+            self._room.clear()
+            await self._room.wait()
+        if self._closing:
+            raise BusClosedError("the bus is being closed and takes no more messages")
+
+    def _put(self, frames: Sequence[Frame], ticket: _Ticket) -> None:
+        for place, frame in enumerate(frames):
+            self._waiting.append((frame, ticket, place))
+            self._bytes += frame.size
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._run(), name=f"messages to {self.name}")
+
+    async def _run(self) -> None:
+        await asyncio.sleep(0)  # what is sent in the same turn of the loop goes together
+        while batch := self._next():
+            outcomes = await self._send([frame for frame, _, _ in batch])
+            for (_, ticket, place), outcome in zip(batch, outcomes, strict=True):
+                ticket.settle(place, outcome)
+            self.sent += len(batch)
+            self._room.set()
+
+    def _next(self) -> list[tuple[Frame, _Ticket, int]]:
+        batch: list[tuple[Frame, _Ticket, int]] = []
+        size = 0
+        while self._waiting and len(batch) < BATCH and size < BATCH_BYTES:
+            frame, ticket, place = self._waiting.popleft()
+            self._bytes -= frame.size
+            if ticket.outcomes[place] is not None:
+                continue  # given up meanwhile
+            ticket.handed[place] = True
+            size += frame.size
+            batch.append((frame, ticket, place))
+        return batch
+
+    async def _send(self, frames: list[Frame]) -> Sequence[SendOutcome]:
+        try:
+            outcomes = await self.broker.send(frames)
+        except Exception as error:
+            log.failure(self.name, "an adapter failed to send", error=error)
+            unknown = OutcomeUnknownError(f"sending through {self.name} broke off: {error}")
+            return [SendOutcome(verdict="unknown", error=unknown)] * len(frames)
+        return outcomes
+
+    def _give_up(self, ticket: _Ticket, deadline: float) -> None:
+        for place, outcome in enumerate(ticket.outcomes):
+            if outcome is not None:
+                continue
+            if ticket.handed[place]:
+                error: OutcomeUnknownError | BrokerAwayError = OutcomeUnknownError(
+                    f"{self.name} gave no answer within {deadline:g} s: the message may be there"
+                )
+                ticket.settle(place, SendOutcome(verdict="unknown", error=error))
+            else:
+                error = BrokerAwayError(f"the message did not get its turn at {self.name} within {deadline:g} s")
+                ticket.settle(place, SendOutcome(verdict="refused", error=error))
+
+    def _refuse(self, error: BusClosedError) -> None:
+        while self._waiting:
+            frame, ticket, place = self._waiting.popleft()
+            self._bytes -= frame.size
+            ticket.settle(place, SendOutcome(verdict="refused", error=error))
+        if self._pump is not None and not self._pump.done():
+            with contextlib.suppress(RuntimeError):
+                self._pump.cancel()

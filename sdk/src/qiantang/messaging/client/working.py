@@ -1,0 +1,132 @@
+"""Working: one handler called with one message or one batch, within its time, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, cast
+
+from qiantang.messaging.client import dead
+from qiantang.messaging.client.handlers import Handler, Item
+from qiantang.messaging.client.packing import Keys, unpack
+from qiantang.messaging.errors import UndecodableError
+from qiantang.messaging.model import Context, Dead, Retry, Subscription, Taken, Topic, envelope
+
+
+class Failed(NamedTuple):
+    """A message that was not handled. `final`: trying again would change nothing. `after`: how long the handler says to wait."""
+
+    error: BaseException | str
+    final: bool = False
+    after: float | None = None
+
+
+Result = Failed | None
+"""None is done."""
+
+
+class Work:
+    """Calls the handler of one subscription. `pool` runs handlers that are plain functions."""
+
+    def __init__(
+        self, topic: Topic, subscription: Subscription, handler: Handler, keys: Keys, pool: ThreadPoolExecutor
+    ) -> None:
+        self._topic = topic
+        self._subscription = subscription
+        self._handler = handler
+        self._keys = keys
+        self._pool = pool
+
+    async def do(self, taken: Sequence[Taken]) -> list[Result]:
+        """Handle messages; give what became of each. Several only where the handler takes batches."""
+        results: list[Result] = [None] * len(taken)
+        items: list[Item[Any]] = []
+        places: list[int] = []
+        for place, one in enumerate(taken):
+            try:
+                items.append(self._read(one))
+                places.append(place)
+            except UndecodableError as error:
+                results[place] = Failed(error, final=True)
+        if items:
+            for place, result in zip(places, await self._call(items), strict=True):
+                results[place] = result
+        return results
+
+    def _read(self, taken: Taken) -> Item[Any]:
+        opened = envelope.read(taken.frame)
+        body = unpack(opened, self._handler.kind, self._keys, self._topic.max_body)
+        said = opened.envelope
+        center, _, application = said.sender.partition("/")
+        context = Context(
+            id=said.id,
+            topic=taken.frame.topic,
+            group=self._subscription.group,
+            tag=said.tag,
+            key=said.key,
+            priority=said.priority,
+            headers=said.headers,
+            attempt=taken.attempt,
+            queue=taken.queue,
+            position=taken.position,
+            sent_at=said.sent_at / 1000,
+            center=center,
+            application=application,
+            died=dead.read(taken.frame),
+        )
+        return Item(body, context)
+
+    async def _call(self, items: list[Item[Any]]) -> list[Result]:
+        try:
+            async with asyncio.timeout(self._subscription.handler_timeout):
+                answer = await self._run(self._arguments(items))
+        except TimeoutError as error:
+            reason = f"{self._handler.name} did not end within {self._subscription.handler_timeout:g} s"
+            return [Failed(_caused(reason, error))] * len(items)
+        except Exception as error:
+            return [Failed(error)] * len(items)
+        return self._results(answer, len(items))
+
+    def _arguments(self, items: list[Item[Any]]) -> tuple[Any, ...]:
+        handler = self._handler
+        if handler.batch:
+            return (items if handler.takes_context else [one.body for one in items],)
+        return tuple(items[0]) if handler.takes_context else (items[0].body,)
+
+    async def _run(self, arguments: tuple[Any, ...]) -> Any:
+        if self._handler.is_async:
+            return await self._handler.call(*arguments)
+        context = contextvars.copy_context()
+        call = functools.partial(context.run, self._handler.call, *arguments)
+        answer = await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    def _results(self, answer: Any, count: int) -> list[Result]:
+        if not self._handler.batch:
+            return [self._result(answer)]
+        if answer is None or isinstance(answer, Retry | Dead):
+            return [self._result(answer)] * count
+        if not isinstance(answer, list | tuple) or len(cast("Sequence[Any]", answer)) != count:
+            wrong = f"{self._handler.name} must answer None, or a list with one answer for each of its {count} messages"
+            return [Failed(TypeError(wrong))] * count
+        return [self._result(one) for one in cast("Sequence[Any]", answer)]
+
+    def _result(self, answer: Any) -> Result:
+        if answer is None:
+            return None
+        if isinstance(answer, Retry):
+            return Failed(answer.reason or "the handler asked for it to be tried again", after=answer.after)
+        if isinstance(answer, Dead):
+            return Failed(answer.reason or "the handler gave it up", final=True)
+        wrong = f"{self._handler.name} answered {type(answer).__name__}: a handler answers None, Retry or Dead"
+        return Failed(TypeError(wrong))
+
+
+def _caused(reason: str, error: BaseException) -> TimeoutError:
+    told = TimeoutError(reason)
+    told.__cause__ = error
+    return told

@@ -1,0 +1,96 @@
+"""Errors of messaging: the same ones on every broker, so that a program that changes its broker catches what it caught."""
+
+from __future__ import annotations
+
+from qiantang.kernel import errors
+
+
+class UnknownTopicError(errors.NotFoundError):
+    """No topic of that name is declared for this application."""
+
+    code = "messaging.unknown_topic"
+
+
+class UnknownSubscriptionError(errors.NotFoundError):
+    """No subscription of that name is declared for this application."""
+
+    code = "messaging.unknown_subscription"
+
+
+class SendForbiddenError(errors.ForbiddenError):
+    """This center or application may not send to the topic."""
+
+    code = "messaging.send_forbidden"
+
+
+class ConsumeForbiddenError(errors.ForbiddenError):
+    """This center or application may not consume the topic."""
+
+    code = "messaging.consume_forbidden"
+
+
+class InvalidMessageError(errors.InvalidRequestError):
+    """A property of the message is outside its bounds: sending it again changes nothing."""
+
+    code = "messaging.invalid_message"
+
+
+class BodyTooLargeError(errors.TooLargeError):
+    """The body, as it goes on the wire, is over the limit of the topic or of the broker."""
+
+    code = "messaging.body_too_large"
+
+
+class UnencodableError(errors.InvalidRequestError):
+    """The body cannot be written by the topic's codec."""
+
+    code = "messaging.unencodable"
+
+
+class UndecodableError(errors.InvalidRequestError):
+    """The bytes that arrived are not what their headers say, or do not fit the handler's type; never tried again."""
+
+    code = "messaging.undecodable"
+
+
+class UnknownKeyError(UndecodableError):
+    """The body is encrypted under a key that this process does not have."""
+
+    code = "messaging.unknown_key"
+
+
+class BrokerAwayError(errors.UnavailableError):
+    """The broker cannot be reached, or it refused for now: the message was not taken."""
+
+    code = "messaging.broker_away"
+
+
+class OutcomeUnknownError(errors.DeadlineError):
+    """The message was handed to the broker and no answer came: it may be there. Sent again, it keeps its id."""
+
+    code = "messaging.outcome_unknown"
+
+
+class BacklogFullError(errors.ExhaustedError):
+    """Too much waits to be sent from this process."""
+
+    code = "messaging.backlog_full"
+
+
+class BusClosedError(errors.UnavailableError):
+    """The bus is not open, or is being closed."""
+
+    code = "messaging.bus_closed"
+    retryable = False
+
+
+class FeatureMissingError(errors.UnsupportedError):
+    """The broker in use lacks a feature that the topic or subscription asks for, and nothing stands in for it."""
+
+    code = "messaging.feature_missing"
+
+
+class HandlerMismatchError(errors.MisconfiguredError):
+    """A handler cannot be called with what its subscription delivers."""
+
+    code = "messaging.handler_mismatch"

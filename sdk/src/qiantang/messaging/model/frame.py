@@ -1,0 +1,51 @@
+"""Frame: a message as an adapter sees it: bytes, headers, and what a broker may act upon."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from qiantang.messaging.model.message import DEFAULT_PRIORITY
+
+
+class Frame(msgspec.Struct, kw_only=True):
+    """A message on its way to or from a broker. Times are in milliseconds since 1970, 0 where there is none.
+
+    What stands in the fields stands in the headers as well: a broker without a notion of tags or priorities carries them
+    all the same. `text` and `binary` are the headers by their kind; a broker that knows only text writes the binary ones
+    in base64, under the names listed in the header `mf-bin`. `queue` is the physical queue that was chosen, -1 where the
+    broker is to choose.
+    """
+
+    topic: str
+    id: str
+    body: bytes
+    tag: str = ""
+    key: str = ""
+    priority: int = DEFAULT_PRIORITY
+    deliver_at: int = 0
+    expires_at: int = 0
+    text: dict[str, str] = {}
+    binary: dict[str, bytes] = {}
+    queue: int = -1
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds, for budgets of memory: body and headers."""
+        headers = sum(len(name) + len(value) for name, value in self.text.items())
+        return len(self.body) + headers + sum(len(name) + len(value) for name, value in self.binary.items())
+
+
+class Taken(msgspec.Struct, kw_only=True):
+    """A frame that a broker delivered, with what settling it needs.
+
+    `handle` belongs to the adapter. `attempt` counts the broker's deliveries from 1, and is 1 where the broker does not
+    count. `position` rises within a queue on brokers that keep positions, and is -1 elsewhere.
+    """
+
+    frame: Frame
+    handle: Any = None
+    queue: str = ""
+    position: int = -1
+    attempt: int = 1

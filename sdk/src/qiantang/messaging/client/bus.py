@@ -159,22 +159,7 @@ class MessageBus:
         A wrong one keeps no other back.
         """
         self._require_open()
-        wanted = list(messages)
-        found: list[Sent | None] = [None] * len(wanted)
-        frames: dict[links.Link, list[tuple[int, Frame]]] = {}
-        for place, message in enumerate(wanted):
-            try:
-                frame = self._pipeline(message.topic).frame(message)
-                frames.setdefault(self._link(frame), []).append((place, frame))
-            except errors.QiantangError as error:
-                found[place] = Sent(id=message.id, outcome="refused", error=error)
-        ends = asyncio.get_running_loop().time() + deadline
-        for placed, outcomes in await asyncio.gather(*(self._out(link, some, ends) for link, some in frames.items())):
-            for (place, frame), outcome in zip(placed, outcomes, strict=True):
-                found[place] = _sent(frame, outcome)
-        sent = [one for one in found if one is not None]
-        self._tell(wanted, sent)
-        return sent
+        return await self._send_all(list(messages), deadline)
 
     def send_async(
         self,
@@ -261,6 +246,11 @@ class MessageBus:
             seconds=max((one.seconds for one in found), default=0.0),
         )
 
+    def consumers(self, topic: str, group: str = "") -> Collection[Consumer]:
+        """Give the consumers of a subscription: one for each broker of its topic."""
+        named = group or self.place.application
+        return [one for one in self._consumers if (one.subscription.topic, one.subscription.group) == (topic, named)]
+
     def plan(self) -> dict[str, dict[str, dict[Feature, Support]]]:
         """Say, by topic and broker, who provides each feature. Brokers that were not connected to yet are left out."""
         return {
@@ -317,6 +307,23 @@ class MessageBus:
         chosen = self._router.choose(frame, [one.route for one in candidates if one.route.weight > 0])
         return next(one for one in candidates if one.route == chosen)
 
+    async def _send_all(self, wanted: list[Message[Any]], deadline: float) -> list[Sent]:
+        found: list[Sent | None] = [None] * len(wanted)
+        frames: dict[links.Link, list[tuple[int, Frame]]] = {}
+        for place, message in enumerate(wanted):
+            try:
+                frame = self._pipeline(message.topic).frame(message)
+                frames.setdefault(self._link(frame), []).append((place, frame))
+            except errors.QiantangError as error:
+                found[place] = Sent(id=message.id, outcome="refused", error=error)
+        ends = asyncio.get_running_loop().time() + deadline
+        for placed, outcomes in await asyncio.gather(*(self._out(link, some, ends) for link, some in frames.items())):
+            for (place, frame), outcome in zip(placed, outcomes, strict=True):
+                found[place] = _sent(frame, outcome)
+        sent = [one for one in found if one is not None]
+        self._tell(wanted, sent)
+        return sent
+
     async def _out(
         self, link: links.Link, placed: list[tuple[int, Frame]], ends: float
     ) -> tuple[list[tuple[int, Frame]], Sequence[SendOutcome]]:
@@ -332,7 +339,7 @@ class MessageBus:
 
     async def _later(self, message: Message[Any], on_result: Callable[[Sent], None] | None, deadline: float) -> None:
         try:
-            sent = (await self.send_many([message], deadline=deadline))[0]
+            sent = (await self._send_all([message], deadline))[0]
         except errors.QiantangError as error:
             sent = Sent(id=message.id, outcome="refused", error=error)
         if sent.error is not None and on_result is None:
@@ -404,11 +411,6 @@ class MessageBus:
             return (await link.line.send([frame], SEND_SECONDS))[0]
         except errors.QiantangError as error:
             return SendOutcome(verdict="refused", error=error)
-
-    def consumers(self, topic: str, group: str = "") -> Collection[Consumer]:
-        """Give the consumers of a subscription: one for each broker of its topic."""
-        named = group or self.place.application
-        return [one for one in self._consumers if (one.subscription.topic, one.subscription.group) == (topic, named)]
 
 
 def _is_silent(declared: Subscription, name: str) -> bool:

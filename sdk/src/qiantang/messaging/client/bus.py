@@ -148,7 +148,17 @@ class MessageBus:
             BrokerAwayError: no broker took it.
             OutcomeUnknownError: a broker may have it; sent again with the same `id`, a deduplicating consumer sees it once.
         """
-        sent = (await self.send_many([message_of(topic, body, properties, self._now)], deadline=deadline))[0]
+        self._require_open()
+        message = message_of(topic, body, properties, self._now)
+        try:
+            frame = self._pipeline(topic).frame(message)
+            link = self._link(frame)
+            if not link.has(topic):
+                await link.ready(self._topics[topic])
+            sent = _sent(frame, (await link.line.send([frame], deadline))[0])
+        except errors.QiantangError as error:
+            sent = Sent(id=message.id, outcome="refused", error=error)
+        self._tell([message], [sent])
         if sent.error is not None:
             raise sent.error
         return sent
@@ -316,8 +326,9 @@ class MessageBus:
                 frames.setdefault(self._link(frame), []).append((place, frame))
             except errors.QiantangError as error:
                 found[place] = Sent(id=message.id, outcome="refused", error=error)
-        ends = asyncio.get_running_loop().time() + deadline
-        for placed, outcomes in await asyncio.gather(*(self._out(link, some, ends) for link, some in frames.items())):
+        for placed, outcomes in await asyncio.gather(
+            *(self._out(link, some, deadline) for link, some in frames.items())
+        ):
             for (place, frame), outcome in zip(placed, outcomes, strict=True):
                 found[place] = _sent(frame, outcome)
         sent = [one for one in found if one is not None]
@@ -325,7 +336,7 @@ class MessageBus:
         return sent
 
     async def _out(
-        self, link: links.Link, placed: list[tuple[int, Frame]], ends: float
+        self, link: links.Link, placed: list[tuple[int, Frame]], deadline: float
     ) -> tuple[list[tuple[int, Frame]], Sequence[SendOutcome]]:
         frames = [frame for _, frame in placed]
         try:
@@ -334,8 +345,7 @@ class MessageBus:
                     await link.ready(self._topics[name])
         except errors.QiantangError as error:
             return placed, [SendOutcome(verdict="refused", error=error)] * len(frames)
-        left = max(0.001, ends - asyncio.get_running_loop().time())
-        return placed, await link.line.send(frames, left)
+        return placed, await link.line.send(frames, deadline)
 
     async def _later(self, message: Message[Any], on_result: Callable[[Sent], None] | None, deadline: float) -> None:
         try:

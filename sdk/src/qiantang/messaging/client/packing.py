@@ -37,6 +37,9 @@ class Packed(NamedTuple):
     key_id: str
 
 
+UNPACKED: Final = Packed(b"", "", "", "")
+
+
 class Keys:
     """The keys of an application, by their id.
 

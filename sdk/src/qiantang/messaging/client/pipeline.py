@@ -11,10 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
-import msgspec
-
 from qiantang.kernel import scope
-from qiantang.messaging.client.packing import Keys, Packer
+from qiantang.messaging.client.packing import UNPACKED, Keys, Packer
 from qiantang.messaging.errors import BodyTooLargeError, InvalidMessageError, SendForbiddenError
 from qiantang.messaging.model import Frame, Message, Sent, Topic, envelope
 from qiantang.messaging.model.message import (
@@ -81,9 +79,11 @@ class Pipeline:
             message = one.before_send(message)
         now = self._now()
         deliver_at = _checked(message, now)
+        first = self.topic.write_version == "1.0"
+        packed = UNPACKED if first else self._packer.pack(message.body, message.id)
         said = envelope.Envelope(
             id=message.id,
-            codec="",
+            codec=packed.codec,
             tag=message.tag,
             key=message.key,
             priority=message.priority,
@@ -91,21 +91,17 @@ class Pipeline:
             expires_at=int(((deliver_at or now) + message.ttl) * 1000) if message.ttl is not None else 0,
             sent_at=int(now * 1000),
             sender=self._sender,
+            compression=packed.compression,
+            key_id=packed.key_id,
             headers=message.headers,
         )
-        frame = self._laid_out(said, message.body)
+        name = self.topic.name
+        frame = envelope.write_first(name, said, message.body) if first else envelope.write(name, said, packed.data)
         if len(frame.body) > self.topic.max_body:
             raise BodyTooLargeError(
                 f"the body of message {message.id} has {len(frame.body)} bytes; topic {self.topic.name} takes {self.topic.max_body}"
             )
         return frame
-
-    def _laid_out(self, said: envelope.Envelope, body: Any) -> Frame:
-        if self.topic.write_version == "1.0":
-            return envelope.write_first(self.topic.name, said, body)
-        packed = self._packer.pack(body, said.id)
-        said = msgspec.structs.replace(said, codec=packed.codec, compression=packed.compression, key_id=packed.key_id)
-        return envelope.write(self.topic.name, said, packed.data)
 
 
 def _checked(message: Message[Any], now: float) -> float:
@@ -130,6 +126,8 @@ def _checked(message: Message[Any], now: float) -> float:
 
 
 def _check_words(what: str, words: str, least: int, most: int) -> None:
+    if least <= len(words) <= most and words.isascii() and words.isprintable():
+        return
     size = len(words) if words.isascii() else len(words.encode(errors="replace"))
     if not least <= size <= most:
         raise InvalidMessageError(f"the {what} {words[:40]!r} has {size} bytes: {least} to {most} are allowed")

@@ -23,15 +23,17 @@ log = observe.BoundedLog(logging.getLogger(__name__))
 BATCH: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
 WAITING: Final = 10_000
+WATCH_SECONDS: Final = 0.05
 WAITING_BYTES: Final = 64 * 1024 * 1024
 
 
 class _Ticket:
     """What somebody who sends waits for: an outcome for each of his frames."""
 
-    __slots__ = ("future", "handed", "left", "outcomes")
+    __slots__ = ("ends", "future", "handed", "left", "outcomes")
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, ends: float) -> None:
+        self.ends = ends
         self.outcomes: list[SendOutcome | None] = [None] * count
         self.left = count
         self.handed = [False] * count
@@ -57,6 +59,8 @@ class Line:
         self._pump: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._closing = False
+        self._tickets: set[_Ticket] = set()
+        self._watch: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         """Count the frames that wait."""
@@ -67,14 +71,15 @@ class Line:
 
         What was not handed to the broker by then is refused; of what was, the outcome is unknown.
         """
-        ticket = _Ticket(len(frames))
+        ticket = _Ticket(len(frames), asyncio.get_running_loop().time() + deadline)
         try:
-            async with asyncio.timeout(deadline):
-                await self._have_room()
-                self._put(frames, ticket)
-                await ticket.future
+            if self._is_full or self._closing:
+                async with asyncio.timeout(deadline):
+                    await self._have_room()
+            self._put(frames, ticket)
+            await ticket.future
         except TimeoutError:
-            self._give_up(ticket, deadline)
+            self._give_up(ticket)
         except BusClosedError as error:
             return [SendOutcome(verdict="refused", error=error)] * len(frames)
         return [one for one in ticket.outcomes if one is not None]
@@ -88,9 +93,16 @@ class Line:
                 await asyncio.wait({self._pump})
         finally:
             self._refuse(BusClosedError("the bus was closed before the message was sent"))
+            if self._watch is not None:
+                self._watch.cancel()
+                self._watch = None
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= WAITING or self._bytes >= WAITING_BYTES
 
     async def _have_room(self) -> None:
-        while len(self._waiting) >= WAITING or self._bytes >= WAITING_BYTES:
+        while self._is_full:
             if self._closing:
                 break
             self._room.clear()
@@ -102,6 +114,9 @@ class Line:
         for place, frame in enumerate(frames):
             self._waiting.append((frame, ticket, place))
             self._bytes += frame.size
+        self._tickets.add(ticket)
+        if self._watch is None:
+            self._watch = ticket.future.get_loop().call_later(WATCH_SECONDS, self._look)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._run(), name=f"messages to {self.name}")
 
@@ -136,17 +151,26 @@ class Line:
             return [SendOutcome(verdict="unknown", error=unknown)] * len(frames)
         return outcomes
 
-    def _give_up(self, ticket: _Ticket, deadline: float) -> None:
+    def _look(self) -> None:
+        """Give up what has run out of time; one look for all costs less than a timer for each."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._tickets = {one for one in self._tickets if not one.future.done()}
+        for ticket in [one for one in self._tickets if one.ends <= now]:
+            self._give_up(ticket)
+        self._watch = loop.call_later(WATCH_SECONDS, self._look) if self._tickets else None
+
+    def _give_up(self, ticket: _Ticket) -> None:
         for place, outcome in enumerate(ticket.outcomes):
             if outcome is not None:
                 continue
             if ticket.handed[place]:
                 error: OutcomeUnknownError | BrokerAwayError = OutcomeUnknownError(
-                    f"{self.name} gave no answer within {deadline:g} s: the message may be there"
+                    f"{self.name} gave no answer in time: the message may be there"
                 )
                 ticket.settle(place, SendOutcome(verdict="unknown", error=error))
             else:
-                error = BrokerAwayError(f"the message did not get its turn at {self.name} within {deadline:g} s")
+                error = BrokerAwayError(f"the message did not get its turn at {self.name} in time")
                 ticket.settle(place, SendOutcome(verdict="refused", error=error))
 
     def _refuse(self, error: BusClosedError) -> None:
@@ -154,6 +178,8 @@ class Line:
             frame, ticket, place = self._waiting.popleft()
             self._bytes -= frame.size
             ticket.settle(place, SendOutcome(verdict="refused", error=error))
+        for ticket in list(self._tickets):
+            self._give_up(ticket)
         if self._pump is not None and not self._pump.done():
             with contextlib.suppress(RuntimeError):
                 self._pump.cancel()

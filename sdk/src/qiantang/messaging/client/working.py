@@ -8,7 +8,8 @@ import functools
 import inspect
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, cast
 
 from qiantang.messaging.client import dead
 from qiantang.messaging.client.handlers import Handler, Item
@@ -25,8 +26,15 @@ class Failed(NamedTuple):
     after: float | None = None
 
 
+LOOK_SECONDS: Final = 0.1
 Result = Failed | None
 """None is done."""
+
+
+@dataclass(slots=True)
+class _Running:
+    ends: float
+    late: bool = False
 
 
 class Work:
@@ -40,6 +48,9 @@ class Work:
         self._handler = handler
         self._keys = keys
         self._pool = pool
+        self._limit = subscription.handler_timeout
+        self._running: dict[asyncio.Task[Any], _Running] = {}
+        self._look: asyncio.TimerHandle | None = None
 
     async def do(self, taken: Sequence[Taken]) -> list[Result]:
         """Handle messages; give what became of each. Several only where the handler takes batches."""
@@ -81,15 +92,37 @@ class Work:
         return Item(body, context)
 
     async def _call(self, items: list[Item[Any]]) -> list[Result]:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())  # handlers run in tasks of their consumer
+        running = self._begin(task)
         try:
-            async with asyncio.timeout(self._subscription.handler_timeout):
-                answer = await self._run(self._arguments(items))
-        except TimeoutError as error:
-            reason = f"{self._handler.name} did not end within {self._subscription.handler_timeout:g} s"
-            return [Failed(_caused(reason, error))] * len(items)
+            answer = await self._run(self._arguments(items))
+        except asyncio.CancelledError:
+            # cut off by the look below, unless somebody else wants the worker to end as well
+            if not running.late or task.uncancel() > 0:
+                raise
+            return [Failed(TimeoutError(f"{self._handler.name} did not end within {self._limit:g} s"))] * len(items)
         except Exception as error:
             return [Failed(error)] * len(items)
+        finally:
+            del self._running[task]
         return self._results(answer, len(items))
+
+    def _begin(self, task: asyncio.Task[Any]) -> _Running:
+        loop = asyncio.get_running_loop()
+        running = self._running[task] = _Running(loop.time() + self._limit)
+        if self._look is None:
+            self._look = loop.call_later(min(LOOK_SECONDS, self._limit), self._cut_off)
+        return running
+
+    def _cut_off(self) -> None:
+        """Cut off what has run out of time; one look for all costs less than a timer for each."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for task, running in list(self._running.items()):
+            if running.ends <= now and not running.late:
+                running.late = True
+                task.cancel()
+        self._look = loop.call_later(min(LOOK_SECONDS, self._limit), self._cut_off) if self._running else None
 
     def _arguments(self, items: list[Item[Any]]) -> tuple[Any, ...]:
         handler = self._handler
@@ -124,9 +157,3 @@ class Work:
             return Failed(answer.reason or "the handler gave it up", final=True)
         wrong = f"{self._handler.name} answered {type(answer).__name__}: a handler answers None, Retry or Dead"
         return Failed(TypeError(wrong))
-
-
-def _caused(reason: str, error: BaseException) -> TimeoutError:
-    told = TimeoutError(reason)
-    told.__cause__ = error
-    return told

@@ -1,4 +1,4 @@
-"""CPU: what the framework itself costs for a message of 1 KB with key, tag and a header, beside a broker that costs next to nothing."""
+"""CPU: what the framework itself costs for a message of 1 KB with key, tag and header, over a broker that costs next to nothing."""
 
 from __future__ import annotations
 

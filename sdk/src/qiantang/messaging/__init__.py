@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qiantang.messaging.client import ConsumeInterceptor as ConsumeInterceptor
     from qiantang.messaging.client import Item as Item
     from qiantang.messaging.client import MessageBus as MessageBus
     from qiantang.messaging.client import Route as Route
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from qiantang.messaging.model import Subscription as Subscription
     from qiantang.messaging.model import Topic as Topic
 
-_CLIENT = ("Item", "MessageBus", "Route", "Router", "SendInterceptor")
+_CLIENT = ("ConsumeInterceptor", "Item", "MessageBus", "Route", "Router", "SendInterceptor")
 _MODEL = (
     *("Cluster", "Context", "Dead", "Died", "Estate", "Message", "Packing", "Resource"),
     *("Retry", "RetryPolicy", "Sent", "Subscription", "Topic"),

@@ -25,7 +25,7 @@ NOW = 1_800_000_000.0
 def pipeline(**said: Any) -> Pipeline:
     interceptors = said.pop("interceptors", ())
     topic = msgspec.convert({"name": "orders", "clusters": ["main"], **said}, Topic)
-    return Pipeline(topic, PLACE, Keys({"k1": b"x" * 32}), interceptors, lambda: NOW)
+    return Pipeline(topic, PLACE, Keys({"k1": b"x" * 32}), interceptors, now=lambda: NOW)
 
 
 def message(**said: Any) -> Message[Any]:

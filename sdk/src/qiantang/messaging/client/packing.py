@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import importlib
 import os
+import threading
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -134,9 +135,24 @@ def _squeezer(name: str, level: int) -> Squeeze:
     if name == "gzip":
         return lambda data: gzip.compress(data, min(level or 6, 9), mtime=0)
     if name == "zstd":
-        return _library("zstandard", name).ZstdCompressor(level=level or 3).compress
+        return _Zstd(level or 3)
     frame = _library("lz4.frame", name)
     return lambda data: frame.compress(data, compression_level=level)
+
+
+class _Zstd:
+    """A compressor for each thread: the library's must not be used by two at once, and is dear to make."""
+
+    def __init__(self, level: int) -> None:
+        self._make = _library("zstandard", "zstd").ZstdCompressor
+        self._level = level
+        self._own = threading.local()
+
+    def __call__(self, data: bytes) -> bytes:
+        compressor: Any = getattr(self._own, "compressor", None)
+        if compressor is None:
+            compressor = self._own.compressor = self._make(level=self._level)
+        return compressor.compress(data)
 
 
 def _expander(name: str) -> Callable[[bytes, int], bytes]:

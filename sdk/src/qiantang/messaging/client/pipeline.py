@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
+
+import msgspec
 
 from qiantang.kernel import scope
+from qiantang.messaging.client.interceptors import SendInterceptor
 from qiantang.messaging.client.packing import UNPACKED, Keys, Packer
 from qiantang.messaging.errors import BodyTooLargeError, InvalidMessageError, SendForbiddenError
-from qiantang.messaging.model import Frame, Message, Sent, Topic, envelope
+from qiantang.messaging.model import Frame, Header, Message, Topic, envelope
 from qiantang.messaging.model.message import (
     HIGHEST,
     LOWEST,
@@ -32,21 +35,11 @@ LATE: Final = 60.0
 """Seconds in the past that are still taken as now: clocks differ."""
 
 
-@runtime_checkable
-class SendInterceptor(Protocol):
-    """Sees every message of its topic, center or application before it is written, and what became of it."""
-
-    def before_send(self, message: Message[Any]) -> Message[Any]:
-        """Give the message to send: the same, or another with the same id. An error that it raises is the sender's."""
-        ...
-
-    def after_send(self, message: Message[Any], sent: Sent) -> None:
-        """See what became of it; what it raises is logged and changes nothing."""
-        ...
-
-
 class Pipeline:
-    """The way of one topic's messages. `now` gives seconds since 1970."""
+    """The way of one topic's messages.
+
+    `now` gives seconds since 1970; `headers` are added where a message has none of their name.
+    """
 
     def __init__(
         self,
@@ -54,9 +47,12 @@ class Pipeline:
         place: scope.Scope,
         keys: Keys,
         interceptors: Sequence[SendInterceptor] = (),
+        *,
         now: Callable[[], float] = time.time,
+        headers: Mapping[str, Header] | None = None,
     ) -> None:
         self.topic = topic
+        self._headers = headers
         self.interceptors = tuple(interceptors)
         self._packer = Packer(topic.packing, keys)
         self._sender = f"{place.center}/{place.application}"
@@ -77,6 +73,8 @@ class Pipeline:
             raise SendForbiddenError(f"center {self._place.center} may not send to topic {self.topic.name}")
         for one in self.interceptors:
             message = one.before_send(message)
+        if self._headers:
+            message = msgspec.structs.replace(message, headers={**self._headers, **message.headers})
         now = self._now()
         deliver_at = _checked(message, now)
         first = self.topic.write_version == "1.0"

@@ -6,13 +6,16 @@ import asyncio
 import contextvars
 import functools
 import inspect
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, cast
 
+from qiantang.kernel import observe
 from qiantang.messaging.client import dead
 from qiantang.messaging.client.handlers import Handler, Item
+from qiantang.messaging.client.interceptors import Around
 from qiantang.messaging.client.packing import Keys, unpack
 from qiantang.messaging.errors import UndecodableError
 from qiantang.messaging.model import Context, Dead, Retry, Subscription, Taken, Topic, envelope
@@ -26,6 +29,7 @@ class Failed(NamedTuple):
     after: float | None = None
 
 
+log = observe.BoundedLog(logging.getLogger(__name__))
 LOOK_SECONDS: Final = 0.1
 Result = Failed | None
 """None is done."""
@@ -41,8 +45,16 @@ class Work:
     """Calls the handler of one subscription. `pool` runs handlers that are plain functions."""
 
     def __init__(
-        self, topic: Topic, subscription: Subscription, handler: Handler, keys: Keys, pool: ThreadPoolExecutor
+        self,
+        topic: Topic,
+        subscription: Subscription,
+        handler: Handler,
+        keys: Keys,
+        pool: ThreadPoolExecutor,
+        *,
+        around: Sequence[Around] = (),
     ) -> None:
+        self._around = tuple(around)
         self._topic = topic
         self._subscription = subscription
         self._handler = handler
@@ -59,14 +71,32 @@ class Work:
         places: list[int] = []
         for place, one in enumerate(taken):
             try:
-                items.append(self._read(one))
+                item = self._read(one)
+                items.append(await self._before(item) if self._around else item)
                 places.append(place)
             except UndecodableError as error:
                 results[place] = Failed(error, final=True)
+            except Exception as error:
+                results[place] = Failed(error)
         if items:
-            for place, result in zip(places, await self._call(items), strict=True):
+            for place, item, result in zip(places, items, await self._call(items), strict=True):
                 results[place] = result
+                if self._around:
+                    await self._after(item.context, result)
         return results
+
+    async def _before(self, item: Item[Any]) -> Item[Any]:
+        body, context = item
+        for one in self._around:
+            body = await one.before(body, context)
+        return Item(body, context)
+
+    async def _after(self, context: Context, result: Result) -> None:
+        for one in self._around:
+            try:
+                await one.after(context, None if result is None else result.error)
+            except Exception as error:
+                log.failure(f"interceptor {context.topic}", "an interceptor failed after a message", error=error)
 
     def _read(self, taken: Taken) -> Item[Any]:
         opened = envelope.read(taken.frame)

@@ -6,10 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 
 from qiantang.kernel import errors, observe, scope
+from qiantang.messaging import settings
 from qiantang.messaging.client import links
 from qiantang.messaging.client.blocking import SyncBus
 from qiantang.messaging.client.consuming import Consumer
@@ -89,6 +91,15 @@ class MessageBus:
         self._close_seconds = close_seconds
         self._unanswered: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @classmethod
+    def from_file(cls, file: Path | str, place: scope.Scope, **more: Any) -> Self:
+        """Make a bus whose estate is in a file of TOML; `more` is what the class takes beside.
+
+        Raises:
+            MisconfiguredError: the file is not there or says no estate, or the estate cannot work.
+        """
+        return cls(settings.read(file), place, **more)
 
     # -- its life ----------------------------------------------------------------------------------------
 

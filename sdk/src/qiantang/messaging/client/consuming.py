@@ -201,9 +201,20 @@ class Consumer:
     async def _run(self) -> None:
         try:
             while self._employed <= self.concurrency and (taken := self._next()):
-                await self._handle(taken)
+                if len(taken) == 1:
+                    await self._handle_one(*taken[0])
+                else:
+                    await self._handle(taken)
         finally:
             self._employed -= 1
+
+    async def _handle_one(self, lane: str, held: _Held) -> None:
+        self._working += 1
+        try:
+            await self._finish(lane, held, await self._work.one(held.taken))
+        finally:
+            self._working -= 1
+            self._room.set()
 
     async def _handle(self, taken: list[tuple[str, _Held]]) -> None:
         held = [one for _, one in taken]

@@ -33,6 +33,7 @@ log = observe.BoundedLog(logging.getLogger(__name__))
 LOOK_SECONDS: Final = 0.1
 Result = Failed | None
 """None is done."""
+DONE: Final[list[Result]] = [None]
 
 
 @dataclass(slots=True)
@@ -63,6 +64,16 @@ class Work:
         self._limit = subscription.handler_timeout
         self._running: dict[asyncio.Task[Any], _Running] = {}
         self._look: asyncio.TimerHandle | None = None
+
+    async def one(self, taken: Taken) -> Result:
+        """Handle a message; give what became of it."""
+        if self._around or self._handler.batch:
+            return (await self.do([taken]))[0]
+        try:
+            item = self._read(taken)
+        except UndecodableError as error:
+            return Failed(error, final=True)
+        return (await self._call([item]))[0]
 
     async def do(self, taken: Sequence[Taken]) -> list[Result]:
         """Handle messages; give what became of each. Several only where the handler takes batches."""
@@ -170,7 +181,7 @@ class Work:
 
     def _results(self, answer: Any, count: int) -> list[Result]:
         if not self._handler.batch:
-            return [self._result(answer)]
+            return DONE if answer is None else [self._result(answer)]
         if answer is None or isinstance(answer, Retry | Dead):
             return [self._result(answer)] * count
         if not isinstance(answer, list | tuple) or len(cast("Sequence[Any]", answer)) != count:

@@ -116,16 +116,17 @@ def read(frame: Frame) -> Opened:
     if version.partition(".")[0] != "2":
         raise UndecodableError(f"format {version[:20]!r} of message {frame.text.get(ID, '')[:64]!r} is not known here")
     said = frame.text
-    headers: dict[str, Header] = {name: value for name, value in said.items() if not name.startswith(RESERVED)}
-    headers.update(frame.binary)
+    headers: dict[str, Header] = {name: value for name, value in said.items() if name[:3] != RESERVED}
+    if frame.binary:
+        headers.update(frame.binary)
     envelope = Envelope(
         id=said.get(ID, ""),
         codec=said.get(CODEC, "bytes"),
         tag=said.get(TAG, ""),
         key=said.get(KEY, ""),
-        priority=_priority(said),
-        deliver_at=_number(said, DELIVER_AT),
-        expires_at=_number(said, EXPIRES_AT),
+        priority=_priority(said) if PRIORITY in said else DEFAULT_PRIORITY,
+        deliver_at=_number(said, DELIVER_AT) if DELIVER_AT in said else 0,
+        expires_at=_number(said, EXPIRES_AT) if EXPIRES_AT in said else 0,
         sent_at=_number(said, SENT_AT),
         sender=said.get(SENDER, ""),
         compression=said.get(COMPRESSION, ""),

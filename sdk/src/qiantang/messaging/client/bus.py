@@ -11,8 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 
 from qiantang.kernel import errors, observe, scope
-from qiantang.messaging import settings
-from qiantang.messaging.client import links
+from qiantang.messaging.client import estates, links
 from qiantang.messaging.client.blocking import SyncBus
 from qiantang.messaging.client.consuming import Consumer
 from qiantang.messaging.client.ground import Ground, known_topics, member_of
@@ -99,7 +98,7 @@ class MessageBus:
         Raises:
             MisconfiguredError: the file is not there or says no estate, or the estate cannot work.
         """
-        return cls(settings.read(file), place, **more)
+        return cls(estates.read(file), place, **more)
 
     # -- its life ----------------------------------------------------------------------------------------
 

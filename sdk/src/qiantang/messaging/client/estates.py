@@ -1,4 +1,4 @@
-"""Settings: an estate in a file of TOML, for programs that have no control plane and for the first steps.
+"""Estates: an estate in a file of TOML, for programs that have no control plane and for the first steps.
 
 [[clusters]]
 name = "main"

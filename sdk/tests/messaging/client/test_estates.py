@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from qiantang.kernel import errors
-from qiantang.messaging import MessageBus, settings
+from qiantang.messaging import MessageBus
+from qiantang.messaging.client import estates
 from qiantang.messaging.testing import PLACE
 
 GOOD = """
@@ -37,7 +38,7 @@ def file(tmp_path: Path) -> Path:
 
 
 async def test_the_example_of_the_documents_works(file: Path) -> None:
-    estate = settings.read(file)
+    estate = estates.read(file)
     assert estate.topics[0].packing.codec == "msgpack"
     assert estate.subscriptions[0].retry.attempts == 5
     async with MessageBus.from_file(file, PLACE) as bus:
@@ -57,12 +58,12 @@ async def test_the_example_of_the_documents_works(file: Path) -> None:
 def test_what_is_wrong_is_named_with_its_place(file: Path, change: tuple[str, str], words: str) -> None:
     file.write_text(GOOD.replace(*change, 1))
     with pytest.raises(errors.MisconfiguredError, match=words):
-        settings.read(file)
+        estates.read(file)
 
 
 def test_a_file_that_is_not_there_or_too_large(tmp_path: Path) -> None:
     with pytest.raises(errors.MisconfiguredError, match="No such file"):
-        settings.read(tmp_path / "nowhere.toml")
-    (tmp_path / "large.toml").write_bytes(b"#" * (settings.MAX_FILE_BYTES + 1))
+        estates.read(tmp_path / "nowhere.toml")
+    (tmp_path / "large.toml").write_bytes(b"#" * (estates.MAX_FILE_BYTES + 1))
     with pytest.raises(errors.MisconfiguredError, match="larger than"):
-        settings.read(tmp_path / "large.toml")
+        estates.read(tmp_path / "large.toml")

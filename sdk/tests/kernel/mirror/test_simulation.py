@@ -236,6 +236,11 @@ def test_no_client_is_stuck_in_ten_thousand_schedules(block: int) -> None:
             raise AssertionError(f"schedule {seed}: {error}") from error
 
 
+@pytest.mark.parametrize(("seed", "steps"), [(1080286116025, 227), (110393211298, 224), (106289644775, 209)])
+def test_a_link_that_is_taken_up_again_goes_on_from_where_it_was(seed: int, steps: int) -> None:
+    run(seed, steps)
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(st.integers(0, 2**40), st.integers(0, 300))
 def test_no_client_is_stuck_after_a_story_of_any_length(seed: int, steps: int) -> None:

@@ -142,6 +142,7 @@ class Core:
         self._pace = Pace(chance, poll_seconds)
         self._tracks: dict[resource.Bundle, _Track] = {}
         self._whole: dict[resource.Bundle, Closure] = {}
+        self._left: dict[resource.Bundle, resource.Position] = {}
         self._line = _Line()
         self._offer = _Offer()
         self._fetches = 0
@@ -303,7 +304,7 @@ class Core:
         for bundle in _reachable(self._roots, found):
             track = self._tracks.get(bundle)
             if track is None:
-                track = self._tracks[bundle] = _Track(bundle, due_at=now + self._pace.retry(1))
+                track = self._tracks[bundle] = self._new_track(bundle, due_at=now + self._pace.retry(1))
             if track.held is None and not isinstance(track.problem, DEFINITE):
                 track.held, track.from_disk = found[bundle], True
                 track.wanted = max(track.wanted, found[bundle].position)
@@ -388,9 +389,17 @@ class Core:
                 )
         for bundle in needed:
             if bundle not in self._tracks:
-                self._tracks[bundle] = _Track(bundle, due_at=now)
+                self._tracks[bundle] = self._new_track(bundle, due_at=now)
         for bundle in [bundle for bundle in self._tracks if bundle not in needed]:
-            del self._tracks[bundle]
+            track = self._tracks.pop(bundle)
+            if not track.gone:
+                self._left[bundle] = max(track.wanted, track.applied)
+        while len(self._left) > MAX_BUNDLES:
+            self._left.pop(next(iter(self._left)))
+
+    def _new_track(self, bundle: resource.Bundle, due_at: float) -> _Track:
+        """Track a bundle. One that was tracked before goes on from where it was: a server that lags must not set it back."""
+        return _Track(bundle, due_at=due_at, wanted=self._left.pop(bundle, resource.NOWHERE))
 
     def _step(self, now: float) -> list[Action]:
         due = [track for track in self._tracks.values() if track.due_at <= now and not track.fetching]

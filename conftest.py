@@ -1,12 +1,49 @@
 """What all tests share: the fixtures of the real servers and of the product, and how long properties are searched.
 
 `QIANTANG_TEST_EXAMPLES` sets how many examples a property is tried with that does not say so itself: few in `make check`, many in
-`make test`. No example is judged by its time: the machine may be busy.
+`make test`, which also runs what is thorough. No example is judged by its time: the machine may be busy.
 """
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parent
+THOROUGH = frozenset(
+    {
+        "sdk/tests/app/test_application.py",
+        "sdk/tests/app/test_processes.py",
+        "sdk/tests/cli/test_commands.py",
+        "sdk/tests/cli/test_config.py",
+        "sdk/tests/kernel/mirror/test_mirror.py",
+        "sdk/tests/kernel/mirror/test_simulation.py",
+        "sdk/tests/messaging/adapters/test_memory.py",
+        "server/tests/app/test_demo.py",
+        "server/tests/app/test_platform.py",
+        "server/tests/config/rules/test_hostile.py",
+        "server/tests/identity/test_api.py",
+        "server/tests/identity/test_estate.py",
+        "server/tests/identity/test_granting.py",
+        "server/tests/identity/test_lists.py",
+        "server/tests/identity/test_pages.py",
+        "server/tests/identity/test_proof.py",
+        "server/tests/identity/test_sign_in.py",
+        "server/tests/identity/test_throttle.py",
+        "server/tests/kernel/access/test_grants.py",
+        "server/tests/kernel/coordination/test_database.py",
+        "server/tests/kernel/coordination/test_fake.py",
+        "server/tests/kernel/resources/test_life.py",
+        "server/tests/kernel/web/test_finding.py",
+        "server/tests/kernel/web/test_overview.py",
+        "server/tests/kernel/web/test_watch.py",
+        "tests/api/test_existence.py",
+        "tests/migrations/test_migrations.py",
+        "tests/servers/test_process.py",
+    }
+)
+"""Files that take four fifths of the time (databases, passwords, forks): `make test` runs them, `make check` leaves them out."""
 
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.product"]
 
@@ -17,3 +54,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("house")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is thorough."""
+    for item in items:
+        if item.path.is_relative_to(ROOT) and str(item.path.relative_to(ROOT)) in THOROUGH:
+            item.add_marker(pytest.mark.thorough)

@@ -20,9 +20,10 @@ step "pages: types and lint"
 step "import contracts"
 "$run/lint-imports" --no-cache >"$types.contracts" 2>&1 || { cat "$types.contracts"; rm -f "$types.contracts"; exit 1; }
 tail -n 2 "$types.contracts"; rm -f "$types.contracts"
-if [ "${1:-}" = "--all" ]; then export QIANTANG_TEST_EXAMPLES=100; fi
+quick="not ($alone)"
+if [ "${1:-}" = "--all" ]; then export QIANTANG_TEST_EXAMPLES=100; else quick="$quick and not thorough"; fi
 step "tests without servers"
-"$run/python" -m pytest -q -n 2 --dist loadfile -m "not ($alone)"
+"$run/python" -m pytest -q -n 2 --dist loadfile -m "$quick"
 step "types"
 wait "$pyright" || { cat "$types"; exit 1; }
 tail -n 1 "$types"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import conftest
+
 ROOT = Path(__file__).parents[2]
 SOURCES = [ROOT / "sdk/src", ROOT / "server/src"]
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "impl"}
@@ -110,3 +112,8 @@ def test_nothing_names_a_registry_or_a_place_of_one_machine() -> None:
         check=False,
     )
     assert found.stdout == ""
+
+
+def test_the_files_that_make_check_leaves_out_are_there() -> None:
+    missing = [name for name in conftest.THOROUGH if not (ROOT / name).exists()]
+    assert not missing, "moved or renamed: say so in conftest.py"

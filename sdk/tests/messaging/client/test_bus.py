@@ -12,9 +12,9 @@ import pytest
 from qiantang.kernel import errors, ids
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.adapters.memory import space_of
-from qiantang.messaging.client import MessageBus
-from qiantang.messaging.model import Context, Estate, Message, Resource, Sent, Topic
-from qiantang.messaging.port import Feature, Support
+from qiantang.messaging.client import MessageBus, consuming, links
+from qiantang.messaging.model import Context, Estate, Message, Resource, RetryPolicy, Sent, Topic
+from qiantang.messaging.port import Feature, SendOutcome, Support
 from qiantang.messaging.testing import PLACE, Rig
 
 
@@ -186,3 +186,94 @@ async def test_concurrency_changes_while_running(rig: Rig) -> None:
 def test_a_topic_is_made_of_plain_data() -> None:
     topic = msgspec.convert({"name": "orders", "clusters": ["main"]}, Topic)
     assert (topic.queues, topic.write_version, topic.packing.codec) == (4, "2.0", "json")
+
+
+class Hanging:
+    """A broker that does not answer when it is connected to."""
+
+    def __init__(self, _resource: Resource) -> None:
+        self.asked = 0
+
+    async def open(self) -> None:
+        self.asked += 1
+        await asyncio.sleep(60)
+
+    async def close(self) -> None: ...
+
+
+async def test_many_senders_to_a_broker_that_hangs_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "OPEN_SECONDS", 0.2)
+    made: list[Hanging] = []
+
+    def make(resource: Resource) -> Any:
+        made.append(Hanging(resource))
+        return made[-1]
+
+    said = {**MAIN, "adapter": "hanging"}
+    bus = MessageBus(
+        estate(clusters=[said], topics=[{"name": "t", "clusters": ["main"]}]), PLACE, adapters={"hanging": make}
+    )
+    async with bus:
+        began = asyncio.get_running_loop().time()
+        sent = await asyncio.gather(*(bus.send("t", number) for number in range(100)), return_exceptions=True)
+        assert {type(one) for one in sent} == {messaging_errors.BrokerAwayError}
+        assert asyncio.get_running_loop().time() - began < 5
+        assert made[0].asked == 1
+        with pytest.raises(messaging_errors.BrokerAwayError, match=r"within 0\.05 s"):
+            await bus.send("t", 1, deadline=0.05)
+
+
+async def test_a_bus_that_was_closed_is_not_opened_again(rig: Rig) -> None:
+    bus = await rig.bus()
+    with pytest.raises(errors.ConflictError, match="open already"):
+        await bus.open()
+    await bus.close()
+    with pytest.raises(errors.ConflictError, match="make another"):
+        await bus.open()
+
+
+async def test_a_handler_whose_own_work_is_cancelled_fails_and_no_key_is_stuck(rig: Rig) -> None:
+    topic = rig.topic()
+    bus = await rig.bus(topic)
+    seen: list[tuple[int, int]] = []
+
+    async def take(body: int, context: Context) -> None:
+        seen.append((body, context.attempt))
+        if (body, context.attempt) == (1, 1):
+            raise asyncio.CancelledError
+
+    bus.subscribe(topic.name, order="key", retry=RetryPolicy(first=0.02))(take)
+    await rig.joined(bus, topic)
+    for number in range(3):
+        await bus.send(topic.name, number, key="k")
+    await rig.until(lambda: len(seen) == 4)
+    assert seen == [(0, 1), (1, 1), (1, 2), (2, 1)]
+
+
+async def test_a_dead_letter_that_cannot_be_sent_keeps_its_message(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic = rig.topic(max_body=100)
+    monkeypatch.setattr(consuming, "BURY_AGAIN_SECONDS", 0.05)
+    bus = await rig.bus(topic)
+    attempts: list[int] = []
+    refused: list[Any] = []
+
+    async def refuse(frame: Any) -> SendOutcome:
+        refused.append(frame)
+        return SendOutcome(verdict="refused" if len(refused) < 3 else "accepted")
+
+    async def take(_body: int, context: Context) -> None:
+        attempts.append(context.attempt)
+        raise ValueError("never")
+
+    bus.subscribe(topic.name, retry=RetryPolicy(attempts=1))(take)
+    await rig.joined(bus, topic)
+    (consumer,) = bus.consumers(topic.name)
+    monkeypatch.setattr(consumer, "_bury", refuse)
+    await bus.send(topic.name, 1)
+    await rig.until(lambda: len(refused) == 3)
+    assert attempts == [1, 2, 3]
+    for _ in range(100):
+        if (await bus.lag(topic.name)).messages == 0:
+            break
+        await asyncio.sleep(0.02)
+    assert (await bus.lag(topic.name)).messages == 0

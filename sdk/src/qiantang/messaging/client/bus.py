@@ -90,6 +90,7 @@ class MessageBus:
         self._close_seconds = close_seconds
         self._unanswered: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
 
     @classmethod
     def from_file(cls, file: Path | str, place: scope.Scope, **more: Any) -> Self:
@@ -104,8 +105,10 @@ class MessageBus:
 
     async def open(self) -> None:
         """Begin: sending is possible from now on, and what was subscribed is fetched."""
-        if self._loop is not None:
-            raise errors.ConflictError("the bus is open already")
+        if self._loop is not None or self._closed:
+            raise errors.ConflictError(
+                "the bus was closed: make another" if self._closed else "the bus is open already"
+            )
         self._loop = asyncio.get_running_loop()
         self._subscriptions.start()
 
@@ -113,7 +116,7 @@ class MessageBus:
         """End it; closing twice does nothing."""
         if self._loop is None:
             return
-        self._loop = None
+        self._loop, self._closed = None, True
         budget = self._close_seconds / 2
         await self._subscriptions.close(budget)
         try:

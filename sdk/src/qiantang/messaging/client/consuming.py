@@ -28,6 +28,8 @@ FETCH_SECONDS: Final = 5.0
 FETCH_BYTES: Final = 8 * 1024 * 1024
 FETCH_MOST: Final = 500
 SETTLE_SECONDS: Final = 0.002
+BURY_AGAIN_SECONDS: Final = 30.0
+"""How long a message waits whose dead letter could not be sent."""
 AGAIN_FIRST, AGAIN_LONGEST = 0.1, 5.0
 _chance = random.Random()  # noqa: S311 -- spreads what would otherwise come together; nobody gains by guessing it
 
@@ -245,7 +247,7 @@ class Consumer:
             self._settle(held, Settle(taken=held.taken))
             self._go_on(lane)
             return
-        after = wait if wait is not None else self.subscription.retry.longest
+        after = wait if wait is not None else BURY_AGAIN_SECONDS
         self._settle(held, Settle(taken=held.taken, what="later", after=after))
         if lane:
             self._block(lane)

@@ -30,6 +30,7 @@ class Link:
         self._opened = False
         self._ensured: set[str] = set()
         self._turn = asyncio.Lock()
+        self._failed: tuple[errors.QiantangError | None, float] = (None, 0.0)
 
     def has(self, topic: str) -> bool:
         """Say whether the broker is open and known to have the topic."""
@@ -41,16 +42,29 @@ class Link:
         Raises:
             BrokerAwayError: it cannot be reached.
         """
+        clock = asyncio.get_running_loop().time
+        asked = clock()
         async with self._turn:
+            failure, failed_at = self._failed
+            if failure is not None and failed_at >= asked:
+                raise failure  # it failed while this one waited for its turn: all of them are told at once
             try:
                 async with asyncio.timeout(OPEN_SECONDS):
-                    if not self._opened:
-                        await self.broker.open()
-                        self._opened = True
-                    await self.broker.ensure(topic, [subscription] if subscription is not None else [])
+                    await self._have(topic, subscription)
             except TimeoutError as error:
-                raise BrokerAwayError(f"{self.name} gave no answer within {OPEN_SECONDS:g} s") from error
-            self._ensured.add(topic.name)
+                away = BrokerAwayError(f"{self.name} gave no answer within {OPEN_SECONDS:g} s")
+                self._failed = (away, clock())
+                raise away from error
+            except errors.QiantangError as error:
+                self._failed = (error, clock())
+                raise
+
+    async def _have(self, topic: Topic, subscription: Subscription | None) -> None:
+        if not self._opened:
+            await self.broker.open()
+            self._opened = True
+        await self.broker.ensure(topic, [subscription] if subscription is not None else [])
+        self._ensured.add(topic.name)
 
     async def join(self, topic: Topic, subscription: Subscription, member: str, queues: tuple[str, ...]) -> Receiver:
         """Take part in a group."""

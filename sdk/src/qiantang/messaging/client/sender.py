@@ -47,9 +47,7 @@ class Sender:
         try:
             frame = self.framed(message)
             link = self._link(frame)
-            if not link.has(frame.topic):
-                await link.ready(self._ground.topics[frame.topic])
-            sent = _sent(frame, (await link.line.send([frame], deadline))[0])
+            sent = _sent(frame, (await self.send_to(link, [frame], deadline))[0])
         except errors.QiantangError as error:
             sent = Sent(id=message.id, outcome="refused", error=error)
         self.tell([message], [sent])
@@ -90,12 +88,17 @@ class Sender:
         self, link: Link, frames: Sequence[Frame], deadline: float, topic: Topic | None = None
     ) -> Sequence[SendOutcome]:
         """Send frames to one broker, which is opened and given their topics where needed; `topic` where the estate has it not."""
-        try:
-            for name in {frame.topic for frame in frames}:
-                if not link.has(name):
-                    await link.ready(topic or self._ground.topics[name])
-        except errors.QiantangError as error:
-            return [SendOutcome(verdict="refused", error=error)] * len(frames)
+        missing = {frame.topic for frame in frames if not link.has(frame.topic)}
+        if missing:
+            try:
+                async with asyncio.timeout(deadline):
+                    for name in missing:
+                        await link.ready(topic or self._ground.topics[name])
+            except TimeoutError:
+                away = BrokerAwayError(f"{link.name} could not be connected to within {deadline:g} s")
+                return [SendOutcome(verdict="refused", error=away)] * len(frames)
+            except errors.QiantangError as error:
+                return [SendOutcome(verdict="refused", error=error)] * len(frames)
         return await link.line.send(frames, deadline)
 
     def tell(self, messages: Sequence[Message[Any]], sent: Sequence[Sent]) -> None:

@@ -147,9 +147,13 @@ class Line:
             outcomes = await self.broker.send(frames)
         except Exception as error:
             log.failure(self.name, "an adapter failed to send", error=error)
-            unknown = OutcomeUnknownError(f"sending through {self.name} broke off: {error}")
-            return [SendOutcome(verdict="unknown", error=unknown)] * len(frames)
+            return self._unknown(len(frames), f"sending through {self.name} broke off: {error}")
+        if len(outcomes) != len(frames):
+            return self._unknown(len(frames), f"{self.name} answered {len(outcomes)} times for {len(frames)} messages")
         return outcomes
+
+    def _unknown(self, count: int, why: str) -> list[SendOutcome]:
+        return [SendOutcome(verdict="unknown", error=OutcomeUnknownError(why))] * count
 
     def _look(self) -> None:
         """Give up what has run out of time; one look for all costs less than a timer for each."""

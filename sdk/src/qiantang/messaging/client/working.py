@@ -137,7 +137,9 @@ class Work:
         running = self._begin(task)
         try:
             answer = await self._run(self._arguments(items))
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            if not task.cancelling():  # nobody cancelled this: something that the handler waited for was cancelled
+                return [Failed(error)] * len(items)
             # cut off by the look below, unless somebody else wants the worker to end as well
             if not running.late or task.uncancel() > 0:
                 raise

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
+from typing import Any, Final, Protocol, Self, TypeVar, Unpack
 
 from qiantang.kernel import errors, runtime
 from qiantang.messaging.client.options import Properties, message_of
@@ -16,9 +16,6 @@ from qiantang.messaging.client.sender import Sender
 from qiantang.messaging.errors import BusClosedError
 from qiantang.messaging.model import Frame, Message, Sent
 from qiantang.messaging.port import Lag
-
-if TYPE_CHECKING:
-    from qiantang.messaging.client.bus import MessageBus
 
 T = TypeVar("T")
 SEND_SECONDS: Final = 30.0
@@ -43,13 +40,28 @@ class _Waiting:
         self.lock.release()
 
 
+class AsyncBus(Protocol):
+    """What this face asks of the bus: see `MessageBus`."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None: ...
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    async def send_many(self, messages: Iterable[Message[Any]], *, deadline: float = ...) -> list[Sent]: ...
+    def oneway(self, topic: str, body: Any, **properties: Unpack[Properties]) -> str: ...
+    async def cancel(self, topic: str, id: str) -> bool: ...
+    async def pause(self, topic: str, group: str = "") -> None: ...
+    async def resume(self, topic: str, group: str = "") -> None: ...
+    async def lag(self, topic: str, group: str = "") -> Lag: ...
+
+
 class SyncBus:
     """The same bus for blocking code: `with bus.sync:` opens it on the background thread of the sdk, and closes it again.
 
     Where the bus is open on an event loop already, the threads beside that loop use this face of it as it is.
     """
 
-    def __init__(self, bus: MessageBus, sender: Sender, now: Callable[[], float]) -> None:
+    def __init__(self, bus: AsyncBus, sender: Sender, now: Callable[[], float]) -> None:
         self._bus = bus
         self._sender = sender
         self._now = now

@@ -7,25 +7,21 @@ address of a broker that is running. Each test makes topics of names that were n
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import msgspec
 import pytest
 
-from qiantang.kernel import errors, ids, scope
+from qiantang.kernel import errors
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.client import Item, MessageBus
-from qiantang.messaging.model import Cluster, Context, Dead, Estate, Message, Resource, Retry, RetryPolicy, Topic
+from qiantang.messaging.model import Context, Dead, Message, Resource, Retry, RetryPolicy, Topic
+from qiantang.messaging.testing.rig import DEADLINE, Rig, Taker
 
-PLACE = scope.Scope(tenant="acme", environment="test", center="trade", application="order")
 QUICK = RetryPolicy(attempts=5, backoff="fixed", first=0.05, jitter=0)
-DEADLINE = 20.0
-
-_numbers = itertools.count(1)
 
 
 class Order(msgspec.Struct):
@@ -33,58 +29,6 @@ class Order(msgspec.Struct):
 
     number: int
     note: str = ""
-
-
-class Rig:
-    """A broker, and what a test needs to say of it: topics with unused names, buses, and waiting until something is so."""
-
-    def __init__(self, adapter: str, resource: Resource) -> None:
-        self.cluster = Cluster(name="main", adapter=adapter, resources=[resource])
-        self.buses: list[MessageBus] = []
-
-    def topic(self, **more: Any) -> Topic:
-        """Give a topic whose name was not used before."""
-        return Topic(name=f"t{next(_numbers)}-{ids.ordered_id()[-8:]}", clusters=["main"], **more)
-
-    async def bus(self, *topics: Topic, place: scope.Scope = PLACE, **more: Any) -> MessageBus:
-        """Open a bus; it is closed with the rig."""
-        bus = self.made(*topics, place=place, **more)
-        await bus.open()
-        return bus
-
-    def made(self, *topics: Topic, place: scope.Scope = PLACE, **more: Any) -> MessageBus:
-        """Make a bus that is not open yet."""
-        bus = MessageBus(Estate(clusters=[self.cluster], topics=list(topics)), place, **more)
-        self.buses.append(bus)
-        return bus
-
-    async def close(self) -> None:
-        """Close what was opened."""
-        for bus in self.buses:
-            await bus.close()
-
-    async def until(self, true: Callable[[], bool], what: object = "") -> None:
-        """Wait until something is so."""
-        ends = time.monotonic() + DEADLINE
-        while not true():
-            assert time.monotonic() < ends, f"not so in {DEADLINE:g} s: {what}"
-            await asyncio.sleep(0.01)
-
-    async def joined(self, bus: MessageBus, topic: Topic, group: str = "") -> None:
-        """Wait until a subscription takes part: from then on it gets what is sent."""
-        await self.until(lambda: all(one.joined for one in bus.consumers(topic.name, group)), "joined")
-
-
-class Taker:
-    """A handler that notes what it gets."""
-
-    def __init__(self) -> None:
-        self.bodies: list[Any] = []
-        self.contexts: list[Context] = []
-
-    async def __call__(self, body: Any, context: Context) -> None:
-        self.bodies.append(body)
-        self.contexts.append(context)
 
 
 class BrokerConformance:
@@ -101,11 +45,7 @@ class BrokerConformance:
     # -- there and back ----------------------------------------------------------------------------------
 
     async def test_what_is_sent_arrives_as_it_was(self, rig: Rig) -> None:
-        topic = rig.topic()
-        bus = await rig.bus(topic)
-        taker = Taker()
-        bus.subscribe(topic.name)(taker)
-        await rig.joined(bus, topic)
+        bus, topic, taker = await rig.taking(rig.topic())
         headers = {"trace": "a·b", "raw": b"\x00\xff", "empty": ""}
         before = time.time()
         sent = await bus.send(topic.name, {"n": 1}, tag="vip", key="k 1", priority=7, headers=headers)
@@ -151,11 +91,7 @@ class BrokerConformance:
         assert sorted(taken) == [b"", bytes(range(256))]
 
     async def test_many_at_once_have_a_result_each(self, rig: Rig) -> None:
-        topic = rig.topic(max_body=1000)
-        bus = await rig.bus(topic)
-        taker = Taker()
-        bus.subscribe(topic.name)(taker)
-        await rig.joined(bus, topic)
+        bus, topic, taker = await rig.taking(rig.topic(max_body=1000))
         messages: list[Message[Any]] = [Message(topic=topic.name, body=number) for number in range(300)]
         messages[7] = Message(topic=topic.name, body="x" * 2000)
         messages[9] = Message(topic="nowhere", body=0)
@@ -167,11 +103,7 @@ class BrokerConformance:
         assert sorted(taker.bodies) == [number for number in range(300) if number not in {7, 9}]
 
     async def test_sends_that_nobody_waits_for_arrive_and_tell(self, rig: Rig) -> None:
-        topic = rig.topic()
-        bus = await rig.bus(topic)
-        taker = Taker()
-        bus.subscribe(topic.name)(taker)
-        await rig.joined(bus, topic)
+        bus, topic, taker = await rig.taking(rig.topic())
         told: list[Any] = []
         named = [bus.send_async(topic.name, number, on_result=told.append) for number in range(20)]
         bus.oneway(topic.name, 20)
@@ -213,11 +145,7 @@ class BrokerConformance:
     # -- kinds of messages -------------------------------------------------------------------------------
 
     async def test_tags(self, rig: Rig) -> None:
-        topic = rig.topic()
-        bus = await rig.bus(topic)
-        taker = Taker()
-        bus.subscribe(topic.name, tags=["vip", "gold"])(taker)
-        await rig.joined(bus, topic)
+        bus, topic, taker = await rig.taking(rig.topic(), tags=["vip", "gold"])
         for tag in ("vip", "", "plain", "gold", "vip"):
             await bus.send(topic.name, tag, tag=tag)
         await rig.until(lambda: len(taker.bodies) == 3)
@@ -291,11 +219,7 @@ class BrokerConformance:
         assert at["late"] >= 1.5
 
     async def test_a_delayed_message_is_taken_back(self, rig: Rig) -> None:
-        topic = rig.topic()
-        bus = await rig.bus(topic)
-        taker = Taker()
-        bus.subscribe(topic.name)(taker)
-        await rig.joined(bus, topic)
+        bus, topic, taker = await rig.taking(rig.topic())
         sent = await bus.send(topic.name, "never", delay=1.0)
         assert await bus.cancel(topic.name, sent.id)
         assert not await bus.cancel(topic.name, sent.id)
@@ -304,11 +228,7 @@ class BrokerConformance:
         assert taker.bodies == ["after"]
 
     async def test_priority(self, rig: Rig) -> None:
-        topic = rig.topic(queues=1)
-        bus = await rig.bus(topic)
-        taker = Taker()
-        bus.subscribe(topic.name, concurrency=1)(taker)
-        await rig.joined(bus, topic)
+        bus, topic, taker = await rig.taking(rig.topic(queues=1), concurrency=1)
         await bus.pause(topic.name)
         await asyncio.sleep(0.1)
         for priority in (0, 4, 9, 2):
@@ -318,11 +238,7 @@ class BrokerConformance:
         assert sum(taker.bodies[:10]) > sum(taker.bodies[-10:]) + 50, taker.bodies
 
     async def test_what_has_expired_is_not_delivered(self, rig: Rig) -> None:
-        topic = rig.topic()
-        bus = await rig.bus(topic)
-        taker = Taker()
-        bus.subscribe(topic.name)(taker)
-        await rig.joined(bus, topic)
+        bus, topic, taker = await rig.taking(rig.topic())
         await bus.pause(topic.name)
         await asyncio.sleep(0.1)
         await bus.send(topic.name, "short", ttl=0.2)
@@ -441,11 +357,7 @@ class BrokerConformance:
     # -- members -----------------------------------------------------------------------------------------
 
     async def test_pause_and_resume(self, rig: Rig) -> None:
-        topic = rig.topic()
-        bus = await rig.bus(topic)
-        taker = Taker()
-        bus.subscribe(topic.name)(taker)
-        await rig.joined(bus, topic)
+        bus, topic, taker = await rig.taking(rig.topic())
         await bus.pause(topic.name)
         await asyncio.sleep(0.1)
         await bus.send(topic.name, 1)

@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
-import { Navigate, Outlet, useParams } from "react-router";
+import { Outlet, useParams } from "react-router";
 import { failureOf, useRead } from "../api";
 import { Button, EnvTag, ErrorState, Forbidden, Menu, PageHead, Reading, Tabs } from "../kit";
-import { ALL, at, atApplication, useEnvironments, useMay, useProtected, useRegistry, useScope, useText, type HubTab } from "../shell";
+import { ALL, at, atApplication, useEnvironments, useMay, useProtected, useRegistry, useScope, useText, type HubTab, GoOn } from "../shell";
 
 /** The tabs of an application that this reader may see here, each with the capability that brings it. */
 export function useHubTabs(): { tab: HubTab; name: string }[] {
@@ -35,7 +35,7 @@ export function Hub(): ReactNode {
     );
   }
   if (found.error && !found.data) return <ErrorState failure={failureOf(found.error, say("unreadableOne"))} onRetry={() => void found.refetch()} />;
-  if (!scope.environment && environments?.[0]) return <Navigate to={atApplication({ ...scope, environment: environments[0].name }, ...(rest ? rest.split("/") : ["overview"]))} replace />;
+  if (!scope.environment && environments?.[0]) return <GoOn to={atApplication({ ...scope, environment: environments[0].name }, ...(rest ? rest.split("/") : ["overview"]))} />;
   if (!found.data) return <Reading />;
   return (
     <>

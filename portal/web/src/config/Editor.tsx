@@ -1,9 +1,9 @@
-import { useCallback, useDeferredValue, useEffect, useMemo, useState, type ReactNode } from "react";
+import { useCallback, useDeferredValue, useMemo, useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, failureOf, usePages, type CheckResult, type Convergence, type Difference, type EffectiveView, type LocatedProblem, type Release } from "../api";
 import { Button, Confirm, Empty, ErrorState, FilterBar, Glyph, Menu, NoMatch, Note, Pane, Panes, Pick, Reading, SearchInput, Skeleton, StatusTag, useWidthBelow } from "../kit";
 import { argumentsOf, Conflicting, LifeBar, lifeCall, Refused, Unread, useLife, useLifeRead, useReason, type Bar, type Summary } from "../life";
-import { usePage, useQueryStates, useText, type PageAction } from "../shell";
+import { usePage, useQueryStates, useText, type PageAction, useGoOn } from "../shell";
 import { Secret } from "../kit/parts";
 import { isSealed, maskOf, originOf, rowsOf, withItem, type Body, type Item, type KeyRow, type OriginPlace } from "./body";
 import { NewKey, NewNamespace, RemoveNamespace, Settings } from "./Dialogs";
@@ -37,9 +37,7 @@ export function Editor({ name, bar }: EditorProps): ReactNode {
   const first = rows?.[0]?.name;
   const active = name || first || "";
   const making = query.get("new") === "namespace";
-  useEffect(() => {
-    if (!name && first) void navigate(toNamespace(life.scope, first) + window.location.search, { replace: true });
-  }, [name, first, navigate, life.scope]);
+  useGoOn(!name && first ? toNamespace(life.scope, first) + window.location.search : undefined);
   if (list.error && !rows) return <><LifeBar active="edit" {...bar} /><Unread error={list.error} title={say("unreadable")} onRetry={list.again} /></>;
   const problems = (drafts.data?.pending.length ?? 0) > 0 ? (check.data?.problems ?? []) : [];
   const left = (

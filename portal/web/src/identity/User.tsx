@@ -1,8 +1,8 @@
 import { useState, type ReactNode } from "react";
-import { Navigate, useNavigate, useParams } from "react-router";
+import { useNavigate, useParams } from "react-router";
 import { asCurl, call, failureOf, useDo, useRead, type RoleGrant, type User as Account } from "../api";
 import { Button, CommandLine, Confirm, DataTable, Empty, ErrorState, Field, Menu, PageHead, Pane, Panes, Peek, Reading, Section, Tabs, TextInput, type TabItem } from "../kit";
-import { atPlatform, useMay, useMe, usePage, useQueryStates, useText, useWhose } from "../shell";
+import { atPlatform, useMay, useMe, usePage, useQueryStates, useText, useWhose, GoOn } from "../shell";
 import { Failed } from "./Failed";
 import { GrantForm } from "./GrantForm";
 import { GrantFacts, grantColumns, TakeBack } from "./GrantParts";
@@ -21,7 +21,7 @@ export function User(): ReactNode {
   const may = useMay();
   const { user, error, missing, again } = useUser(whose.tenant, key);
   const elsewhere = useRead("GET /api/v1/identity/users/{user}", { path: { user: key } }, { enabled: missing && whose.tenant !== "" && may("identity.user:read", { tenant: "*" }) });
-  if (missing && elsewhere.data) return <Navigate to={atPlatform("users", elsewhere.data.id)} replace />;
+  if (missing && elsewhere.data) return <GoOn to={atPlatform("users", elsewhere.data.id)} />;
   if (missing && elsewhere.isLoading) return <Reading />;
   if (missing) return <Empty title={say("user.missing", { name: key.slice(0, 80) })} actions={<Button to={whose.to("users")}>{say("users.all")}</Button>}>{say("user.missingText")}</Empty>;
   if (error && !user) return <Failed error={error} what={key} needs="identity.user:read" again={again} />;

@@ -4,7 +4,7 @@ import { asCurl, failureOf, useDo, usePages, type CheckResult, type Convergence,
 import { Button, Choice, Confirm, Dialog, Empty, ErrorState, Facts, Field, Glyph, Icon, Mark, Menu, Note, Pane, Panes, Person, Reading, SearchInput, Section, Skeleton, StatusTag, TextInput, Time, type MarkKind } from "../kit";
 import { initialValue, TextDiff, Twin } from "../kit/parts";
 import { argumentsOf, Can, Conflicting, LifeBar, lifeCall, lifeSend, Refused, Rev, Unread, useLife, useLifeRead, useReason, useResource, type Bar, type Summary } from "../life";
-import { LeaveGuard, usePage, useQueryStates, useText } from "../shell";
+import { LeaveGuard, usePage, useQueryStates, useText, useGoOn } from "../shell";
 
 const MARKS: Partial<Record<Summary["state"], MarkKind>> = { new: "add", changed: "change", removed: "remove" };
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/;
@@ -31,9 +31,7 @@ export function Editor({ kinds, kind, name, bar }: EditorProps): ReactNode {
   const all = kinds.flatMap((one) => known[one.name] ?? []);
   const loaded = kinds.every((one) => known[one.name]);
   const first = all[0];
-  useEffect(() => {
-    if (!name && first) void navigate(life.toResource(first.kind, first.name), { replace: true });
-  }, [name, first, navigate, life]);
+  useGoOn(!name && first ? life.toResource(first.kind, first.name) : undefined);
   const words = (query.get("q") ?? "").toLowerCase();
   const selected = info && name ? <One key={`${kind}/${name}`} info={info} name={name} checked={check.data} problems={problems.filter((one) => one.kind === kind && one.name === name)} all={problems.length} siblings={all} /> : null;
   const make = <Button kind="primary" icon="plus" disabled={reason !== undefined} {...(reason ? { reason } : {})} onClick={() => change({ new: "1" })}>{say("new")}</Button>;

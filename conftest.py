@@ -20,6 +20,8 @@ THOROUGH = frozenset(
         "sdk/tests/kernel/mirror/test_mirror.py",
         "sdk/tests/kernel/mirror/test_simulation.py",
         "sdk/tests/messaging/adapters/test_memory.py",
+        "sdk/tests/messaging/adapters/test_sql.py",
+        "sdk/tests/messaging/adapters/test_sql_faults.py",
         "server/tests/app/test_demo.py",
         "server/tests/app/test_platform.py",
         "server/tests/config/rules/test_hostile.py",

@@ -112,7 +112,7 @@ class Receiver(Protocol):
         """Give up to `count` frames of about `size` bytes in all, waiting up to `wait` seconds for the first.
 
         What was taken belongs to this member until it is settled, the member closes, or its hold is lost; then it is
-        delivered again. Frames of one queue come in its order.
+        delivered again. Frames of one queue come in its order. Cancelling it loses nothing.
 
         Raises:
             BrokerAwayError: the connection is lost. A later call connects again.

@@ -85,7 +85,7 @@ class Consumer:
         self._fetcher: asyncio.Task[None] | None = None
         self._paused = False
         self._fetches = 0
-        self._blocked: dict[str, int | None] = {}
+        self._blocked: dict[tuple[str, int], int | None] = {}
 
     # -- its life ----------------------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class Consumer:
         expired = 0 < frame.expires_at <= self._now() * 1000 and Feature.EXPIRY not in native
         if unwanted or expired:
             self._settle(held, Settle(taken=held.taken))
-        elif frame.key in self._blocked:
+        elif (frame.key, held.taken.hold) in self._blocked:
             self._settle(held, Settle(taken=held.taken, what="back"))
         else:
             self._lanes.put(frame.key, held)
@@ -250,13 +250,20 @@ class Consumer:
         after = wait if wait is not None else BURY_AGAIN_SECONDS
         self._settle(held, Settle(taken=held.taken, what="later", after=after))
         if lane:
-            self._block(lane)
+            self._block(lane, held.taken.hold)
 
-    def _block(self, lane: str) -> None:
-        """Give back what is in hand of a key that waits, and what comes of it before the broker knows: nothing overtakes."""
-        self._blocked[lane] = None
+    def _block(self, lane: str, hold: int) -> None:
+        """Give back what is in hand of a key that waits, and what comes of it before the broker knows: nothing overtakes.
+
+        What was taken under a newer hold begins anew, in its own order: that it waits has nothing to do with the failure.
+        """
+        self._blocked[lane, hold] = None
         for behind in self._lanes.failed(lane):
-            self._settle(behind, Settle(taken=behind.taken, what="back"))
+            if behind.taken.hold == hold:
+                self._settle(behind, Settle(taken=behind.taken, what="back"))
+            else:
+                self._lanes.put(lane, behind)
+        self._employ()
 
     def _go_on(self, lane: str) -> None:
         if lane:

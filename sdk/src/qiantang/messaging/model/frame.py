@@ -45,7 +45,8 @@ class Taken(msgspec.Struct, kw_only=True):
     """A frame that a broker delivered, with what settling it needs.
 
     `handle` belongs to the adapter. `attempt` counts the broker's deliveries from 1, and is 1 where the broker does not
-    count. `position` rises within a queue on brokers that keep positions, and is -1 elsewhere.
+    count. `position` rises within a queue on brokers that keep positions, and is -1 elsewhere. `hold` is the hold of the queue
+    under which it was taken: it rises when what was taken before is delivered anew, from its beginning.
     """
 
     frame: Frame
@@ -53,3 +54,4 @@ class Taken(msgspec.Struct, kw_only=True):
     queue: str = ""
     position: int = -1
     attempt: int = 1
+    hold: int = 0

@@ -208,8 +208,16 @@ class MemoryReceiver:
             entries = group.take(self._member, count, size, now, self._queues)
             self._held.update(one.number for one in entries)
             due = group.next_due()
+        hold = self._epoch
         taken = [
-            Taken(frame=one.frame, handle=one.number, queue=one.queue, position=one.position, attempt=one.attempt)
+            Taken(
+                frame=one.frame,
+                handle=one.number,
+                queue=one.queue,
+                position=one.position,
+                attempt=one.attempt,
+                hold=hold,
+            )
             for one in entries
         ]
         return taken, None if due is None else due - now

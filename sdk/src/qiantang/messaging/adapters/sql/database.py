@@ -1,0 +1,162 @@
+"""Database: connections of a broker that is a database, transactions, and what goes wrong with them by our names."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from qiantang.kernel import errors
+from qiantang.messaging.adapters.sql.tables import metadata
+from qiantang.messaging.errors import BrokerAwayError, OutcomeUnknownError
+
+T = TypeVar("T")
+
+DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "mysql": "mysql+asyncmy",
+    "mariadb": "mysql+asyncmy",
+}
+ATTEMPTS: Final = 6
+POOL: Final = 8
+AGAIN: Final = {"40001", "40P01", "1213", "1205"}
+_chance = random.Random()  # noqa: S311  # spreads load, guards nothing
+
+
+class Database:
+    """One database. `url` names its kind: sqlite:///file, postgresql://…, mysql://…, mariadb://…."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        driver = DRIVERS.get(parsed.drivername.partition("+")[0])
+        if driver is None:
+            raise errors.MisconfiguredError(
+                f"{parsed.drivername!r} is no database that carries messages: {', '.join(DRIVERS)} are"
+            )
+        self.name = parsed.render_as_string(hide_password=True)
+        self.is_sqlite = driver.startswith("sqlite")
+        self._url = parsed.set(drivername=driver)
+        self._engine: AsyncEngine | None = None
+        self._turn = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Connect, and make the tables that are missing."""
+        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite, "hide_parameters": True}
+        if not self.is_sqlite:
+            options.update(pool_size=POOL, max_overflow=POOL, pool_timeout=10, isolation_level="READ COMMITTED")
+        engine = create_async_engine(self._url, **options)
+        if self.is_sqlite:
+            event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        self._engine = engine
+        try:
+            await self.write(lambda connection: connection.run_sync(metadata.create_all))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Disconnect."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.dispose()
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run a transaction; again where the database asks for that.
+
+        Raises:
+            BrokerAwayError: it was not done.
+            OutcomeUnknownError: the commit was not answered.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._once(work)
+            except exc.DBAPIError as error:
+                if attempt == ATTEMPTS - 1 or not _is_retried(error):
+                    raise self._away(error) from error
+            await asyncio.sleep(0.01 * 2**attempt * (0.5 + _chance.random()))
+        raise BrokerAwayError(f"{self.name} had no turn for the transaction")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncConnection]:
+        """Read, each statement for itself.
+
+        Raises:
+            BrokerAwayError: the database is away.
+        """
+        try:
+            async with self._opened().connect() as connection:
+                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+        except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
+            raise self._away(error) from error
+
+    async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        committing = False
+        try:
+            async with self._alone(), self._opened().connect() as connection:
+                async with connection.begin() as transaction:
+                    found = await work(connection)
+                    committing = True
+                    await transaction.commit()
+                return found
+        except (exc.TimeoutError, OSError) as error:
+            raise self._away(error) from error
+        except exc.DBAPIError as error:
+            if committing and error.connection_invalidated:
+                raise OutcomeUnknownError(f"{self.name} was lost while it committed: {_short(error)}") from error
+            raise
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncGenerator[None]:
+        """One writer at a time in this process where the database has only one: who waits in it times out."""
+        if not self.is_sqlite:
+            yield
+            return
+        async with self._turn:
+            yield
+
+    def _opened(self) -> AsyncEngine:
+        if self._engine is None:
+            raise BrokerAwayError(f"{self.name} is not open")
+        return self._engine
+
+    def _away(self, error: BaseException) -> BrokerAwayError:
+        return BrokerAwayError(f"{self.name} did not do it: {_short(error)}")
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # what begins a transaction is said below
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _is_retried(error: exc.DBAPIError) -> bool:
+    original: Any = error.orig
+    code = getattr(original, "sqlstate", None) or (original.args[0] if getattr(original, "args", None) else "")
+    words = str(original).lower()
+    # two processes that make the tables at the same time: the second time they are there
+    return (
+        str(code) in AGAIN or "database is locked" in words or "already exists" in words or "pg_type_typname" in words
+    )
+
+
+def _short(error: BaseException) -> str:
+    original = getattr(error, "orig", None) or error
+    return f"{type(original).__name__}: {original}"[:300]

@@ -1,0 +1,37 @@
+"""Watermark: up to where a log is finished, while what was taken of it is finished in any order. Pure.
+
+Only the part without gaps is settled: what stands behind a message that is still being worked on would be lost with it. The
+count of what is finished beyond is bounded by what the consumer has in hand.
+"""
+
+from __future__ import annotations
+
+
+class Watermark:
+    """Of one log. `start` is the first position that is not finished."""
+
+    def __init__(self, start: int) -> None:
+        self._settled = start
+        self._beyond: set[int] = set()
+
+    @property
+    def settled(self) -> int:
+        """The first position that is not finished: all before it are."""
+        return self._settled
+
+    def done(self, position: int) -> bool:
+        """Say that a position is finished; say whether the watermark moved. Saying it twice does nothing."""
+        if position < self._settled or position in self._beyond:
+            return False
+        if position != self._settled:
+            self._beyond.add(position)
+            return False
+        self._settled += 1
+        while self._settled in self._beyond:
+            self._beyond.discard(self._settled)
+            self._settled += 1
+        return True
+
+    def is_done(self, position: int) -> bool:
+        """Say whether a position is finished."""
+        return position < self._settled or position in self._beyond

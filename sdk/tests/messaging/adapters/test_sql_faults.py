@@ -1,0 +1,256 @@
+"""Databases as brokers, when something breaks: nothing is lost, and of a key nothing is seen out of its order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qiantang.messaging import errors
+from qiantang.messaging.adapters.sql import leases, receiver
+from qiantang.messaging.adapters.sql.database import Database
+from qiantang.messaging.client import MessageBus
+from qiantang.messaging.model import Context, Message, Resource, RetryPolicy, Topic
+from qiantang.messaging.testing import Rig, Taker
+
+QUICK = RetryPolicy(attempts=50, backoff="fixed", first=0.02, jitter=0)
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+    ]
+)
+async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
+    file = f"sqlite:///{tmp_path / 'messages.sqlite3'}"
+    url = file if request.param == "sqlite" else request.getfixturevalue(f"{request.param}_url")
+    made = Rig("sql", Resource(name="one", url=url))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "LEASE_MS", 600)
+    monkeypatch.setattr(receiver, "RENEW_SECONDS", 0.1)
+
+
+async def drained(rig: Rig, bus: MessageBus, topic: Topic) -> None:
+    ends = time.monotonic() + 30
+    while (await bus.lag(topic.name)).messages:
+        assert time.monotonic() < ends, await bus.lag(topic.name)
+        await asyncio.sleep(0.05)
+
+
+async def freeze(bus: MessageBus, topic: Topic) -> Any:
+    """Stop renewing and fetching, as a process does that is stopped or gone; give its receiver."""
+    (consumer,) = bus.consumers(topic.name)
+    held: Any = consumer._receiver
+    for task in (held._keeper, consumer._fetcher):
+        task.cancel()
+        await asyncio.wait({task})
+    return held
+
+
+@pytest.mark.usefixtures("short_leases")
+async def test_what_a_member_held_that_stopped_goes_to_another_and_its_late_word_counts_for_nothing(rig: Rig) -> None:
+    topic = rig.topic()
+    stopping = rig.made(topic, close_seconds=0.2)
+    await stopping.open()
+    gate = asyncio.Event()
+    begun: list[int] = []
+
+    async def hang(body: int) -> None:
+        begun.append(body)
+        await gate.wait()
+
+    stopping.subscribe(topic.name, concurrency=3)(hang)
+    await rig.joined(stopping, topic)
+    await stopping.send_many([Message(topic=topic.name, body=number) for number in range(40)])
+    await rig.until(lambda: len(begun) == 3)
+    await freeze(stopping, topic)
+    other, taker = await rig.bus(topic), Taker()
+    other.subscribe(topic.name)(taker)
+    await rig.until(lambda: len(set(taker.bodies)) == 40, len(taker.bodies))
+    await drained(rig, other, topic)
+    gate.set()  # the one that stopped goes on, and settles what is not its own any more
+    await asyncio.sleep(0.2)
+    assert (await other.lag(topic.name)).messages == 0
+    await other.send(topic.name, 40)
+    await rig.until(lambda: 40 in taker.bodies)
+
+
+@pytest.mark.usefixtures("short_leases")
+async def test_keys_that_wait_are_known_to_the_next_owner(rig: Rig) -> None:
+    topic = rig.topic(queues=1)
+    first = rig.made(topic, close_seconds=0.2)
+    await first.open()
+    seen: list[tuple[str, int]] = []
+    broken = True
+
+    async def take(body: int, context: Context) -> None:
+        if broken and context.key == "bad":
+            raise ConnectionError("not yet")
+        seen.append((context.key, body))
+
+    policy = RetryPolicy(attempts=50, backoff="fixed", first=0.3, jitter=0)
+    first.subscribe(topic.name, order="key", retry=policy)(take)
+    await rig.joined(first, topic)
+    for number in range(10):
+        await first.send(topic.name, number, key="bad" if number % 2 else "good")
+    await rig.until(lambda: len(seen) == 5)
+    await asyncio.sleep(0.2)
+    await freeze(first, topic)
+    second = await rig.bus(topic)
+    second.subscribe(topic.name, order="key", retry=policy)(take)
+    for number in range(10, 14):
+        await second.send(topic.name, number, key="bad" if number % 2 else "good")
+    broken = False
+    await rig.until(lambda: len(set(seen)) == 14, seen)
+    assert list(dict.fromkeys(body for key, body in seen if key == "bad")) == [1, 3, 5, 7, 9, 11, 13]
+    await drained(rig, second, topic)
+
+
+@pytest.mark.usefixtures("short_leases")
+@pytest.mark.parametrize("seed", range(3))
+async def test_transactions_that_fail_before_or_after_their_commit(
+    rig: Rig, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in eight transactions fails, half of them though they were committed: senders send again under the same id."""
+    dice = random.Random(seed)
+    write = Database.write
+    armed = False
+
+    async def failing(self: Database, work: Any) -> Any:
+        fate = dice.random() if armed else 1.0
+        if fate < 1 / 16:
+            raise errors.BrokerAwayError("cut before")
+        found = await write(self, work)
+        if fate < 1 / 8:
+            raise errors.OutcomeUnknownError("cut after")
+        return found
+
+    monkeypatch.setattr(Database, "write", failing)
+    topic = rig.topic()
+    buses = [await rig.bus(topic) for _ in range(2)]
+    seen: dict[str, list[int]] = defaultdict(list)
+
+    async def take(body: int, context: Context) -> None:
+        if dice.random() < 0.1:
+            raise ValueError("now and then")
+        seen[context.key].append(body)
+
+    for bus in buses:
+        bus.subscribe(topic.name, order="key", retry=QUICK, concurrency=8)(take)
+        await rig.joined(bus, topic)
+    armed = True
+    for number in range(120):
+        message = Message(topic=topic.name, body=number, key=f"k{number % 6}")
+        while not (await buses[0].send_many([message]))[0].ok:
+            await asyncio.sleep(0.01)
+    await rig.until(lambda: sum(len(set(numbers)) for numbers in seen.values()) == 120, seen)
+    armed = False
+    await drained(rig, buses[0], topic)
+    for key in range(6):
+        assert list(dict.fromkeys(seen[f"k{key}"])) == list(range(key, 120, 6)), "twice perhaps, never out of order"
+
+
+async def test_what_every_group_has_finished_is_removed_and_nothing_else(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "SLICE", 7)
+    topic = rig.topic(queues=1)
+    bus = await rig.bus(topic)
+    takers = {group: Taker() for group in ("quick", "slow")}
+    for group, taker in takers.items():
+        bus.subscribe(topic.name, group=group)(taker)
+        await rig.joined(bus, topic, group)
+    await bus.pause(topic.name, "slow")
+    await asyncio.sleep(0.1)
+    await bus.send_many([Message(topic=topic.name, body=number) for number in range(50)])
+    await rig.until(lambda: len(takers["quick"].bodies) == 50)
+    (consumer,) = bus.consumers(topic.name, "quick")
+    held: Any = consumer._receiver
+    await held._leases.sweep()
+    await bus.resume(topic.name, "slow")
+    await rig.until(lambda: len(takers["slow"].bodies) == 50)
+    await asyncio.sleep(0.3)
+    await held._leases.sweep()
+    async with held._database.reading() as connection:
+        left = (await connection.exec_driver_sql("SELECT COUNT(*) FROM mf_message")).scalar()
+    assert left == 0
+    await bus.send(topic.name, 50)
+    await rig.until(lambda: 50 in takers["slow"].bodies and 50 in takers["quick"].bodies)
+
+
+PROGRAM = """
+    import asyncio, sys, time
+    from qiantang.messaging import Context, MessageBus, Estate, Cluster, Resource, Topic
+    from qiantang.messaging.adapters.sql import leases, receiver
+    from qiantang.messaging.testing import PLACE
+    leases.LEASE_MS, receiver.RENEW_SECONDS = 1000, 0.2
+    url, topic, out = sys.argv[1:]
+    estate = Estate(
+        clusters=[Cluster(name="main", adapter="sql", resources=[Resource(name="one", url=url)])],
+        topics=[Topic(name=topic, clusters=["main"])],
+    )
+    async def main():
+        bus = MessageBus(estate, PLACE)
+        @bus.subscribe(topic, order="key", concurrency=8)
+        async def take(body: int, context: Context) -> None:
+            await asyncio.sleep(0.005)
+            with open(out, "a") as file:
+                file.write(f"{time.time_ns()} {context.key} {body}\\n")
+        async with bus:
+            await asyncio.sleep(3600)
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.process
+async def test_processes_that_are_killed_lose_nothing_and_no_order(rig: Rig, tmp_path: Path) -> None:
+    topic = rig.topic()
+    bus = await rig.bus(topic)
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        url, out = rig.cluster.resources[0].url, tmp_path / f"{len(running)}.txt"
+        program = [sys.executable, "-c", textwrap.dedent(PROGRAM), url, topic.name, str(out)]
+        running.append(subprocess.Popen(program, env={**os.environ}))
+
+    def seen() -> list[tuple[int, str, int]]:
+        lines = [line.split() for file in tmp_path.glob("*.txt") for line in file.read_text().splitlines()]
+        return sorted((int(at), key, int(body)) for at, key, body in lines if body)
+
+    try:
+        start()
+        start()
+        while not seen():  # the group receives what is sent once one of them has joined
+            await bus.send(topic.name, 0, key="k0")
+            await asyncio.sleep(0.2)
+        for number in range(1, 301):
+            await bus.send(topic.name, number, key=f"k{number % 7}")
+            if number % 100 == 50:
+                running[-2].send_signal(signal.SIGKILL)
+                start()
+        await rig.until(lambda: {body for _, _, body in seen()} >= set(range(1, 301)))
+    finally:
+        for process in running:
+            process.kill()
+            process.wait(10)
+    for key in range(7):
+        firsts = list(dict.fromkeys(body for _, name, body in seen() if name == f"k{key}" and body))
+        assert firsts == [number for number in range(1, 301) if number % 7 == key]

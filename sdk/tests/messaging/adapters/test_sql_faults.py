@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from qiantang.messaging import errors
-from qiantang.messaging.adapters.sql import leases, receiver
+from qiantang.messaging.adapters.sql import database, leases, receiver
 from qiantang.messaging.adapters.sql.database import Database
 from qiantang.messaging.client import MessageBus
 from qiantang.messaging.model import Context, Message, Resource, RetryPolicy, Topic
@@ -194,6 +194,28 @@ async def test_what_every_group_has_finished_is_removed_and_nothing_else(
     assert left == 0
     await bus.send(topic.name, 50)
     await rig.until(lambda: 50 in takers["slow"].bodies and 50 in takers["quick"].bodies)
+
+
+async def test_a_database_that_does_not_answer_is_not_waited_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Database(rig.cluster.resources[0].url)
+    await broken.open()
+    try:
+        monkeypatch.setattr(database, "TRANSACTION_SECONDS", 0.3)
+
+        async def hang(_connection: Any) -> None:
+            await asyncio.sleep(30)
+
+        began = time.monotonic()
+        with pytest.raises(errors.BrokerAwayError, match=r"within 0\.3 s"):
+            await broken.write(hang)
+        with pytest.raises(errors.BrokerAwayError, match=r"within 0\.3 s"):
+            async with broken.reading() as connection:
+                await hang(connection)
+        assert time.monotonic() - began < 10
+        monkeypatch.setattr(database, "TRANSACTION_SECONDS", 20.0)
+        assert await broken.write(lambda connection: connection.exec_driver_sql("SELECT 1"))
+    finally:
+        await broken.close()
 
 
 PROGRAM = """

@@ -123,10 +123,11 @@ class Consumer:
                 logger.warning("handlers did not end in time", extra={"consumer": self.name, "handlers": len(late)})
                 await asyncio.wait(late, timeout=1.0)
         if self._settler is not None and not self._settler.done():
-            await asyncio.wait({self._settler})
+            await asyncio.wait({self._settler}, timeout=budget)
         if self._receiver is not None:
-            with contextlib.suppress(errors.UnavailableError):
-                await self._receiver.close()
+            with contextlib.suppress(errors.UnavailableError, TimeoutError):  # the broker finds out by itself
+                async with asyncio.timeout(max(1.0, budget)):
+                    await self._receiver.close()
 
     @property
     def joined(self) -> bool:

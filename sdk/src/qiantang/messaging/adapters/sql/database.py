@@ -28,6 +28,8 @@ DRIVERS: Final = {
 }
 ATTEMPTS: Final = 6
 POOL: Final = 8
+TRANSACTION_SECONDS: Final = 20.0
+"""What a transaction may take, its turn included: a database that is frozen must not hold up what waits behind it."""
 AGAIN: Final = {"40001", "40P01", "1213", "1205"}
 _chance = random.Random()  # noqa: S311  # spreads load, guards nothing
 
@@ -94,20 +96,25 @@ class Database:
             BrokerAwayError: the database is away.
         """
         try:
-            async with self._opened().connect() as connection:
+            async with asyncio.timeout(TRANSACTION_SECONDS), self._opened().connect() as connection:
                 yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+        except TimeoutError as error:
+            raise BrokerAwayError(f"{self.name} did not answer within {TRANSACTION_SECONDS:g} s") from error
         except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
             raise self._away(error) from error
 
     async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         committing = False
         try:
-            async with self._alone(), self._opened().connect() as connection:
+            async with asyncio.timeout(TRANSACTION_SECONDS), self._alone(), self._opened().connect() as connection:
                 async with connection.begin() as transaction:
                     found = await work(connection)
                     committing = True
                     await transaction.commit()
                 return found
+        except TimeoutError as error:
+            late = f"{self.name} did not end a transaction within {TRANSACTION_SECONDS:g} s"
+            raise (OutcomeUnknownError(late) if committing else BrokerAwayError(late)) from error
         except (exc.TimeoutError, OSError) as error:
             raise self._away(error) from error
         except exc.DBAPIError as error:

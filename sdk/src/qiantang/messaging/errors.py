@@ -11,12 +11,6 @@ class UnknownTopicError(errors.NotFoundError):
     code = "messaging.unknown_topic"
 
 
-class UnknownSubscriptionError(errors.NotFoundError):
-    """No subscription of that name is declared for this application."""
-
-    code = "messaging.unknown_subscription"
-
-
 class SendForbiddenError(errors.ForbiddenError):
     """This center or application may not send to the topic."""
 
@@ -82,12 +76,6 @@ class BusClosedError(errors.UnavailableError):
 
     code = "messaging.bus_closed"
     retryable = False
-
-
-class FeatureMissingError(errors.UnsupportedError):
-    """The broker in use lacks a feature that the topic or subscription asks for, and nothing stands in for it."""
-
-    code = "messaging.feature_missing"
 
 
 class HandlerMismatchError(errors.MisconfiguredError):

@@ -11,14 +11,13 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar, Unpack
 
 from qiantang.kernel import errors, runtime
-from qiantang.messaging.client.options import Properties, message_of
+from qiantang.messaging.client.options import SEND_SECONDS, Properties, message_of
 from qiantang.messaging.client.sender import Sender
 from qiantang.messaging.errors import BusClosedError
 from qiantang.messaging.model import Frame, Message, Sent
 from qiantang.messaging.port import Lag
 
 T = TypeVar("T")
-SEND_SECONDS: Final = 30.0
 GRACE_SECONDS: Final = 15.0
 """How much longer a thread waits than the loop should need: connecting comes before the deadline of a send begins."""
 

@@ -22,7 +22,7 @@ from qiantang.messaging.client.interceptors import (
     SendInterceptor,
     WarmUp,
 )
-from qiantang.messaging.client.options import Properties, SubscriptionOptions, message_of
+from qiantang.messaging.client.options import SEND_SECONDS, Properties, SubscriptionOptions, message_of
 from qiantang.messaging.client.packing import Keys
 from qiantang.messaging.client.routing import BalancedRouter, Router
 from qiantang.messaging.client.sender import Sender
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 log = observe.BoundedLog(logger)
 C = TypeVar("C", bound=Callable[..., Any])
 
-SEND_SECONDS: Final = 30.0
 CLOSE_SECONDS: Final = 10.0
 UNANSWERED: Final = 10_000
 """Sends that nobody waits for and that are not answered yet: beyond, `oneway` and `send_async` refuse."""

@@ -36,13 +36,6 @@ _chance = random.Random()  # noqa: S311 -- spreads what would otherwise come tog
 Bury = Callable[[Frame], Awaitable[SendOutcome]]
 
 
-class Member(NamedTuple):
-    """Who takes part in a group: a name that no other process has, and the physical queues that it wants; all where empty."""
-
-    name: str
-    queues: tuple[str, ...] = ()
-
-
 class _Held(NamedTuple):
     epoch: int
     taken: Taken

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from qiantang.messaging.model import Died, Frame, Subscription, Taken, Topic
+from qiantang.messaging.model.envelope import DELIVER_AT, EXPIRES_AT
 
 TOPIC: Final = "mf-dead-topic"
 GROUP: Final = "mf-dead-group"
@@ -47,8 +48,8 @@ def letter(taken: Taken, subscription: Subscription, failures: int, error: BaseE
         QUEUE: taken.queue,
         POSITION: str(taken.position),
     }
-    text.pop("mf-at", None)
-    text.pop("mf-exp", None)
+    text.pop(DELIVER_AT, None)
+    text.pop(EXPIRES_AT, None)
     return msgspec.structs.replace(
         frame, topic=f"dead.{subscription.group}", text=text, deliver_at=0, expires_at=0, queue=-1
     )

@@ -24,7 +24,6 @@ class Link:
     def __init__(self, cluster: Cluster, resource: Resource, make: Make) -> None:
         self.route = Route(cluster.name, resource.name, resource.weight)
         self.name = f"{cluster.name}/{resource.name}"
-        self.adapter = cluster.adapter
         self.broker = make(resource)
         self.line = Line(self.name, self.broker)
         self._opened = False

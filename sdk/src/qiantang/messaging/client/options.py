@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from qiantang.messaging.errors import InvalidMessageError
 from qiantang.messaging.model import Header, Message, RetryPolicy
 from qiantang.messaging.model.estate import Order
+
+SEND_SECONDS: Final = 30.0
+"""The deadline of a send that names none."""
 
 
 class Properties(TypedDict, total=False):

@@ -53,7 +53,6 @@ class Line:
     def __init__(self, name: str, broker: Broker) -> None:
         self.name = name
         self.broker = broker
-        self.sent = 0
         self._waiting: deque[tuple[Frame, _Ticket, int]] = deque()
         self._bytes = 0
         self._pump: asyncio.Task[None] | None = None
@@ -126,7 +125,6 @@ class Line:
             outcomes = await self._send([frame for frame, _, _ in batch])
             for (_, ticket, place), outcome in zip(batch, outcomes, strict=True):
                 ticket.settle(place, outcome)
-            self.sent += len(batch)
             self._room.set()
 
     def _next(self) -> list[tuple[Frame, _Ticket, int]]:

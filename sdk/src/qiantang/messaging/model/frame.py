@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -32,6 +34,12 @@ class Frame(msgspec.Struct, kw_only=True):
     text: dict[str, str] = {}
     binary: dict[str, bytes] = {}
     queue: int = -1
+
+    def queue_of(self, count: int, turns: Iterator[int]) -> int:
+        """Choose among so many queues: the one that was chosen already, else by key, else the next in turn."""
+        if self.queue >= 0:
+            return self.queue % count
+        return (zlib.crc32(self.key.encode()) if self.key else next(turns)) % count
 
     @property
     def size(self) -> int:

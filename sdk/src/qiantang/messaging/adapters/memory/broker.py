@@ -7,9 +7,9 @@ number of buses, on any loops and threads, may use it at once.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
-import zlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
@@ -28,7 +28,7 @@ class _Topic:
         self.queues = queues
         self.groups: dict[str, Group] = {}
         self.positions = [0] * queues
-        self.turn = 0
+        self.turns = itertools.count()
 
 
 class Space:
@@ -108,7 +108,7 @@ class Space:
         held = self._topics.get(frame.topic)
         if held is None:
             return SendOutcome(verdict="refused", error=UnknownTopicError(f"the broker has no topic {frame.topic!r}"))
-        queue = self._queue(held, frame)
+        queue = frame.queue_of(held.queues, held.turns)
         position = held.positions[queue]
         held.positions[queue] += 1
         now = self.clock()
@@ -116,14 +116,6 @@ class Space:
             self._number += 1
             group.add(Entry(frame, self._number, f"{queue}", position, frame.deliver_at / 1000 or now), now)
         return SendOutcome(verdict="accepted", queue=f"{queue}", position=position)
-
-    def _queue(self, held: _Topic, frame: Frame) -> int:
-        if frame.queue >= 0:
-            return frame.queue % held.queues
-        if frame.key:
-            return zlib.crc32(frame.key.encode()) % held.queues
-        held.turn += 1
-        return held.turn % held.queues
 
 
 class MemoryReceiver:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final, TypeVar
 
@@ -44,7 +44,7 @@ class SqlBroker:
     def __init__(self, url: str) -> None:
         self._database = Database(url)
         self._queues: dict[str, int] = {}
-        self._turn = 0
+        self._turns = itertools.count()
         self._receivers: list[SqlReceiver] = []
 
     @property
@@ -88,7 +88,7 @@ class SqlBroker:
             else:
                 # of a key the order counts more: all its messages are in one log
                 priority = DEFAULT_PRIORITY if frame.key else frame.priority
-                logs.setdefault((frame.topic, self._queue(frame, queues), priority), []).append(place)
+                logs.setdefault((frame.topic, frame.queue_of(queues, self._turns), priority), []).append(place)
         try:
             starts = await self._twice(functools.partial(self._insert, frames=frames, logs=logs)) if logs else {}
         except errors.QiantangError as error:
@@ -201,14 +201,6 @@ class SqlBroker:
             await connection.execute(sa.insert(tables.logs), row)
             return 0
         return int((await connection.execute(sa.select(_l.tail).where(*here))).scalar_one()) - count
-
-    def _queue(self, frame: Frame, queues: int) -> int:
-        if frame.queue >= 0:
-            return frame.queue % queues
-        if frame.key:
-            return zlib.crc32(frame.key.encode()) % queues
-        self._turn += 1
-        return self._turn % queues
 
 
 def _row(frame: Frame, log: _Log, position: int, now: int) -> dict[str, Any]:

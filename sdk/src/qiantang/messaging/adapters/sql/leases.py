@@ -22,7 +22,6 @@ LEASE_MS: Final = 10_000
 SLICE: Final = 1000
 
 _m, _h, _c, _o, _p = tables.messages.c, tables.held.c, tables.cursors.c, tables.offsets.c, tables.members.c
-_AT = sa.and_(_m.topic == _h.topic, _m.queue == _h.queue, _m.priority == _h.priority, _m.position == _h.position)
 
 
 class Leases:
@@ -111,7 +110,7 @@ class Leases:
         await connection.execute(sa.delete(tables.members).where(*self.mine(_p), _p.until < now))
 
     async def _share(self, connection: AsyncConnection) -> list[int]:
-        found = await connection.execute(sa.select(_p.member).where(*self.mine(_p)).order_by(_p.member))
+        found = await connection.execute(sa.select(_p.member).where(*self.mine(_p)))
         members = sorted(row.member for row in found)
         place = members.index(self._member)
         return [number for at, number in enumerate(self._wanted) if at % len(members) == place]
@@ -164,7 +163,7 @@ class Leases:
         if known < groups.scalar_one():
             return 0  # a group that has written no offset yet has finished nothing
         log = (_m.topic == topic, _m.queue == queue.number, _m.priority == priority)
-        held = sa.exists(sa.select(_h.number).where(_AT))
+        held = sa.exists(sa.select(_h.number).where(tables.HELD_IS))
         rows = await connection.execute(sa.select(_m.position).where(*log, _m.position < lowest, ~held).limit(SLICE))
         positions = [row.position for row in rows]
         if positions:

@@ -40,7 +40,6 @@ LOWEST_FIRST: Final = 8
 
 _headers = msgspec.msgpack.Decoder(tuple[dict[str, str], dict[str, bytes]])
 _m, _h, _o, _l = tables.messages.c, tables.held.c, tables.offsets.c, tables.logs.c
-_AT = sa.and_(_m.topic == _h.topic, _m.queue == _h.queue, _m.priority == _h.priority, _m.position == _h.position)
 _CONTENT = (_m.id, _m.tag, _m.k.label("message_k"), _m.deliver_at, _m.expires_at, _m.headers, _m.body)
 
 
@@ -202,7 +201,7 @@ class SqlReceiver:
         working = [number for queue in readable.values() for number in queue.working]
         statement = (
             sa.select(tables.held, *_CONTENT)
-            .join(tables.messages, _AT)
+            .join(tables.messages, tables.HELD_IS)
             .where(
                 *self._leases.mine(_h),
                 _h.queue.in_(readable),

@@ -99,6 +99,9 @@ held = sa.Table(
     sa.Index("ix_mf_held_due", "topic", "grp", "queue", "due"),
 )
 
+HELD_IS = sa.and_(*(messages.c[name] == held.c[name] for name in ("topic", "queue", "priority", "position")))
+"""A row of `mf_held` and the message that it stands for."""
+
 members = sa.Table(
     "mf_member",
     metadata,

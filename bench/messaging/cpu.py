@@ -13,7 +13,7 @@ from bench.figures import Value, rounded
 from qiantang.kernel import scope
 from qiantang.messaging import Cluster, Context, Estate, Message, MessageBus, Packing, Resource, Subscription, Topic
 from qiantang.messaging.model import Frame, Taken
-from qiantang.messaging.port import Batch, Capabilities, Feature, Lag, SendOutcome, Settle
+from qiantang.messaging.port import Capabilities, Feature, Lag, SendOutcome, Settle
 
 MESSAGES = 20_000
 ROUNDS = 7
@@ -34,7 +34,7 @@ BODY = Order(4711, "customer-0815", ["line of an order with some text in it " * 
 class Nothing:
     """A broker that takes everything and gives what was sent to it, a batch at a time: a list, and no more."""
 
-    capabilities = Capabilities(native=frozenset(Feature), settling="each")
+    capabilities = Capabilities(native=frozenset(Feature))
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
@@ -52,14 +52,14 @@ class Nothing:
     async def receive(self, _subscription: Subscription, _member: str, _queues: Collection[str] = ()) -> Nothing:
         return self
 
-    async def fetch(self, count: int, _size: int, wait: float) -> Batch:
+    async def fetch(self, count: int, _size: int, wait: float) -> list[Taken]:
         if not (self.gate.is_set() and self.frames):
             await asyncio.sleep(min(wait, 0.01))
-            return Batch(1, [])
+            return []
         taken, self.frames = self.frames[:count], self.frames[count:]
-        return Batch(1, [Taken(frame=one, queue="0", position=0) for one in taken])
+        return [Taken(frame=one, queue="0", position=0) for one in taken]
 
-    async def settle(self, _epoch: int, settles: Sequence[Settle]) -> None:
+    async def settle(self, settles: Sequence[Settle]) -> None:
         self.settled += len(settles)
 
     async def pause(self) -> None: ...

@@ -5,6 +5,7 @@ What one learns here:
 - A namespace may have a JSON Schema: what does not fit it cannot be published.
 - What no schema knows, the program says: a callback that raises does not take the change in. The old rates stay in use, and the
   portal shows this instance red, with the reason, until a change comes that it takes.
+- `order="key"`, published with the subscription, has the orders of each instance come one after the other, as they were sent.
 - `report.every` and `log.level` are inherited from a public namespace of another application, which order and stock share.
 
 It runs by itself as well; README.md beside it says how.
@@ -44,6 +45,13 @@ class Report(msgspec.Struct):
     every: float = 60.0
 
 
+class Order(msgspec.Struct):
+    """What billing needs to know of an order."""
+
+    number: int
+    yuan: float
+
+
 class Desk:
     """Where bills are written: at the rates that it took in last, in yuan alone before that."""
 
@@ -52,6 +60,7 @@ class Desk:
         self.rates = {"CNY": 1.0}
         self.written = 0
         self.total = 0.0
+        self.open = 0.0
 
     def take(self) -> None:
         """Take the published rates in, all of them or none.
@@ -89,6 +98,10 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
     def level() -> None:
         log.setLevel(app.config.get("log.level", "INFO"))
 
+    @app.bus.subscribe("order.taken")
+    def charge(order: Order) -> None:
+        desk.open += order.yuan
+
     with app:
         level()
         with contextlib.suppress(ValueError):  # what is there at the start; of all that comes later `take` hears
@@ -99,7 +112,8 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
             log.debug("bill %d: %.2f %s", desk.written, amount, currency)
             if time.monotonic() - said >= report.every:
                 said = time.monotonic()
-                log.info("%d bills over %.0f yuan in %d currencies", desk.written, desk.total, len(desk.rates))
+                told = (desk.written, desk.total, len(desk.rates), desk.open)
+                log.info("%d bills over %.0f yuan in %d currencies; orders over %.0f yuan came in", *told)
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ What one learns here:
 - `on_change` runs a function within milliseconds of a publish. What it raises is shown to the operator.
 - `LiveResource` builds a connection anew when its secret changes, and keeps the old one where the new one does not work.
 - A feature flag is a bool that is read where it matters, and a log level is a setting like any other.
+- `app.bus` sends a message for each order. Which broker carries it is published in the center, and may change while this runs;
+  messages of one key come in the order in which they were sent.
 
 It runs by itself as well; README.md beside it says how.
 """
@@ -40,6 +42,14 @@ class Report(msgspec.Struct):
     """How often to say how it goes, in seconds. Inherited from the namespace that all services share."""
 
     every: float = 60.0
+
+
+class Order(msgspec.Struct):
+    """What others are told of an order."""
+
+    number: int
+    items: int
+    yuan: float
 
 
 class Database:
@@ -78,6 +88,7 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
         log.setLevel(app.config.get("log.level", "INFO"))
 
     taken = items = express = 0
+    bus = app.bus.sync  # asked for before the App is opened, which opens it as well
     with app, qiantang.LiveResource(app.config, connect, key="database.dsn") as database:
         level()
         said = time.monotonic() - report.every + 5  # a first word after five seconds
@@ -87,6 +98,7 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
                 connection.insert(size)
                 where = connection.name
             taken, items, express = taken + 1, items + size, express + (features.express and size == 1)
+            bus.oneway("order.taken", Order(taken, size, 19.0 * size), key=log.name)  # what fails is counted and logged
             log.debug("order %d with %d items", taken, size)
             if time.monotonic() - said >= report.every:
                 said = time.monotonic()

@@ -5,6 +5,7 @@ What one learns here:
 - A namespace may be a whole document (YAML, JSON, TOML), with its comments kept. `bind(..., namespace="reservation")`
   gives it as a model; a mode that is none of the two below does not get in, and the operator sees why.
 - `pin` holds one moment: what is read inside belongs together, however often something is published meanwhile.
+- `@app.bus.subscribe` has a function called with each message of a topic, once for all instances of stock: they are one group.
 - `application@hz-b` overrides `application` for the instances of one cluster; the program does not know of it.
 
 It runs by itself as well; README.md beside it says how.
@@ -38,6 +39,13 @@ class Report(msgspec.Struct):
     """How often to say how it goes, in seconds. Inherited from the namespace that all services share."""
 
     every: float = 60.0
+
+
+class Order(msgspec.Struct):
+    """What stock needs to know of an order."""
+
+    number: int
+    items: int
 
 
 class Shelf:
@@ -79,7 +87,14 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
     def level() -> None:
         log.setLevel(app.config.get("log.level", "INFO"))
 
-    shelf, refused, number = Shelf(), 0, 0
+    shelf, refused, number, parcels = Shelf(), 0, 0, 0
+
+    @app.bus.subscribe("order.taken")
+    def pack(order: Order) -> None:
+        nonlocal parcels
+        parcels += 1
+        log.debug("a parcel of %d for order %d", order.items, order.number)
+
     with app:
         level()
         said = time.monotonic() - report.every + 6  # a first word after six seconds
@@ -94,7 +109,8 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
             number += 1
             if time.monotonic() - said >= report.every:
                 said = time.monotonic()
-                log.info("%d pieces set aside (%s), %d refused", shelf.held.total(), rules.mode, refused)
+                held = shelf.held.total()
+                log.info("%d pieces set aside (%s), %d refused; %d parcels packed", held, rules.mode, refused, parcels)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 run=${RUN:-.venv/bin}
-alone="redis or zookeeper or postgresql or mariadb or process or slow or browser"
+alone="redis or zookeeper or postgresql or mariadb or kafka or rabbitmq or activemq or rocketmq or process or slow or browser"
 step() { printf '== %s\n' "$1"; }
 
 step "types (meanwhile)"

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.servers.platform import PASSWORD, USER, Api, Platform
 
@@ -40,11 +41,16 @@ _OVERLAPS = """() => {
     const box = one.getBoundingClientRect();
     if (box.right > innerWidth + 1 && !scrolls(one)) faults.push(`cut at the right: ${one.textContent.trim().slice(0, 60)}`);
   }
+  // what lies beyond the edge of the part that scrolls is reached by scrolling, and nothing covers it
+  const beyond = (one, y) => { for (let up = one.parentElement; up; up = up.parentElement) {
+    if (!/(auto|scroll|hidden)/.test(getComputedStyle(up).overflowY) || up.scrollHeight <= up.clientHeight) continue;
+    const edge = up.getBoundingClientRect();
+    if (y < edge.top || y > edge.bottom) return true; } return false; };
   for (const one of shown.filter((one) => one.matches('button,a,.k-status'))) {
     const box = one.getBoundingClientRect();
     const x = box.left + box.width / 2, y = box.top + box.height / 2;
     const top = document.elementFromPoint(x, y);
-    if (top && !one.contains(top) && !top.contains(one) && !scrolls(one) && x < innerWidth
+    if (top && !one.contains(top) && !top.contains(one) && !scrolls(one) && !beyond(one, y) && x < innerWidth
         && !top.closest('[role=dialog],.ant-drawer,.ant-modal,.ant-dropdown,.ant-table-sticky-holder,.k-bulk'))
       faults.push(`covered: ${one.textContent.trim().slice(0, 60)} by ${top.className}`);
   }
@@ -94,6 +100,13 @@ class Person:
         )
         self.page.evaluate("() => document.fonts.ready")
         self._drawn()
+
+    def outline(self) -> str:
+        """Give what stands on the page as a reader of screens has it, or why nobody can tell."""
+        try:
+            return self.page.locator("body").aria_snapshot(timeout=2000)
+        except PlaywrightError as error:
+            return f"not to be read: {error}"
 
     def _drawn(self) -> None:
         """Wait until what was changed a moment ago is drawn: what watches its own size answers one frame later."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from playwright.sync_api import Browser as Chromium
 
 from tests.pages.browser import Account, Estate, Person, chromium
 from tests.servers.product import Platforms, opened_platforms
+
+THERE = pytest.StashKey[list[Person]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,6 +22,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.process)
             item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what stood on the screens to the report of a test that failed: CI keeps no pictures."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for person in item.stash.get(THERE, []):
+            report.sections.append((f"the page at {person.page.url}", person.outline()))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +59,9 @@ def estate(platforms_of_module: Platforms) -> Estate:
 
 
 @pytest.fixture
-def somebody(screen: Chromium, estate: Estate) -> Iterator[Callable[[Account], Person]]:
+def somebody(screen: Chromium, estate: Estate, request: pytest.FixtureRequest) -> Iterator[Callable[[Account], Person]]:
     """Give people at browsers of their own, signed in; their consoles must have stayed calm."""
-    there: list[Person] = []
+    there: list[Person] = request.node.stash.setdefault(THERE, [])
 
     def at(account: Account) -> Person:
         person = Person.at(screen, estate.platform.address)

@@ -114,7 +114,7 @@ def _make_an_application(person: Person) -> str:
     journey.choose(form.get_by_role("combobox"), "trade")
     form.get_by_label("Name").fill("hello")
     form.get_by_role("button", name="Make application").click()
-    expect(page.get_by_role("heading", name="hello")).to_be_visible()
+    expect(page.get_by_role("heading", name="hello", level=1)).to_be_visible()
     page.get_by_role("link", name="Credentials").click()
     page.get_by_role("button", name="New credential").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Create credential").click()

@@ -109,14 +109,23 @@ export function usePages<T, K extends Operation = Operation>(operation: K, args:
   };
 }
 
-/** Do something; afterwards what was read of these operations is read again, everything if none is named. */
-export function useDo<A, R>(work: (argument: A) => Promise<R>, touches?: Operation[]): UseMutationResult<R, ApiError, A> {
+/** Do something; afterwards what was read of these operations is read again, everything if none is named.
+ *  The promise ends when that was read too, unless it is read `behind`: then it ends with the answer. */
+export function useDo<A, R>(work: (argument: A) => Promise<R>, touches?: Operation[], behind = false): UseMutationResult<R, ApiError, A> {
   const client = useQueryClient();
   return useMutation<R, ApiError, A>({
     mutationFn: work,
-    onSettled: () =>
-      client.invalidateQueries(
+    onSettled: () => {
+      const read = client.invalidateQueries(
         touches ? { predicate: (query) => touches.some((one) => query.queryKey[0] === one || query.queryKey[1] === one) } : {},
-      ),
+      );
+      return behind ? undefined : read;
+    },
   });
+}
+
+/** Take what an answer says as read: pages show it before it is read again. */
+export function useTaken(): (operation: Operation, args: { path?: unknown; query?: unknown; body?: unknown }, data: unknown) => void {
+  const client = useQueryClient();
+  return (operation, args, data) => void client.setQueryData(keyOf(operation, args), data);
 }

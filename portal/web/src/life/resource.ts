@@ -1,6 +1,6 @@
 import { useState } from "react";
-import { ApiError, useDo, type ResourceDetail } from "../api";
-import { lifeCall, lifeSend, useLife, useLifeRead } from "./life";
+import { ApiError, useDo, useTaken, type ResourceDetail } from "../api";
+import { argumentsOf, lifeCall, lifeSend, useLife, useLifeRead } from "./life";
 
 /** Somebody else saved first: what he saved, and what I wanted to. */
 export interface Conflict<B> {
@@ -47,7 +47,16 @@ export function useResource<B>(kind: string, name: string, empty: B): ResourceDr
   const found = useLifeRead<ResourceDetail>(route, { path: { name } }, { enabled: name !== "" });
   const [conflict, setConflict] = useState<Conflict<B> | null>(null);
   const [refused, setRefused] = useState<ApiError | null>(null);
-  const put = useDo((one: { body: B; version: string }) => lifeSend<ResourceDetail>(life, "PUT", route, { path: { name }, body: { body: one.body }, version: one.version }));
+  const take = useTaken();
+  // what the server took is shown and no longer unsaved at once, not when all of the page was read again
+  const put = useDo(
+    async (one: { body: B; version: string }) => {
+      const { data } = await lifeSend<ResourceDetail>(life, "PUT", route, { path: { name }, body: { body: one.body }, version: one.version });
+      take(life.operation("GET", route), argumentsOf(life, { path: { name } }), data);
+    },
+    undefined,
+    true,
+  );
   const drop = useDo((one: { rest: string; version: string }) => lifeCall<void>(life, "DELETE", `${route}${one.rest}`, { path: { name }, version: one.version }));
 
   const write = async (change: Edit<B>, over: ResourceDetail, once = true): Promise<boolean> => {
@@ -55,7 +64,6 @@ export function useResource<B>(kind: string, name: string, empty: B): ResourceDr
     try {
       await put.mutateAsync({ body: change.apply(bodyOf<B>(over) ?? empty), version: over.version });
       setConflict(null);
-      await found.refetch();
       return true;
     } catch (error) {
       if (error instanceof ApiError && error.status === 412) {

@@ -4,16 +4,28 @@ import { addTexts, at, useMeaning, type CapabilityPages, type HubTab } from "../
 
 const KINDS = "GET /api/v1/kinds";
 
-export function useKinds(pages?: CapabilityPages[]): KindInfo[] | undefined {
+/** A kind, with what the capability that declares it is called. */
+export type Kind = KindInfo & { home: string };
+
+export function useKinds(pages?: CapabilityPages[]): Kind[] | undefined {
   const found = useRead(KINDS, {}, { every: 300_000 }).data as KindInfo[] | undefined;
   const means = useMeaning(pages);
-  return useMemo(() => found?.map((kind) => ({ ...kind, title: means(`kind.${kind.capability}.${kind.name}`, kind.title) })), [found, means]);
+  return useMemo(
+    () =>
+      found?.map((kind) => ({
+        ...kind,
+        title: means(`kind.${kind.capability}.${kind.name}`, kind.title),
+        home: means(`capability.${kind.capability}`, titled(kind.capability)),
+      })),
+    [found, means],
+  );
 }
 
 export const titled = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What a capability is called: its one kind, or its own name where it has several. */
-export const titleOf = (kinds: KindInfo[], capability: string): string => (kinds.length === 1 && kinds[0]?.title ? titled(kinds[0].title) : titled(capability));
+export const titleOf = (kinds: Kind[], capability: string): string =>
+  kinds.length === 1 && kinds[0]?.title ? titled(kinds[0].title) : (kinds[0]?.home ?? titled(capability));
 
 const tabs = new Map<string, ComponentType>();
 
@@ -32,13 +44,13 @@ export function useMore(claimed: CapabilityPages[]): CapabilityPages[] {
   const kinds = useKinds(claimed);
   return useMemo(() => {
     const names = new Set(claimed.map((pages) => pages.name));
-    const found = new Map<string, KindInfo[]>();
+    const found = new Map<string, Kind[]>();
     for (const kind of kinds ?? []) if (!names.has(kind.capability)) found.set(kind.capability, [...(found.get(kind.capability) ?? []), kind]);
     return [...found].map(([capability, own]) => pagesOf(capability, own));
   }, [claimed, kinds]);
 }
 
-function pagesOf(capability: string, kinds: KindInfo[]): CapabilityPages {
+function pagesOf(capability: string, kinds: Kind[]): CapabilityPages {
   const name = `kinds-${capability}`;
   const texts = { zh: { title: titleOf(kinds, capability) }, en: { title: titleOf(kinds, capability) } };
   addTexts(name, texts);

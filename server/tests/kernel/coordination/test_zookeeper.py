@@ -199,7 +199,7 @@ async def test_the_server_is_killed_and_comes_back(
 @pytest.mark.slow
 async def test_a_frozen_server_costs_a_deadline_and_no_more(zookeeper_factory, opened: Opened) -> None:
     server = await asyncio.to_thread(zookeeper_factory)
-    settings = settings_for(server.hosts, operation_timeout=timedelta(seconds=0.5))
+    settings = settings_for(server.hosts, operation_timeout=timedelta(seconds=2))
     here = await opened(ZooKeeperCoordination(settings))
     key = fresh_key()
     watch = here.watch()
@@ -226,7 +226,7 @@ async def test_a_frozen_server_is_noticed_though_requests_go_out_all_the_time(
     zookeeper_factory, opened: Opened
 ) -> None:
     server = await asyncio.to_thread(zookeeper_factory)
-    here = await opened(ZooKeeperCoordination(settings_for(server.hosts, operation_timeout=timedelta(seconds=0.3))))
+    here = await opened(ZooKeeperCoordination(settings_for(server.hosts, operation_timeout=timedelta(seconds=2))))
     key = fresh_key()
     await here.announce(key, Position(epoch=1, revision=1))
     await asyncio.to_thread(server.pause)
@@ -252,9 +252,7 @@ async def test_it_opens_while_the_ensemble_is_away_and_works_once_it_is_there(
 ) -> None:
     server = await asyncio.to_thread(zookeeper_factory)
     await asyncio.to_thread(server.stop)
-    here = await opened(
-        ZooKeeperCoordination(settings_for(server.hosts, operation_timeout=timedelta(milliseconds=300)))
-    )
+    here = await opened(ZooKeeperCoordination(settings_for(server.hosts, operation_timeout=timedelta(seconds=2))))
     assert not here.condition.ready
     name, key = fresh_name(), fresh_key()
     await here.enlist(name, f"http://{name}:1")

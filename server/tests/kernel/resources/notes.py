@@ -16,6 +16,7 @@ class Note(msgspec.Struct, forbid_unknown_fields=True):
     password: str | secret.Secret = ""
     shared: bool = False
     cites: str = ""
+    after: str = ""
 
 
 def check(_name: str, body: Any) -> list[errors.Problem]:
@@ -38,6 +39,7 @@ NOTE = ResourceKind(
     deliver=lambda body: {"text": body["text"]},
     is_public=lambda body: bool(body.get("shared")),
     links=cites,
+    refers=lambda body: [("note", body["after"])] if body.get("after") else [],
     texts=lambda body: [("text", body["text"])],
 )
 

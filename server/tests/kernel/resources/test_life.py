@@ -294,6 +294,24 @@ async def test_links_published_beside_a_gray_release_are_kept_by_it_and_by_its_p
         assert state.gray_links == ([] if promoted else [("trade", "common")])
 
 
+async def test_what_a_resource_refers_to_is_there_before_it_is_published_and_stays(life: Life) -> None:
+    await life.edit(ADA, "b", "two", after="a")
+    with pytest.raises(InvalidDraftsError, match="problem") as raised:
+        await life.publish(ADA, 0)
+    (problem,) = raised.value.facts["problems"]
+    assert (problem["name"], problem["message"]) == ("b", "there is no note 'a', which it names")
+    assert await life.revision() == 0
+    await life.edit(ADA, "a", "one")
+    await life.publish(ADA, 0)
+    await life.resources.drafts.remove(ADA, BUNDLE, "note", "a", expected="*")
+    for more in ({}, {"gray": release.GrayRule(percent=10)}):
+        with pytest.raises(InvalidDraftsError):
+            await life.publish(ADA, 1, **more)
+    await life.edit(ADA, "c", "another may have it", cites="trade/common")
+    await life.publish(ADA, 1)
+    assert await life.texts() == {"b": "two", "c": "another may have it"}
+
+
 async def test_a_roll_back_gives_the_changes_of_a_gray_release_back_as_drafts(life: Life) -> None:
     await life.edit(ADA, "a", "one")
     await life.publish(ADA, 0)

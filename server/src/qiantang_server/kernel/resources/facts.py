@@ -1,4 +1,4 @@
-"""Facts of contents that publishing needs: their sizes and links, remembered by digest, since a content never changes."""
+"""Facts of contents that publishing needs: sizes, links, references; remembered by digest, since a content never changes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from qiantang.kernel import wire
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.kinds import Kinds
-from qiantang_server.kernel.resources.state import Manifest
+from qiantang_server.kernel.resources.state import Key, Manifest
 
 MOST = 20_000
 
 
 class Fact(NamedTuple):
-    """Bytes as stored, and the (center, application) pairs that the content links to."""
+    """Bytes as stored, the (center, application) pairs that the content links to, and the resources that it refers to."""
 
     size: int
     links: tuple[tuple[str, str], ...]
+    refers: tuple[Key, ...]
 
 
 class Facts:
@@ -31,8 +32,8 @@ class Facts:
 
     async def of(
         self, session: storage.Session, capability: str, key: int, manifest: Manifest, fresh: Mapping[str, bytes]
-    ) -> list[tuple[str, Fact]]:
-        """Give kind and fact of each resource of a manifest; contents neither known nor `fresh` are read."""
+    ) -> list[tuple[Key, Fact]]:
+        """Give each resource of a manifest with its fact; contents neither known nor `fresh` are read."""
         wanted = {(capability, kind, digest) for (kind, _name), digest in manifest.items()}
         unknown = wanted - self._known.keys()
         found = {one: self._known[one] for one in wanted - unknown}
@@ -42,9 +43,9 @@ class Facts:
             found[one] = self._known[one] = self._fact(one[1], capability, {**fresh, **read}[one[2]])
         while len(self._known) > MOST:
             self._known.popitem(last=False)
-        return [(kind, found[capability, kind, digest]) for (kind, _name), digest in manifest.items()]
+        return [(one, found[capability, one[0], digest]) for one, digest in manifest.items()]
 
     def _fact(self, kind: str, capability: str, body: bytes) -> Fact:
-        """Look into a stored body with its secrets sealed: enough for its links."""
-        links = self._kinds.get(capability, kind).links(wire.decode(body, dict[str, Any]))
-        return Fact(len(body), tuple(links))
+        """Look into a stored body with its secrets sealed: enough for its links and references."""
+        declared, read = self._kinds.get(capability, kind), wire.decode(body, dict[str, Any])
+        return Fact(len(body), tuple(declared.links(read)), tuple(declared.refers(read)))

@@ -37,6 +37,10 @@ def _no_links(_body: Any) -> Sequence[tuple[str, str]]:
     return ()
 
 
+def _no_references(_body: Any) -> Sequence[tuple[str, str]]:
+    return ()
+
+
 def _no_texts(_body: Any) -> Iterable[tuple[str, str]]:
     return ()
 
@@ -54,6 +58,7 @@ class ResourceKind:
     deliver: what an instance receives of a body.
     is_public: whether applications that link to this one receive it too.
     links: (center, application) pairs in the same tenant and environment whose public resources instances need as well.
+    refers: (kind, name) pairs of resources that must be in the same bundle, unless it links to another, which may have them.
     texts: (path, text) pairs for the search; without secrets.
     differences: changes between two bodies with masked secrets, either of which may be None.
     """
@@ -69,6 +74,7 @@ class ResourceKind:
     deliver: Callable[[Any], Any] = _same
     is_public: Callable[[Any], bool] = _never
     links: Callable[[Any], Sequence[tuple[str, str]]] = _no_links
+    refers: Callable[[Any], Sequence[tuple[str, str]]] = _no_references
     texts: Callable[[Any], Iterable[tuple[str, str]]] = _no_texts
     differences: Callable[[Any, Any], list[resource.Change]] = resource.differences
 
@@ -93,6 +99,9 @@ VERBS = {
     "approve": "approve or reject another person's request to publish {plural}",
     "reveal": "see the secrets of {plural} in plain text",
 }
+
+OF_BUNDLES = frozenset({"publish", "rollback", "approve"})
+"""What is done to a bundle as a whole, by the permission of its capability's first kind."""
 
 
 class Kinds:
@@ -126,6 +135,14 @@ class Kinds:
         """Name the capabilities that have kinds."""
         return self._capabilities
 
+    def of_bundle(self, capability: str, verb: str) -> str:
+        """Name the permission for a verb on a whole bundle: that of its capability's first kind."""
+        return self.of(capability)[0].permission(verb)
+
+    def permission(self, kind: ResourceKind, verb: str) -> str:
+        """Name the permission for a verb on a kind, which is that of its bundle where the verb is of bundles."""
+        return self.of_bundle(kind.capability, verb) if verb in OF_BUNDLES else kind.permission(verb)
+
     def require(self, capability: str) -> None:
         """Pass where a capability has kinds.
 
@@ -137,8 +154,9 @@ class Kinds:
 
     def permissions(self) -> dict[str, str]:
         """Give every permission of every kind with its meaning."""
-        return {
-            kind.permission(verb): meaning.format(plural=kind.title)
-            for kind in self._kinds.values()
-            for verb, meaning in VERBS.items()
-        }
+        found: dict[str, str] = {}
+        for kind in self._kinds.values():
+            for verb, meaning in VERBS.items():
+                about = self.of(kind.capability) if verb in OF_BUNDLES else [kind]
+                found[self.permission(kind, verb)] = meaning.format(plural=", ".join(one.title for one in about))
+        return found

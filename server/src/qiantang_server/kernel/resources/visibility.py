@@ -9,11 +9,6 @@ from qiantang_server.kernel.access import Columns, Principal, Target, visible
 from qiantang_server.kernel.resources.kinds import Kinds
 
 
-def permission(kinds: Kinds, capability: str, verb: str) -> str:
-    """Name the permission for a verb on a whole bundle: that of its first kind."""
-    return kinds.of(capability)[0].permission(verb)
-
-
 def bundles(
     principal: Principal, kinds: Kinds, verb: str, columns: Columns, capability: sa.ColumnElement[str]
 ) -> sa.ColumnElement[bool]:
@@ -21,7 +16,7 @@ def bundles(
     return sa.or_(
         sa.false(),
         *(
-            sa.and_(capability == name, visible(principal, permission(kinds, name, verb), columns))
+            sa.and_(capability == name, visible(principal, kinds.of_bundle(name, verb), columns))
             for name in kinds.capabilities()
         ),
     )
@@ -31,4 +26,4 @@ def may(principal: Principal, kinds: Kinds, verb: str, bundle: resource.Bundle) 
     """Say whether the principal has the verb on a bundle, whether it is there or not."""
     if bundle.capability not in kinds.capabilities():
         return False
-    return principal.allows(permission(kinds, bundle.capability, verb), Target.of(bundle.scope))
+    return principal.allows(kinds.of_bundle(bundle.capability, verb), Target.of(bundle.scope))

@@ -343,20 +343,20 @@ async def list_kinds(resources: NamedDependency[Resources]) -> list[release.Kind
     """List every kind of governed thing with the schema of its bodies: what a generic editor is made from."""
     kinds = resources.parts.kinds
     return [
-        _info(kind, first=number == 0)
+        _info(kinds, kind, first=number == 0)
         for capability in kinds.capabilities()
         for number, kind in enumerate(kinds.of(capability))
     ]
 
 
-def _info(kind: ResourceKind, *, first: bool) -> release.KindInfo:
+def _info(kinds: Kinds, kind: ResourceKind, *, first: bool) -> release.KindInfo:
     return release.KindInfo(
         capability=kind.capability,
         name=kind.name,
         plural=kind.plural,
         title=kind.title,
         schema=wire.schema(kind.model),
-        permissions={verb: kind.permission(verb) for verb in VERBS},
+        permissions={verb: kinds.permission(kind, verb) for verb in VERBS},
         bundle=first,
         resource_bytes=kind.limits.resource_bytes,
         bundle_bytes=kind.limits.bundle_bytes,

@@ -16,7 +16,7 @@ from qiantang_server.kernel.watch.settings import WatchSettings
 from qiantang_server.kernel.watch.topics import Topics
 from qiantang_server.kernel.watch.topics.follower import MAX_WAITING, Follower
 from qiantang_server.kernel.watch.topics.survey import Survey
-from qiantang_server.kernel.watch.topics.topics import Asked
+from qiantang_server.kernel.watch.topics.topics import Asked, rest
 from server.tests.kernel.watch.overview.conftest import NOBODY, OWNER, READER, Estate, bundle, person
 
 ORDER, STOCK, PROD = "acme/dev/trade/order", "acme/dev/trade/stock", "acme/prod/bank/ledger"
@@ -296,3 +296,8 @@ async def test_the_loop_tells_what_was_gathered(estate: Estate) -> None:
     finally:
         loop.cancel()
         await asyncio.gather(loop, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("took", "seconds"), [(0.001, 2.0), (0.2, 4.0), (3.0, 5.0), (600.0, 5.0)])
+def test_a_survey_rests_longer_where_it_costs_more_but_never_for_long(took: float, seconds: float) -> None:
+    assert rest(2.0, took) == seconds

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from qiantang.kernel import errors, release, resource, wire
 from qiantang_server.kernel import audit, storage
 from qiantang_server.kernel.access import Principal, Target
-from qiantang_server.kernel.resources import store, visibility
+from qiantang_server.kernel.resources import store
 from qiantang_server.kernel.resources.bodies import Bodies, SecretKeeper
 from qiantang_server.kernel.resources.directory import ApplicationDirectory, EveryApplication
 from qiantang_server.kernel.resources.facts import Facts
@@ -170,7 +170,7 @@ def event(
 
 def permission(bundle: resource.Bundle, kinds: Kinds, verb: str) -> str:
     """Name the permission for a verb on a whole bundle: that of its first kind."""
-    return visibility.permission(kinds, bundle.capability, verb)
+    return kinds.of_bundle(bundle.capability, verb)
 
 
 def changes_view(changes: Iterable[resource.Change]) -> list[dict[str, Any]]:

@@ -89,19 +89,21 @@ class Prepared:
             InvalidDraftsError: something is; every problem is listed.
         """
         if self.problems:
-            raise InvalidDraftsError(
-                f"{len(self.problems)} problem(s) in the drafts; nothing was published",
-                problems=[
-                    errors.Problem(
-                        f"{found.message}",
-                        f"{found.kind} {found.name} {found.path}".strip(),
-                        found.line,
-                        found.column,
-                    )
-                    for found in self.problems
-                ],
-                facts={"problems": wire.builtins(self.problems)},
+            raise invalid(self.problems)
+
+
+def invalid(problems: Sequence[release.LocatedProblem]) -> InvalidDraftsError:
+    """Give the error that lists what is wrong."""
+    return InvalidDraftsError(
+        f"{len(problems)} problem(s) in the drafts; nothing was published",
+        problems=[
+            errors.Problem(
+                f"{found.message}", f"{found.kind} {found.name} {found.path}".strip(), found.line, found.column
             )
+            for found in problems
+        ],
+        facts={"problems": wire.builtins(problems)},
+    )
 
 
 async def prepare(
@@ -204,10 +206,12 @@ async def links_of(
 
     Raises:
         TooLargeError: more resources, or more bytes, than the kinds allow in one bundle.
+        InvalidDraftsError: a resource refers to one that is not there, and there is no link to who may have it.
     """
     found: set[tuple[str, str]] = set()
     sizes: dict[str, tuple[int, int]] = {}
-    for kind_name, fact in await parts.facts.of(session, bundle.capability, key, manifest, fresh):
+    facts = await parts.facts.of(session, bundle.capability, key, manifest, fresh)
+    for (kind_name, _name), fact in facts:
         count, size = sizes.get(kind_name, (0, 0))
         sizes[kind_name] = (count + 1, size + fact.size)
         found.update(fact.links)
@@ -219,4 +223,15 @@ async def links_of(
                 f"the limit for one application is {limits.bundle_count:,} and {limits.bundle_bytes:,} bytes"
             )
     own = (bundle.scope.center, bundle.scope.application)
-    return sorted(found - {own})
+    linked = sorted(found - {own})
+    missing = [] if linked else [(one, other) for one, fact in facts for other in fact.refers if other not in manifest]
+    if missing:
+        raise invalid(
+            [
+                release.LocatedProblem(
+                    kind=kind, name=name, message=f"there is no {other[0]} {other[1]!r}, which it names"
+                )
+                for (kind, name), other in missing
+            ]
+        )
+    return linked

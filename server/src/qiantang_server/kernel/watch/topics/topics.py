@@ -23,6 +23,8 @@ BUNDLES_EVERY = 0.5
 TENANTS_EVERY = 2.0
 REST = 20
 """A survey rests at least this many times as long as it took: on a large estate it looks less often, and costs no more."""
+REST_LONGEST = 5.0
+"""But no longer than this: one look that had to wait for a busy machine must not leave pages as they were for half a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +125,13 @@ class Topics:
         """Look for changes of the instances of bundles that somebody follows, until cancelled."""
         while True:
             took = await self._timed(self._look_at_bundles())
-            await asyncio.sleep(max(BUNDLES_EVERY, REST * took))
+            await asyncio.sleep(rest(BUNDLES_EVERY, took))
 
     async def look_at_tenants(self) -> None:
         """Look for changes in tenants that somebody follows, until cancelled."""
         while True:
             took = await self._timed(self._look_at_tenants())
-            await asyncio.sleep(max(TENANTS_EVERY, REST * took))
+            await asyncio.sleep(rest(TENANTS_EVERY, took))
 
     async def recheck(self) -> None:
         """Ask of every stream, again and again, whether it would still be admitted and may still follow its topics: one whose
@@ -222,6 +224,11 @@ class Topics:
             own, *wider = topics_of(change.bundle)
             for topic in wider if change.reason == "instances" else (own, *wider):
                 self._change(topic, change)
+
+
+def rest(every: float, took: float) -> float:
+    """Give the seconds until the next look of a survey that looks so often, where the last one took so long."""
+    return max(every, min(REST_LONGEST, REST * took))
 
 
 def _parsed(text: str) -> Topic | None:

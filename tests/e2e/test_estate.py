@@ -53,6 +53,8 @@ def test_everything_that_the_demo_promises_is_there(estate: Demo) -> None:
     assert "billing.Desk.take at revision 4: ValueError: the rate of JPY" in refused[0]["error"]
     for name in ("order-1", "stock-2", "billing-1"):
         eventually(lambda name=name: f"{name} | " in estate.said)
+    eventually(lambda: re.search(r"stock-\d \| .*; [1-9]\d* parcels packed", estate.said))
+    eventually(lambda: re.search(r"billing-\d \| .*; orders over [1-9]\d* yuan came in", estate.said))
 
 
 def test_an_approval_mends_the_instance_that_refused(estate: Demo) -> None:

@@ -11,10 +11,10 @@ from tests.servers.process import HOST
 
 
 class Demo(Platform):
-    """`qiantang up --demo`, on whatever port it found."""
+    """`qiantang up --demo`, on whatever port it found; `options` are more of its flags."""
 
-    def __init__(self) -> None:
-        super().__init__("--demo")
+    def __init__(self, *options: str) -> None:
+        super().__init__("--demo", *options)
 
     @property
     def address(self) -> str:

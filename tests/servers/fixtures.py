@@ -8,12 +8,16 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import pytest
 
+from tests.servers.activemq import ActiveMQ
+from tests.servers.kafka import Kafka
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
+from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
+from tests.servers.rocketmq import RocketMQ
 from tests.servers.zookeeper import ZooKeeper, ZooKeeperEnsemble
 
-MARKERS = ("redis", "zookeeper", "postgresql", "mariadb")
+MARKERS = ("redis", "zookeeper", "postgresql", "mariadb", "kafka", "rabbitmq", "activemq", "rocketmq")
 
 
 class Server(Protocol):
@@ -149,6 +153,62 @@ def mariadb_url(mariadb_server: MariaDB) -> Iterator[str]:
 def mariadb_factory() -> Iterator[Factory[MariaDB]]:
     """Start private MariaDB servers."""
     yield from private("mariadb", MariaDB, MariaDB.missing())
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[Kafka]:
+    """The run's Kafka, shared: `create_topic` gives each test its own, and groups have names of their own."""
+    yield from shared("kafka", Kafka, Kafka.missing())
+
+
+@pytest.fixture
+def kafka_factory() -> Iterator[Factory[Kafka]]:
+    """Start private Kafka servers."""
+    yield from private("kafka", Kafka, Kafka.missing())
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[RabbitMQ]:
+    """The run's RabbitMQ, shared: `create_vhost` gives each test its own virtual host."""
+    yield from shared("rabbitmq", RabbitMQ, RabbitMQ.missing())
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitMQ) -> Iterator[str]:
+    """The address of an empty virtual host of the shared RabbitMQ, removed after the test."""
+    url = rabbitmq_server.create_vhost()
+    yield url
+    rabbitmq_server.drop_vhost(url)
+
+
+@pytest.fixture
+def rabbitmq_factory() -> Iterator[Factory[RabbitMQ]]:
+    """Start private RabbitMQ servers."""
+    yield from private("rabbitmq", RabbitMQ, RabbitMQ.missing())
+
+
+@pytest.fixture(scope="session")
+def activemq_server() -> Iterator[ActiveMQ]:
+    """The run's ActiveMQ, shared: `new_name` gives each test names of its own for queues and topics."""
+    yield from shared("activemq", ActiveMQ, ActiveMQ.missing())
+
+
+@pytest.fixture
+def activemq_factory() -> Iterator[Factory[ActiveMQ]]:
+    """Start private ActiveMQ servers."""
+    yield from private("activemq", ActiveMQ, ActiveMQ.missing())
+
+
+@pytest.fixture(scope="session")
+def rocketmq_server() -> Iterator[RocketMQ]:
+    """The run's RocketMQ, shared: `create_topic` and `create_group` give each test its own."""
+    yield from shared("rocketmq", RocketMQ, RocketMQ.missing())
+
+
+@pytest.fixture
+def rocketmq_factory() -> Iterator[Factory[RocketMQ]]:
+    """Start private RocketMQ servers, each of a name server, a broker and a proxy."""
+    yield from private("rocketmq", RocketMQ, RocketMQ.missing())
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -28,18 +28,28 @@ def take() -> int:
     Raises:
         RuntimeError: no port was found in many tries.
     """
-    with _guard:
-        for _ in range(_TRIES):
-            port = _random.randint(FIRST, LAST)
-            if port not in _given and _claim(port) and _bindable(port):
-                _given.add(port)
-                return port
-    raise RuntimeError(f"no free port between {FIRST} and {LAST} in {_TRIES} tries")
+    return take_block(1)[0]
 
 
 def take_many(count: int) -> list[int]:
     """Give several ports."""
     return [take() for _ in range(count)]
+
+
+def take_block(count: int) -> list[int]:
+    """Give ports that follow each other, for servers that count from one port to the next.
+
+    Raises:
+        RuntimeError: as `take`.
+    """
+    with _guard:
+        for _ in range(_TRIES):
+            first = _random.randint(FIRST, LAST - count + 1)
+            block = list(range(first, first + count))
+            if all(port not in _given and _claim(port) and _bindable(port) for port in block):
+                _given.update(block)
+                return block
+    raise RuntimeError(f"no {count} free ports in a row between {FIRST} and {LAST} in {_TRIES} tries")
 
 
 def _claim(port: int) -> bool:

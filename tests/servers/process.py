@@ -32,6 +32,10 @@ class StartError(Exception):
     """A server did not become ready; the message holds the end of its log."""
 
 
+STOPPED_SECONDS = 2.0
+"""How long is waited for all threads of a process that was frozen to stand still."""
+
+
 class Process(ABC):
     """One server. All methods block; in a running event loop call them by `asyncio.to_thread`.
 
@@ -158,6 +162,17 @@ class Process(ABC):
     def pause(self) -> None:
         """Freeze it (SIGSTOP): connections stay open, and are accepted by the system, and nothing answers."""
         signal_tree(self.pid, signal.SIGSTOP)
+        ends = time.monotonic() + STOPPED_SECONDS
+        while self._runs() and time.monotonic() < ends:  # each of its threads stops in its own time
+            time.sleep(0.005)
+
+    def _runs(self) -> bool:
+        """Whether a thread of it has not stopped yet."""
+        states: list[str] = []
+        for file in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            with contextlib.suppress(OSError):
+                states.append(file.read_text().rpartition(")")[2].split()[0])
+        return any(one not in "TtZX" for one in states)
 
     def resume(self) -> None:
         """Let it go on after `pause`."""

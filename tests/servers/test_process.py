@@ -200,6 +200,13 @@ def test_ports_are_free_outside_the_ephemeral_range_and_given_once() -> None:
         pass
 
 
+def test_a_block_of_ports_has_no_gap_and_nothing_that_was_given() -> None:
+    blocks = [ports.take_block(4) for _ in range(50)]
+    assert all(block == list(range(block[0], block[0] + 4)) for block in blocks)
+    given = [port for block in blocks for port in block]
+    assert len({*given, *ports.take_many(50)}) == 250
+
+
 def test_a_port_in_use_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = ports.take_many(2)
     draws = iter([first, second])

@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qiantang import config as config
+    from qiantang import messaging as messaging
     from qiantang import sync as sync
     from qiantang.app import App as App
     from qiantang.config import LiveResource as LiveResource
     from qiantang.kernel import errors as errors
 
-__all__ = ["App", "LiveResource", "config", "errors", "sync"]
+__all__ = ["App", "LiveResource", "config", "errors", "messaging", "sync"]
 
 _HOMES = {
     "App": ("qiantang.app", "App"),
     "LiveResource": ("qiantang.config", "LiveResource"),
     "config": ("qiantang.config", ""),
     "errors": ("qiantang.kernel.errors", ""),
+    "messaging": ("qiantang.messaging", ""),
     "sync": ("qiantang.sync", ""),
 }
 

@@ -242,7 +242,10 @@ def test_a_thousand_apps_in_one_process(plane: Plane) -> None:
     heard = threading.Semaphore(0)
 
     async def run() -> None:
-        apps = [qiantang.App(**plane.options(instance=f"app-{number}", keep_copy=False)) for number in range(count)]
+        apps = [
+            qiantang.App(**plane.options(instance=f"app-{number}", keep_copy=False, start_deadline=60))
+            for number in range(count)
+        ]
         views = [app.config.bind(Settings) for app in apps]
         for app in apps:
             app.config.on_change("greeting", heard.release)

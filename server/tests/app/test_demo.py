@@ -18,9 +18,11 @@ import pytest
 from qiantang.config.model import KIND
 from qiantang.identity import model
 from qiantang.kernel import errors, release, settings, wire
+from qiantang.messaging.model import kinds
 from qiantang_server.app.demo import children, seed, shop, story
 from qiantang_server.app.demo.children import Child
 from qiantang_server.app.demo.files import Files
+from qiantang_server.app.demo.messages import Broker
 from qiantang_server.app.demo.people import People
 from qiantang_server.app.demo.seed import Demo
 from qiantang_server.app.process import ControlPlane, Running, identity_of, system_of
@@ -67,9 +69,9 @@ async def running(shop_folder: Path, tmp_path: Path) -> AsyncIterator[Running]:
         yield found
 
 
-async def set_up(running: Running) -> None:
+async def set_up(running: Running, broker: Broker | None = None) -> None:
     """Start the demo without its processes, to the end of its story."""
-    demo = Demo(running)
+    demo = Demo(running, broker)
     demo.children.clear()
     await demo._run()
 
@@ -163,6 +165,49 @@ async def test_what_a_person_changed_stays(running: Running) -> None:
     assert await seen(running) == before
     with pytest.raises(errors.GoneError):
         await resources.drafts.save(system, shop.BILLING.bundle(DEV), KIND, "new", {"format": "text"}, expected="0")
+
+
+async def cluster(running: Running, environment: str) -> tuple[int, dict[str, Any]]:
+    """Give the revision of what the orders' messages go over, and what it is."""
+    resources, bundle = running.kernel.resources, shop.ORDER.bundle(environment, kinds.CAPABILITY)
+    found = await resources.drafts.read(bundle, kinds.CLUSTER, "main")
+    return (await resources.history.status(bundle)).position.revision, found.published
+
+
+async def test_services_tell_each_other_of_orders_over_a_file_and_over_another_broker_where_one_is_named(
+    running: Running,
+) -> None:
+    revision, published = await cluster(running, PROD)
+    assert (revision, published["adapter"]) == (1, "sql")
+    assert published["resources"][0]["url"].endswith("/data/demo/messages-prod.sqlite3")
+    history = running.kernel.resources.history
+    for service in (shop.STOCK, shop.BILLING):
+        for environment in (PROD, DEV):
+            assert (await history.status(service.bundle(environment, kinds.CAPABILITY))).position.revision == 1
+    broker = Broker.at("rabbitmq", "amqp://shop:a-password@127.0.0.1:9/")
+    await set_up(running, broker)
+    await set_up(running, broker)
+    revision, published = await cluster(running, PROD)
+    assert (revision, published["adapter"]) == (2, "rabbitmq")
+    assert "a-password" not in str(published)
+    assert broker.shown == "rabbitmq at 127.0.0.1:9/"
+    assert (await cluster(running, DEV))[0] == 1, "the messages of dev never meet those of prod"
+    await set_up(running)
+    revision, published = await cluster(running, PROD)
+    assert (revision, published["adapter"]) == (3, "sql")
+
+
+@pytest.mark.parametrize(
+    ("adapter", "place", "url"),
+    [
+        ("kafka", "h:9092,i:9092", "kafka://h:9092,i:9092"),
+        ("rabbitmq", "h:5672", "amqp://h:5672"),
+        ("activemq", "stomp://u:p@h:61613", "stomp://u:p@h:61613"),
+        ("rocketmq", "h:8081", "rocketmq://h:8081"),
+    ],
+)
+def test_a_broker_is_named_by_its_place_or_its_address(adapter: str, place: str, url: str) -> None:
+    assert Broker.at(adapter, place) == Broker(adapter, url)
 
 
 async def test_a_first_start_that_was_interrupted_is_brought_to_its_end(running: Running, tmp_path: Path) -> None:

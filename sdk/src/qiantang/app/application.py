@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from qiantang.app import settings
 from qiantang.app.core import Core, Status
 from qiantang.config import client
 from qiantang.kernel import runtime
+
+if TYPE_CHECKING:
+    from qiantang.messaging import MessageBus
 
 
 class Application:
@@ -22,6 +25,17 @@ class Application:
     def config(self) -> client.ConfigClient:
         """The application's configuration."""
         return self._core.config
+
+    @property
+    def bus(self) -> MessageBus:
+        """The application's messages: clusters, topics and subscriptions are those that the control plane delivers, live.
+
+        To be used before the App is opened, for instance with `@app.bus.subscribe(...)`: it is opened and closed with the App.
+
+        Raises:
+            ConflictError: the App was opened without it.
+        """
+        return self._core.messages.bus
 
     def status(self) -> Status:
         """Tell how the App stands, for a health page; never waits."""

@@ -8,7 +8,7 @@ import logging
 import os
 import weakref
 from collections.abc import Awaitable, Generator
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -18,6 +18,9 @@ from qiantang.config.model import CAPABILITY
 from qiantang.kernel import errors, mirror, resource, runtime
 from qiantang.kernel.uplink import Limits, Tls, Uplink
 from qiantang.kernel.uplink.adapters import zookeeper
+
+if TYPE_CHECKING:
+    from qiantang.app.messages import Messages
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +71,26 @@ class Core:
         )
         self._uplink: Uplink | None = None
         self._mirror: mirror.Mirror | None = None
+        self._messages: Messages | None = None
         self._misfit: errors.QiantangError | None = None
         runtime.register(self)
+
+    @property
+    def messages(self) -> Messages:
+        """The application's messages; who never asks for them pays nothing for them.
+
+        Raises:
+            ConflictError: it is open already, without them.
+        """
+        if self._messages is None:
+            if self._mirror is not None:
+                raise errors.ConflictError(
+                    f"the App of {self.settings.place} was opened without its bus: use `app.bus` before it is opened"
+                )
+            from qiantang.app.messages import Messages  # noqa: PLC0415 -- it brings all of the client
+
+            self._messages = Messages(self.settings.place)
+        return self._messages
 
     async def open(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Connect, and make everything that is bound; coroutine callbacks run on `loop`. On the runtime's loop.
@@ -88,16 +109,20 @@ class Core:
             self._uplink,
             self.settings.place,
             self.instance,
-            [CAPABILITY],
+            [CAPABILITY] if self._messages is None else [CAPABILITY, self._messages.capability],
             folder=self.settings.copy_folder(),
             secret=self.settings.secret.reveal(),
         )
         self.config.wake = self._mirror.resume
         subscription = self._mirror.subscribe(CAPABILITY, self._tell, prepare=self._take, swapped=self.config.tell)
         self.config.when_caught_up(lambda: subscription.report(self._outcome()))
+        if self._messages is not None:
+            self._mirror.subscribe(self._messages.capability, self._messages.tell, prepare=self._messages.prepare)
         try:
             view = await self._mirror.open(self.settings.start_deadline.total_seconds())
             await self._begin(view)
+            if self._messages is not None:
+                await self._messages.open(loop or asyncio.get_running_loop())
         except BaseException:
             await self.close()
             raise
@@ -106,6 +131,8 @@ class Core:
     async def close(self) -> None:
         """Disconnect; what was read stays readable. Closing twice does nothing."""
         _open.discard(self)
+        if self._messages is not None:
+            await self._messages.close()  # within a time of its own: what waits is sent
         line, self._mirror = self._mirror, None
         uplink, self._uplink = self._uplink, None
         self.config.wake = _no_wake
@@ -135,7 +162,7 @@ class Core:
             source=found.source,
             stale_since=found.stale_since,
             positions={bundle.bundle: bundle.applied for bundle in found.bundles},
-            problem=found.problem,
+            problem=found.problem or (self._messages.problem if self._messages is not None else ""),
             failures=self.config.failures,
         )
 

@@ -24,6 +24,9 @@ COMMANDS = {
     "center": Lazy("qiantang.cli.identity.estate:center", "Business centers of a tenant, which applications belong to"),
     "completion": Lazy("qiantang.cli.commands.completion:completion", "Print the completion script of a shell"),
     "config": Lazy("qiantang.cli.config:config", "Settings of applications: edit, publish, watch, roll back"),
+    "consume": Lazy(
+        "qiantang.cli.commands.consume:consume", "Run the message handlers of an application until told to stop"
+    ),
     "context": Lazy(
         "qiantang.cli.commands.context:context", "The control planes that you work with, and your scope in each"
     ),

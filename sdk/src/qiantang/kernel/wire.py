@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import contextlib
+import threading
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -27,12 +29,37 @@ def encode(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
+_learned: set[Any] = set()
+_learning = threading.RLock()
+MOST_LEARNED: Final = 10_000
+
+
+def learn(model: Any) -> None:
+    """Have msgspec learn a type before it reads the first value of it, by one thread at a time.
+
+    msgspec 0.22 looks into a struct at its first use, and ends the process (SIGSEGV) where two threads do that at once. Raises
+    what `msgspec.json.Decoder` raises for a type that can never be read.
+    """
+    try:
+        if model in _learned:
+            return
+    except TypeError:  # it has no hash, and is learned each time
+        pass
+    with _learning:
+        msgspec.json.Decoder(model)
+        if len(_learned) >= MOST_LEARNED:  # types that are made while running
+            _learned.clear()
+        with contextlib.suppress(TypeError):
+            _learned.add(model)
+
+
 def decode(data: bytes | str, model: type[T]) -> T:
     """Decode and check against `model`.
 
     Raises:
         InvalidRequestError: the data is not JSON or not of that shape; the detail names the place.
     """
+    learn(model)
     try:
         return msgspec.json.decode(data, type=model)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -45,6 +72,7 @@ def convert(value: Any, model: type[T], *, strict: bool = True) -> T:
     Raises:
         InvalidRequestError: the value is not of that shape; the detail names the place.
     """
+    learn(model)
     try:
         return msgspec.convert(value, type=model, strict=strict)
     except (msgspec.MsgspecError, RecursionError) as error:

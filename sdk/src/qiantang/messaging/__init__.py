@@ -15,24 +15,42 @@ if TYPE_CHECKING:
     from qiantang.messaging.client import Route as Route
     from qiantang.messaging.client import Router as Router
     from qiantang.messaging.client import SendInterceptor as SendInterceptor
+    from qiantang.messaging.model import BacklogLimit as BacklogLimit
     from qiantang.messaging.model import Cluster as Cluster
     from qiantang.messaging.model import Context as Context
     from qiantang.messaging.model import Dead as Dead
+    from qiantang.messaging.model import Dedup as Dedup
     from qiantang.messaging.model import Died as Died
     from qiantang.messaging.model import Estate as Estate
     from qiantang.messaging.model import Message as Message
+    from qiantang.messaging.model import OfflineStore as OfflineStore
     from qiantang.messaging.model import Packing as Packing
+    from qiantang.messaging.model import RateLimit as RateLimit
+    from qiantang.messaging.model import Reply as Reply
     from qiantang.messaging.model import Resource as Resource
     from qiantang.messaging.model import Retry as Retry
     from qiantang.messaging.model import RetryPolicy as RetryPolicy
     from qiantang.messaging.model import Sent as Sent
+    from qiantang.messaging.model import Store as Store
     from qiantang.messaging.model import Subscription as Subscription
     from qiantang.messaging.model import Topic as Topic
 
 _CLIENT = ("ConsumeInterceptor", "Item", "MessageBus", "Route", "Router", "SendInterceptor")
 _MODEL = (
-    *("Cluster", "Context", "Dead", "Died", "Estate", "Message", "Packing", "Resource"),
-    *("Retry", "RetryPolicy", "Sent", "Subscription", "Topic"),
+    *(
+        "BacklogLimit",
+        "Cluster",
+        "Context",
+        "Dead",
+        "Dedup",
+        "Died",
+        "Estate",
+        "Message",
+        "OfflineStore",
+        "Packing",
+        "Resource",
+    ),
+    *("RateLimit", "Reply", "Retry", "RetryPolicy", "Sent", "Store", "Subscription", "Topic"),
 )
 _HOMES = {
     **dict.fromkeys(_CLIENT, "qiantang.messaging.client"),

@@ -66,9 +66,15 @@ class OutcomeUnknownError(errors.DeadlineError):
 
 
 class BacklogFullError(errors.ExhaustedError):
-    """Too much waits to be sent from this process."""
+    """Too much waits: to be sent from this process, or to be consumed of the topic."""
 
     code = "messaging.backlog_full"
+
+
+class RateLimitedError(errors.ExhaustedError):
+    """The topic takes no more messages a second from this process."""
+
+    code = "messaging.rate_limited"
 
 
 class BusClosedError(errors.UnavailableError):
@@ -78,7 +84,25 @@ class BusClosedError(errors.UnavailableError):
     retryable = False
 
 
+class RequestFailedError(errors.QiantangError):
+    """The request was received, and its handler gave it up; the detail says why."""
+
+    code = "messaging.request_failed"
+
+
+class FeatureMissingError(errors.UnsupportedError):
+    """The broker cannot do what was asked, and nobody does it in its place."""
+
+    code = "messaging.feature_missing"
+
+
 class HandlerMismatchError(errors.MisconfiguredError):
     """A handler cannot be called with what its subscription delivers."""
 
     code = "messaging.handler_mismatch"
+
+
+class SpoolFullError(errors.ExhaustedError):
+    """The offline store takes nothing more: its disk or its own bound is full. What it holds is intact."""
+
+    code = "messaging.spool_full"

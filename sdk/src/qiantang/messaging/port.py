@@ -7,14 +7,15 @@ logs nothing of its own but a lost connection. The conformance suite in `qiantan
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from qiantang.kernel import errors
-from qiantang.messaging.model import Frame, Subscription, Taken, Topic
+from qiantang.messaging.model import Failure, Frame, Subscription, Taken, Topic
+from qiantang.messaging.model.rate import Rate
 
 
 class Feature(StrEnum):
@@ -34,6 +35,8 @@ class Feature(StrEnum):
     """A frame can be settled as `later`: it comes back after so many seconds, its attempts counted."""
     CANCEL = "cancel"
     """A frame that is held back can be taken back."""
+    BROADCAST = "broadcast"
+    """A group can end with its only member: nothing is left of it at the broker, at the latest some time after its process died."""
 
 
 class Support(StrEnum):
@@ -44,47 +47,55 @@ class Support(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
-Settling = Literal["each", "position"]
-"""How frames are settled: one by one, or by a position up to which a queue is done."""
-
-
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What the connected broker does by itself, and its limits: bytes of a frame, seconds of a delay; 0 means none is known."""
+    """What the connected broker does by itself, and its limits: bytes of a frame, seconds of a delay; 0 means none is known.
+
+    `emulated` is what the client does in the broker's place; an adapter leaves it empty.
+    """
 
     native: frozenset[Feature]
-    settling: Settling
+    emulated: frozenset[Feature] = frozenset()
     max_frame: int = 0
     max_delay: float = 0.0
     version: str = ""
 
     def has(self, feature: Feature) -> bool:
-        """Say whether the broker provides the feature."""
-        return feature in self.native
+        """Say whether somebody provides the feature."""
+        return feature in self.native or feature in self.emulated
+
+    def support(self, feature: Feature) -> Support:
+        """Say who provides the feature."""
+        if feature in self.native:
+            return Support.NATIVE
+        return Support.EMULATED if feature in self.emulated else Support.UNSUPPORTED
 
 
-Verdict = Literal["accepted", "refused", "unknown"]
+Verdict = Literal["accepted", "spooled", "refused", "unknown"]
 
 
 class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the broker said of one frame: has it, will not have it (with the reason), or gave no answer."""
+    """What the broker said of one frame: has it, will not have it (with the reason), or gave no answer.
+
+    `spooled` is the client's word, not an adapter's: it is kept on disk and goes out once the broker is back.
+    """
 
     verdict: Verdict
     queue: str = ""
     position: int = -1
     error: errors.QiantangError | None = None
 
-
-class Batch(msgspec.Struct, frozen=True):
-    """Frames that were fetched in one epoch; settling them in a later one does nothing."""
-
-    epoch: int
-    taken: Sequence[Taken]
+    @property
+    def may_pass(self) -> bool:
+        """Whether sending it again may help: the broker is away, or gave no answer."""
+        if self.verdict == "refused":
+            return self.error is None or (isinstance(self.error, errors.UnavailableError) and self.error.retryable)
+        return self.verdict == "unknown"
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of one frame. `later` only where the broker has the feature.
 
-    done: it is finished, and on brokers that settle by position all before it in its queue is too.
+    done: it is finished. A broker that settles by position is told the part without gaps: see `model.watermark`.
     back: it was not worked on; the broker delivers it again, in its place, without counting an attempt where it can.
     later: it comes back after `after` seconds, counted; in an ordered subscription its key waits with it.
     """
@@ -108,7 +119,7 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
 class Receiver(Protocol):
     """One member's hold on a subscription. Used by one task at a time, but for `settle`, `pause` and `resume`."""
 
-    async def fetch(self, count: int, size: int, wait: float) -> Batch:
+    async def fetch(self, count: int, size: int, wait: float) -> list[Taken]:
         """Give up to `count` frames of about `size` bytes in all, waiting up to `wait` seconds for the first.
 
         What was taken belongs to this member until it is settled, the member closes, or its hold is lost; then it is
@@ -119,8 +130,8 @@ class Receiver(Protocol):
         """
         ...
 
-    async def settle(self, epoch: int, settles: Sequence[Settle]) -> None:
-        """Tell the broker what became of frames; of another epoch than the present one nothing is told.
+    async def settle(self, settles: Sequence[Settle]) -> None:
+        """Tell the broker what became of frames; of those whose hold is lost nothing is told.
 
         Raises:
             BrokerAwayError: not told; they will be delivered again.
@@ -137,6 +148,18 @@ class Receiver(Protocol):
 
     async def close(self) -> None:
         """Leave the group. What is not settled goes to others at once where the broker can tell, else when it finds out."""
+        ...
+
+
+class HoldingReceiver(Receiver, Protocol):
+    """What a broker without `later` gives, so that the client can provide it."""
+
+    @property
+    def holds(self) -> Mapping[str, int]:
+        """The queues that are this member's alone at present, each with the number of its hold, as `Taken` names both.
+
+        It says whose business the messages are that wait for another attempt.
+        """
         ...
 
 
@@ -164,7 +187,8 @@ class Broker(Protocol):
     async def ensure(self, topic: Topic, groups: Collection[Subscription] = ()) -> None:
         """Make the topic with its queues, and the groups on it, where they are missing. Never takes queues away.
 
-        A group that is made receives what is sent from then on, at the latest when this returns.
+        A group that is made receives what is sent from then on, at the latest when this returns. One of a subscription with
+        `broadcast` may be made by `receive` alone; it has the name of its only member.
         """
         ...
 
@@ -174,6 +198,8 @@ class Broker(Protocol):
 
     async def receive(self, subscription: Subscription, member: str, queues: Collection[str] = ()) -> Receiver:
         """Join the group as `member`, a name that no other process has; with `queues`, for these physical queues alone.
+
+        With `broadcast`, what is sent is received from when this returns, and closing the receiver ends the group.
 
         Raises:
             BrokerAwayError: it cannot be reached.
@@ -187,6 +213,282 @@ class Broker(Protocol):
 
     async def lag(self, topic: str, group: str) -> Lag:
         """Say what the group has not finished."""
+        ...
+
+
+class Waiting(msgspec.Struct, kw_only=True):
+    """A message that waits for another attempt: from `due` on (seconds since 1970), and once none of its key is before it.
+
+    `attempt` is the number of the next attempt. The key is empty where the subscription has no order.
+    """
+
+    taken: Taken
+    key: str = ""
+    due: float = 0.0
+    attempt: int = 1
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """The handle of a message that came out of a parking; `origin` is what the broker gave, where that is not settled yet."""
+
+    number: int
+    key: str = ""
+    origin: Taken | None = None
+
+
+class Parking(Protocol):
+    """Where a member of a group keeps what waits for another attempt, for a broker without `later`. Of one receiver.
+
+    Queues are those that the receiver holds. Who holds one takes over what waits in it; who held it before changes nothing more.
+    """
+
+    @property
+    def durable(self) -> bool:
+        """Whether what is put here outlives the process: the broker can be told that it is done."""
+        ...
+
+    async def own(self, holds: Mapping[str, int]) -> Mapping[str, Mapping[str, int]]:
+        """Take queues over, by force, each under the number of its hold; give the keys that wait in each, with their counts.
+
+        Raises:
+            BrokerAwayError: the store is away.
+        """
+        ...
+
+    def forget(self, queue: str) -> None:
+        """Let a queue go: it is another's."""
+        ...
+
+    async def put(self, waiting: Sequence[Waiting]) -> Sequence[Waiting]:
+        """Keep messages, in this order; give those that were there already, from before a crash, and are kept once.
+
+        Of queues that are another's nothing is kept.
+
+        Raises:
+            BrokerAwayError: nothing was kept.
+        """
+        ...
+
+    async def due(self, count: int) -> list[Taken]:
+        """Give up to `count` messages whose time has come, of a key only its first; none twice before it is settled."""
+        ...
+
+    async def settle(self, done: Sequence[Taken], back: Sequence[Taken], later: Sequence[Waiting]) -> None:
+        """Say what became of what `due` gave: done, given back unworked, or to wait again.
+
+        Raises:
+            BrokerAwayError: nothing was told, and it may be said again.
+        """
+        ...
+
+    @property
+    def next_due(self) -> float:
+        """When to ask `due` again, in seconds since 1970; infinite where nothing waits for a time."""
+        ...
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more should be fetched until some of it is done."""
+        ...
+
+
+class Store(Protocol):
+    """What the platform keeps for brokers that do not: found under its name in the entry points `qiantang.messaging.stores`.
+
+    A callable `make(resource) -> Store`.
+    """
+
+    async def open(self) -> None:
+        """Connect, and make what is missing; once it is open this does nothing.
+
+        Raises:
+            BrokerAwayError: it cannot be reached.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...
+
+    def parking(self, link: str, subscription: Subscription) -> Parking:
+        """Give the place for what a group retries of a topic that came over a link."""
+        ...
+
+    async def parked(self, link: str, topic: str, group: str) -> Lag:
+        """Say how much waits there."""
+        ...
+
+    async def note(self, failures: Sequence[Failure], keep_seconds: float) -> None:
+        """Write failures down, in their order, and remove those that are older than `keep_seconds` now and then.
+
+        Raises:
+            BrokerAwayError: the store cannot be reached; nothing was written, or everything.
+        """
+        ...
+
+    async def failures(self, *, topic: str, kind: str, before: int, count: int) -> list[Failure]:
+        """Give failures, the newest first: of a topic and a kind where these are said, and with lower numbers than `before` where
+        that is not 0.
+
+        Raises:
+            BrokerAwayError: the store cannot be reached.
+        """
+        ...
+
+    def crashed(self, member: str) -> Crashed:
+        """Make the table of what brokers that are away did not take; it is not opened, and has its own connections."""
+        ...
+
+    async def draw(self, name: str, rate: Rate, wanted: float, most: float) -> float:
+        """Take `wanted` of a rate that all who name it so keep together; give the seconds to wait before it may be used.
+
+        Where these are more than `most`, nothing was taken.
+
+        Raises:
+            BrokerAwayError: the store cannot be reached.
+        """
+        ...
+
+    @property
+    def broker(self) -> Broker:
+        """A broker in the same store that has every feature: it holds messages until their time."""
+        ...
+
+
+class Kept(NamedTuple):
+    """What an outbox holds of one message: its number, its slot, and what was written."""
+
+    number: int
+    slot: int
+    data: bytes
+
+
+class Relayed(Protocol):
+    """Messages in slots of a table, which a relay sends: each slot is sent by the member that holds it."""
+
+    @property
+    def slots(self) -> int:
+        """How many slots it has: the messages of a key lie in one."""
+        ...
+
+    async def open(self) -> None:
+        """Connect, make what is missing, and take part in sending; once it is open this does nothing.
+
+        Raises:
+            BrokerAwayError: the database cannot be reached.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Take no part any more."""
+        ...
+
+    async def take(self, count: int) -> Sequence[Kept]:
+        """Give the oldest that were committed, of the slots that are this member's, without removing them.
+
+        Raises:
+            BrokerAwayError: the database is away.
+        """
+        ...
+
+    async def gone(self, numbers: Collection[int]) -> None:
+        """Remove what its broker has. Of what is gone already nothing happens.
+
+        Raises:
+            BrokerAwayError: nothing was removed; it will be sent again.
+        """
+        ...
+
+    async def waiting(self) -> Lag:
+        """Say how much waits, of all slots."""
+        ...
+
+
+class Moved(NamedTuple):
+    """A message that moves into a table of what brokers did not take: the slot of its key, -1 without one, and what was written."""
+
+    slot: int
+    data: bytes
+    member: str
+    topic: str
+    id: str
+
+
+class Crashed(Relayed, Protocol):
+    """What brokers that are away did not take, where it outlives the machine."""
+
+    async def put(self, moved: Sequence[Moved]) -> None:
+        """Put messages behind those that are there, in their order.
+
+        Raises:
+            BrokerAwayError: nothing was put.
+            OutcomeUnknownError: everything was put, or nothing.
+        """
+        ...
+
+    async def members(self) -> set[str]:
+        """Give those of whom anything is there.
+
+        Raises:
+            BrokerAwayError: the database is away.
+        """
+        ...
+
+    async def left(self, members: Collection[str]) -> int:
+        """Count what is there of these members still.
+
+        Raises:
+            BrokerAwayError: the database is away.
+        """
+        ...
+
+
+class Outbox(Relayed, Protocol):
+    """Messages that an application commits with its own rows: found in the entry points `qiantang.messaging.outboxes`.
+
+    A callable `make(resource, member) -> Outbox`. All but `write` and `once` is the relay's, which sends what was committed.
+    """
+
+    def once(self, connection: Any, group: str, id: str) -> Any:
+        """Note in the application's open transaction that a group handles a message; say whether it had not, as `write` does.
+
+        Another transaction that noted it, and has not ended, is waited for.
+        """
+        ...
+
+    def write(self, connection: Any, rows: Sequence[tuple[int, bytes]]) -> Any:
+        """Write messages, each with its slot, in the application's open transaction; give what is to be awaited, or None.
+
+        Raises:
+            MisconfiguredError: it is no connection that is known, or has no transaction open.
+        """
+        ...
+
+
+Claim = Literal["mine", "handled", "busy"]
+"""Of a message: it is this process's to handle, it was handled, or another process has claimed it."""
+
+
+class Seen(Protocol):
+    """Which messages groups have handled: found in the entry points `qiantang.messaging.seen`.
+
+    A callable `make(url) -> Seen`. All of it raises `UnavailableError` where the store is away; nothing was done then.
+    """
+
+    async def claim(self, group: str, ids: Sequence[str], seconds: float) -> Sequence[Claim]:
+        """Claim messages for so long, each for itself; claiming anew what is one's own already prolongs it."""
+        ...
+
+    async def handled(self, group: str, ids: Sequence[str], seconds: float) -> None:
+        """Note that messages were handled, for so long: whoever has claimed them meanwhile."""
+        ...
+
+    async def release(self, group: str, ids: Sequence[str]) -> None:
+        """Give claims up that are one's own still."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
         ...
 
 

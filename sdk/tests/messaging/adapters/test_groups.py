@@ -76,14 +76,49 @@ def test_a_key_waits_with_its_first_frame() -> None:
     assert taken(group, "a", now=201) == [2, 4]
 
 
+def test_what_was_offered_twice_is_given_once() -> None:
+    group = Group(ordered=True)
+    for number in (1, 2):
+        group.add(entry(number, "k"), 0)
+    assert taken(group, count=1) == [1]
+    group.back([1])
+    assert taken(group, count=2) == [1, 2]
+    group.done([1, 2])
+    assert taken(group) == []
+    assert group.unfinished == 0
+
+
+def test_what_waited_twice_for_its_time_comes_once() -> None:
+    group = Group(ordered=True)
+    for number in (1, 2, 3):
+        group.add(entry(number, "k"), 0)
+    assert taken(group, count=2) == [1, 2]
+    group.later(2, 200.0)
+    group.back([1])
+    assert taken(group, count=1) == [1], "the second waits, offered before and after the first"
+    group.back([1])
+    assert taken(group, count=1) == [1]
+    group.done([1])
+    assert taken(group, now=300) == [2, 3]
+    group.done([2, 3])
+    assert taken(group, now=400) == []
+    assert group.unfinished == 0
+
+
 def test_only_the_asked_queues_are_given() -> None:
     group = Group()
     group.add(entry(1), 0)
     other = entry(2)
     other.queue = "1"
     group.add(other, 0)
-    assert [one.number for one in group.take("m", 9, 1 << 20, 1.0, ["1"])] == [2]
-    assert taken(group) == [1]
+    third = entry(3)
+    third.queue = "1"
+    group.add(third, 0)
+    group.ask("asking", ["1"])
+    assert [one.number for one in group.take("any", 9, 1 << 20, 1.0)] == [1], "what somebody asks for is his"
+    assert [one.number for one in group.take("asking", 1, 1 << 20, 1.0)] == [2]
+    group.ask("asking", ())
+    assert [one.number for one in group.take("any", 9, 1 << 20, 1.0)] == [3]
 
 
 @given(st.data())

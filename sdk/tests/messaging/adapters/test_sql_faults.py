@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
-import subprocess
-import sys
-import textwrap
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from qiantang.messaging import errors
-from qiantang.messaging.adapters.sql import database, leases, receiver
+from qiantang.messaging.adapters.sql import database, leases, postgresql, receiver, sweeping, tables
 from qiantang.messaging.adapters.sql.database import Database
 from qiantang.messaging.client import MessageBus
-from qiantang.messaging.model import Context, Message, Resource, RetryPolicy, Topic
+from qiantang.messaging.model import Context, Message, RetryPolicy, Topic
 from qiantang.messaging.testing import Rig, Taker
+from tests.servers.consumers import Consumers
 
 QUICK = RetryPolicy(attempts=50, backoff="fixed", first=0.02, jitter=0)
-
-
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("postgresql", marks=pytest.mark.postgresql),
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-    ]
-)
-async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
-    file = f"sqlite:///{tmp_path / 'messages.sqlite3'}"
-    url = file if request.param == "sqlite" else request.getfixturevalue(f"{request.param}_url")
-    made = Rig("sql", Resource(name="one", url=url))
-    yield made
-    await made.close()
 
 
 @pytest.fixture
@@ -124,6 +106,21 @@ async def test_keys_that_wait_are_known_to_the_next_owner(rig: Rig) -> None:
     await drained(rig, second, topic)
 
 
+def failing(write: Any, fate: Callable[[], float]) -> Any:
+    """Have one transaction in sixteen fail before it is done, and one after."""
+
+    async def fail(self: Any, work: Any, **more: Any) -> Any:
+        drawn = fate()
+        if drawn < 1 / 16:
+            raise errors.BrokerAwayError("cut before")
+        found = await write(self, work, **more)
+        if drawn < 1 / 8:
+            raise errors.OutcomeUnknownError("cut after")
+        return found
+
+    return fail
+
+
 @pytest.mark.usefixtures("short_leases")
 @pytest.mark.parametrize("seed", range(3))
 async def test_transactions_that_fail_before_or_after_their_commit(
@@ -131,19 +128,13 @@ async def test_transactions_that_fail_before_or_after_their_commit(
 ) -> None:
     """One in eight transactions fails, half of them though they were committed: senders send again under the same id."""
     dice = random.Random(seed)
-    write = Database.write
     armed = False
 
-    async def failing(self: Database, work: Any) -> Any:
-        fate = dice.random() if armed else 1.0
-        if fate < 1 / 16:
-            raise errors.BrokerAwayError("cut before")
-        found = await write(self, work)
-        if fate < 1 / 8:
-            raise errors.OutcomeUnknownError("cut after")
-        return found
+    def fate() -> float:
+        return dice.random() if armed else 1.0
 
-    monkeypatch.setattr(Database, "write", failing)
+    monkeypatch.setattr(Database, "write", failing(Database.write, fate))
+    monkeypatch.setattr(postgresql.Driver, "write", failing(postgresql.Driver.write, fate))
     topic = rig.topic()
     buses = [await rig.bus(topic) for _ in range(2)]
     seen: dict[str, list[int]] = defaultdict(list)
@@ -171,7 +162,7 @@ async def test_transactions_that_fail_before_or_after_their_commit(
 async def test_what_every_group_has_finished_is_removed_and_nothing_else(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "SLICE", 7)
+    monkeypatch.setattr(sweeping, "SLICE", 7)
     topic = rig.topic(queues=1)
     bus = await rig.bus(topic)
     takers = {group: Taker() for group in ("quick", "slow")}
@@ -184,11 +175,11 @@ async def test_what_every_group_has_finished_is_removed_and_nothing_else(
     await rig.until(lambda: len(takers["quick"].bodies) == 50)
     (consumer,) = bus.consumers(topic.name, "quick")
     held: Any = consumer._receiver
-    await held._leases.sweep()
+    await held.sweep()
     await bus.resume(topic.name, "slow")
     await rig.until(lambda: len(takers["slow"].bodies) == 50)
     await asyncio.sleep(0.3)
-    await held._leases.sweep()
+    await held.sweep()
     async with held._database.reading() as connection:
         left = (await connection.exec_driver_sql("SELECT COUNT(*) FROM mf_message")).scalar()
     assert left == 0
@@ -218,27 +209,32 @@ async def test_a_database_that_does_not_answer_is_not_waited_for(rig: Rig, monke
         await broken.close()
 
 
-PROGRAM = """
-    import asyncio, sys, time
-    from qiantang.messaging import Context, MessageBus, Estate, Cluster, Resource, Topic
-    from qiantang.messaging.adapters.sql import leases, receiver
-    from qiantang.messaging.testing import PLACE
-    leases.LEASE_MS, receiver.RENEW_SECONDS = 1000, 0.2
-    url, topic, out = sys.argv[1:]
-    estate = Estate(
-        clusters=[Cluster(name="main", adapter="sql", resources=[Resource(name="one", url=url)])],
-        topics=[Topic(name=topic, clusters=["main"])],
-    )
-    async def main():
-        bus = MessageBus(estate, PLACE)
-        @bus.subscribe(topic, order="key", concurrency=8)
-        async def take(body: int, context: Context) -> None:
-            await asyncio.sleep(0.005)
-            with open(out, "a") as file:
-                file.write(f"{time.time_ns()} {context.key} {body}\\n")
-        async with bus:
-            await asyncio.sleep(3600)
-    asyncio.run(main())
+async def test_transactions_that_are_cancelled_leave_the_database_free(rig: Rig) -> None:
+    """Of SQLite they did not: a cursor of the cancelled one kept the lock of the file."""
+    dice = random.Random(5)
+    held = Database(rig.cluster.resources[0].url)
+    await held.open()
+    names = (f"t{number}" for number in range(1000))
+
+    async def work(connection: Any) -> None:
+        await connection.execute(sa.insert(tables.topics), {"name": next(names), "queues": 1})
+        await connection.execute(sa.select(tables.topics))
+
+    try:
+        for _ in range(60):
+            cut = asyncio.create_task(held.write(work))
+            await asyncio.sleep(dice.random() * 0.006)
+            cut.cancel()
+            await asyncio.wait({cut})
+            async with asyncio.timeout(5):
+                await held.write(work)
+    finally:
+        await held.close()
+
+
+SHORT_LEASES = """
+from qiantang.messaging.adapters.sql import leases, receiver
+leases.LEASE_MS, receiver.RENEW_SECONDS = 1000, 0.2
 """
 
 
@@ -246,33 +242,4 @@ PROGRAM = """
 async def test_processes_that_are_killed_lose_nothing_and_no_order(rig: Rig, tmp_path: Path) -> None:
     topic = rig.topic()
     bus = await rig.bus(topic)
-    running: list[subprocess.Popen[bytes]] = []
-
-    def start() -> None:
-        url, out = rig.cluster.resources[0].url, tmp_path / f"{len(running)}.txt"
-        program = [sys.executable, "-c", textwrap.dedent(PROGRAM), url, topic.name, str(out)]
-        running.append(subprocess.Popen(program, env={**os.environ}))
-
-    def seen() -> list[tuple[int, str, int]]:
-        lines = [line.split() for file in tmp_path.glob("*.txt") for line in file.read_text().splitlines()]
-        return sorted((int(at), key, int(body)) for at, key, body in lines if body)
-
-    try:
-        start()
-        start()
-        while not seen():  # the group receives what is sent once one of them has joined
-            await bus.send(topic.name, 0, key="k0")
-            await asyncio.sleep(0.2)
-        for number in range(1, 301):
-            await bus.send(topic.name, number, key=f"k{number % 7}")
-            if number % 100 == 50:
-                running[-2].send_signal(signal.SIGKILL)
-                start()
-        await rig.until(lambda: {body for _, _, body in seen()} >= set(range(1, 301)))
-    finally:
-        for process in running:
-            process.kill()
-            process.wait(10)
-    for key in range(7):
-        firsts = list(dict.fromkeys(body for _, name, body in seen() if name == f"k{key}" and body))
-        assert firsts == [number for number in range(1, 301) if number % 7 == key]
+    await Consumers(rig, topic, tmp_path, SHORT_LEASES).lose_nothing_while_they_are_killed(bus)

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from qiantang.kernel import errors, ids
+from qiantang.kernel import errors, ids, observe
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.adapters.memory import space_of
-from qiantang.messaging.client import MessageBus, consuming, links
+from qiantang.messaging.client import MessageBus, consuming, counting, links
 from qiantang.messaging.model import Context, Estate, Message, Resource, RetryPolicy, Sent, Topic
 from qiantang.messaging.port import Feature, SendOutcome, Support
 from qiantang.messaging.testing import PLACE, Rig
@@ -64,7 +64,7 @@ async def test_configuration_says_how_and_code_says_the_rest(rig: Rig) -> None:
     await bus.open()
     (consumer,) = bus.consumers(topic.name)
     assert (consumer.subscription.concurrency, consumer.subscription.order) == (3, "key")
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(errors.InvalidRequestError):
         bus.subscribe(topic.name, group="other", concurrency=0)
 
 
@@ -171,13 +171,13 @@ async def test_concurrency_changes_while_running(rig: Rig) -> None:
     async def work_through() -> int:
         nonlocal most
         most = 0
-        before = consumer.handled
+        before = consumer.counts.done
         await bus.send_many([Message(topic=topic.name, body=number) for number in range(60)])
-        await rig.until(lambda: consumer.handled == before + 60)
+        await rig.until(lambda: consumer.counts.done == before + 60)
         return most
 
     assert await work_through() == 2
-    consumer.concurrency = 8
+    consumer.resize(8)
     assert await work_through() == 8
     consumer.concurrency = 1
     assert await work_through() == 1
@@ -268,7 +268,7 @@ async def test_a_dead_letter_that_cannot_be_sent_keeps_its_message(rig: Rig, mon
     bus.subscribe(topic.name, retry=RetryPolicy(attempts=1))(take)
     await rig.joined(bus, topic)
     (consumer,) = bus.consumers(topic.name)
-    monkeypatch.setattr(consumer, "_bury", refuse)
+    monkeypatch.setattr(consumer, "_ways", consumer._ways._replace(bury=refuse))
     await bus.send(topic.name, 1)
     await rig.until(lambda: len(refused) == 3)
     assert attempts == [1, 2, 3]
@@ -277,3 +277,26 @@ async def test_a_dead_letter_that_cannot_be_sent_keeps_its_message(rig: Rig, mon
             break
         await asyncio.sleep(0.02)
     assert (await bus.lag(topic.name)).messages == 0
+
+
+async def test_what_is_sent_and_consumed_is_counted(rig: Rig) -> None:
+    bus, topic, taker = await rig.taking(rig.topic(), retry=RetryPolicy(attempts=1))
+
+    async def refuse(_body: Any) -> None:
+        raise ValueError
+
+    bus.subscribe(topic.name, group="refusing", retry=RetryPolicy(attempts=2, first=0.01, jitter=0))(refuse)
+    await rig.joined(bus, topic, "refusing")
+    await bus.send_many([Message(topic=topic.name, body=number) for number in range(5)])
+    await rig.until(lambda: len(taker.bodies) == 5)
+    broker = "main/one"
+
+    def consumed(group: str, outcome: str) -> float:
+        labels = {"broker": broker, "topic": topic.name, "group": group, "outcome": outcome}
+        return observe.METER.counter(counting.CONSUMED, "", **labels).read()[0]
+
+    assert observe.METER.counter(counting.SENT, "", broker=broker, topic=topic.name, outcome="accepted").read()[0] == 5
+    await rig.until(lambda: consumed("order", "done") == 5)
+    await rig.until(lambda: (consumed("refusing", "again"), consumed("refusing", "dead")) == (5, 5))
+    gauge = observe.METER.gauge(counting.IN_HAND, "", broker=broker, topic=topic.name, group="order")
+    await rig.until(lambda: gauge.read()[0] == 0)

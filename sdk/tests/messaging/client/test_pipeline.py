@@ -104,7 +104,7 @@ def test_a_body_that_cannot_be_written_or_is_too_large() -> None:
 
 def test_only_the_named_centers_send() -> None:
     pipeline(senders=["trade"]).frame(message())
-    with pytest.raises(SendForbiddenError, match="center trade may not send to topic orders"):
+    with pytest.raises(SendForbiddenError, match="trade/order may not send to topic orders"):
         pipeline(senders=["finance"]).frame(message())
 
 

@@ -7,5 +7,6 @@ from collections.abc import Sequence
 from qiantang_server.config.capability import CONFIG
 from qiantang_server.identity.capability import IDENTITY
 from qiantang_server.kernel.capability import Capability
+from qiantang_server.messaging.capability import MESSAGING
 
-CAPABILITIES: Sequence[Capability] = (IDENTITY, CONFIG)
+CAPABILITIES: Sequence[Capability] = (IDENTITY, CONFIG, MESSAGING)

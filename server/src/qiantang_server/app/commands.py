@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from qiantang.kernel import errors, settings
+from qiantang_server.app.demo.messages import SCHEMES, Broker
 from qiantang_server.app.sealed import run_sealed
 from qiantang_server.app.sections import OF_OTHERS, sections
 from qiantang_server.app.start import Start, run
@@ -62,6 +63,10 @@ def load(file: Path | None, more: tuple[str, ...], given: dict[str, Any]) -> set
 @click.command()
 @_options
 @click.option("--demo", is_flag=True, help="also start the estate of examples: an order, a stock and a billing service")
+@click.option("--kafka", help="host:port,… of Kafka: the demo's messages go over it; a file carries them if left out")
+@click.option("--rabbitmq", help="host:port of RabbitMQ, or amqp://user:password@host:port/, for the demo's messages")
+@click.option("--activemq", help="host:port of ActiveMQ, or stomp://user:password@host:port, for the demo's messages")
+@click.option("--rocketmq", help="host:port of RocketMQ's name server, or rocketmq://…, for the demo's messages")
 @click.option("--json", "as_json", is_flag=True, help="say what was started as one JSON object, for scripts")
 @click.option("--open", "open_browser", is_flag=True, help="open the link that is printed in this machine's browser")
 def up(
@@ -70,9 +75,26 @@ def up(
     """Start the platform on this machine.
 
     Without options it needs nothing else: SQLite, embedded parts, and only this machine can reach it. Ctrl-C stops it in order.
+    A broker that is named carries the messages of the demo, which is started with it.
     """
-    loaded = load(file, more, given)
-    sys.exit(run(Start(loaded=loaded, friendly=True, demo=demo, as_json=as_json, open_browser=open_browser)))
+    broker = _broker({name: given.pop(name) for name in SCHEMES})
+    start = Start(
+        loaded=load(file, more, given),
+        friendly=True,
+        demo=demo or broker is not None,
+        broker=broker,
+        as_json=as_json,
+        open_browser=open_browser,
+    )
+    sys.exit(run(start))
+
+
+def _broker(places: dict[str, str | None]) -> Broker | None:
+    """Give the broker of the demo's messages, where one is named."""
+    named = [Broker.at(adapter, place) for adapter, place in places.items() if place]
+    if len(named) > 1:
+        raise click.UsageError(f"name one broker: not --{named[0].adapter} and --{named[1].adapter}")
+    return named[0] if named else None
 
 
 @click.command()

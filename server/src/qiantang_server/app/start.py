@@ -18,6 +18,7 @@ import uvloop
 
 from qiantang.kernel import errors, observe, settings
 from qiantang_server.app import process, serve
+from qiantang_server.app.demo.messages import Broker
 from qiantang_server.app.demo.seed import Demo
 from qiantang_server.app.process import ControlPlane, Running
 from qiantang_server.app.settings import ServerSettings
@@ -37,6 +38,7 @@ class Start:
     loaded: settings.Loaded
     friendly: bool
     demo: bool = False
+    broker: Broker | None = None
     as_json: bool = False
     open_browser: bool = False
 
@@ -68,7 +70,7 @@ async def _serve(start: Start, plane: ControlPlane, began: float) -> None:
     address = process.address_of(listener, web)
     async with plane.open(address) as running:
         gc.freeze()
-        demo = await Demo.start(running) if start.demo else None
+        demo = await Demo.start(running, start.broker) if start.demo else None
         try:
             await _announce(start, running, demo, time.perf_counter() - began)
             await process.serve_until_stopped(running, listener, web)

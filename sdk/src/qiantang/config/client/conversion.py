@@ -20,7 +20,7 @@ import msgspec
 
 from qiantang.config.client import pydantics
 from qiantang.config.model import tree
-from qiantang.kernel import errors, settings
+from qiantang.kernel import errors, settings, wire
 
 M = TypeVar("M")
 
@@ -256,7 +256,7 @@ _SCALARS: dict[Any, Reader] = {
 
 
 def _converter(model: type[M]) -> Callable[[Any], M]:
-    msgspec.json.Decoder(model, dec_hook=_hook)  # refuses here what it could never read
+    wire.learn(model)  # refuses here what it could never read
 
     def convert(raw: Any) -> M:
         return msgspec.convert(raw, model, strict=False, builtin_types=(timedelta,), dec_hook=_hook)

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from qiantang.kernel import resource, scope
+from qiantang.kernel import errors, resource, scope, wire
 
 logger = logging.getLogger(__name__)
 
@@ -181,8 +181,8 @@ def _read(packed: bytes) -> Copy:
         content = inflate.decompress(packed, MAX_CONTENT_BYTES)
         if not inflate.eof:
             raise RefusedCopyError(f"it holds more than {MAX_CONTENT_BYTES} bytes")
-        return msgspec.json.decode(content, type=Copy)
-    except (zlib.error, msgspec.MsgspecError) as error:
+        return wire.decode(content, Copy)
+    except (zlib.error, errors.InvalidRequestError) as error:
         raise RefusedCopyError(f"it cannot be read: {error}") from error
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from qiantang.kernel import errors, runtime
+from qiantang.kernel import errors, runtime, wire
 from qiantang.kernel.uplink.address import Address
 
 logger = logging.getLogger(__name__)
@@ -123,10 +123,10 @@ class AddressBook:
         try:
             with self._file.open("rb") as file:
                 content = file.read(MAX_FILE_BYTES)  # cut, it is no JSON any more
-            return self._trusted(msgspec.json.decode(content, type=LastKnown).addresses)
+            return self._trusted(wire.decode(content, LastKnown).addresses)
         except FileNotFoundError:
             return []
-        except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
+        except (OSError, errors.InvalidRequestError) as error:
             logger.warning(
                 "the file of last known servers is not used",
                 extra={"file": str(self._file), "error": str(error)},

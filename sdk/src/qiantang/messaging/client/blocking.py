@@ -48,6 +48,9 @@ class AsyncBus(Protocol):
     async def close(self) -> None: ...
     async def send_many(self, messages: Iterable[Message[Any]], *, deadline: float = ...) -> list[Sent]: ...
     def oneway(self, topic: str, body: Any, **properties: Unpack[Properties]) -> str: ...
+    async def request(
+        self, topic: str, body: Any, *, reply: Any = ..., deadline: float = ..., **properties: Unpack[Properties]
+    ) -> Any: ...
     async def cancel(self, topic: str, id: str) -> bool: ...
     async def pause(self, topic: str, group: str = "") -> None: ...
     async def resume(self, topic: str, group: str = "") -> None: ...
@@ -85,12 +88,12 @@ class SyncBus:
         try:
             waiting = _Waiting(self._sender.framed(message), deadline)
         except errors.QiantangError as error:
-            self._sender.tell([message], [Sent(id=message.id, outcome="refused", error=error)])
+            self._sender.tell(message, Sent(id=message.id, outcome="refused", error=error), None)
             raise
         self._hand_over(loop, waiting)
         if not waiting.lock.acquire(timeout=deadline + GRACE_SECONDS) or waiting.sent is None:
             raise errors.DeadlineError(f"the loop of the bus gave no answer within {deadline + GRACE_SECONDS:g} s")
-        self._sender.tell([message], [waiting.sent])
+        self._sender.tell(message, waiting.sent, waiting.frame)
         if waiting.sent.error is not None:
             raise waiting.sent.error
         return waiting.sent
@@ -106,6 +109,18 @@ class SyncBus:
             return self._bus.oneway(topic, body, **properties)
 
         return self._call(hand_over())
+
+    def request(
+        self,
+        topic: str,
+        body: Any,
+        *,
+        reply: Any = Any,
+        deadline: float = SEND_SECONDS,
+        **properties: Unpack[Properties],
+    ) -> Any:
+        """Send a request and wait for its reply; see `MessageBus.request`."""
+        return self._call(self._bus.request(topic, body, reply=reply, deadline=deadline, **properties))
 
     def cancel(self, topic: str, id: str) -> bool:
         """Take a message back that is held until its time; see `MessageBus.cancel`."""

@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 
 from qiantang.kernel import errors, observe, scope
-from qiantang.messaging.client import estates, links
+from qiantang.messaging.client import dead, estates, links
 from qiantang.messaging.client.blocking import SyncBus
 from qiantang.messaging.client.consuming import Consumer
-from qiantang.messaging.client.ground import Ground, known_topics, member_of
+from qiantang.messaging.client.failing import Failures
+from qiantang.messaging.client.ground import Ground, member_of
 from qiantang.messaging.client.interceptors import (
     ConsumeInterceptor,
     Interceptors,
@@ -24,18 +25,24 @@ from qiantang.messaging.client.interceptors import (
 )
 from qiantang.messaging.client.options import SEND_SECONDS, Properties, SubscriptionOptions, message_of
 from qiantang.messaging.client.packing import Keys
+from qiantang.messaging.client.parts import Parts
+from qiantang.messaging.client.requesting import Requests
 from qiantang.messaging.client.routing import BalancedRouter, Router
 from qiantang.messaging.client.sender import Sender
 from qiantang.messaging.client.subscriptions import Subscriptions
-from qiantang.messaging.errors import BacklogFullError, BusClosedError
-from qiantang.messaging.model import Estate, Message, Sent
-from qiantang.messaging.port import Feature, Lag, Support
+from qiantang.messaging.client.transactions import Transaction
+from qiantang.messaging.errors import BacklogFullError, BusClosedError, FeatureMissingError
+from qiantang.messaging.model import Context, Estate, Failure, Frame, Message, Sent
+from qiantang.messaging.model.estate import FailureKind
+from qiantang.messaging.port import Feature, Lag, Outbox, Support
 
 logger = logging.getLogger(__name__)
 log = observe.BoundedLog(logger)
 C = TypeVar("C", bound=Callable[..., Any])
 
 CLOSE_SECONDS: Final = 10.0
+STEP_SECONDS: Final = 1.0
+"""What each step of closing has, though the time is over: without it something would stay open."""
 UNANSWERED: Final = 10_000
 """Sends that nobody waits for and that are not answered yet: beyond, `oneway` and `send_async` refuse."""
 
@@ -48,7 +55,7 @@ class MessageBus:
     programs use the same bus through `bus.sync`.
 
     Args:
-        estate: clusters, topics and subscriptions.
+        estate: clusters, topics and subscriptions; None where it comes by `change` alone, later than the handlers.
         place: who this is; its center is what permissions are about.
         keys: keys of 32 bytes by their id, for topics that encrypt.
         interceptors: see every message that is sent, or consumed.
@@ -62,7 +69,7 @@ class MessageBus:
 
     def __init__(
         self,
-        estate: Estate,
+        estate: Estate | None,
         place: scope.Scope,
         *,
         keys: Mapping[str, bytes] | None = None,
@@ -72,23 +79,28 @@ class MessageBus:
         now: Callable[[], float] = time.time,
         close_seconds: float = CLOSE_SECONDS,
     ) -> None:
-        made = links.make_links(estate, adapters)
+        member = member_of(place)
         self._ground = Ground(
             place=place,
-            member=member_of(place),
-            links=made,
-            topics=known_topics(estate, made),
+            member=member,
+            failures=Failures(place.center, place.application, member, now),
             keys=Keys(keys),
             interceptors=Interceptors(interceptors),
             now=now,
         )
-        declared = {(one.topic, one.group): one for one in estate.subscriptions}
         self._sender = Sender(self._ground, router or BalancedRouter())
-        self._subscriptions = Subscriptions(self._ground, self._sender, declared)
+        self._requests = Requests(self._ground, self._sender)
+        self._subscriptions = Subscriptions(self._ground, self._sender, strict=estate is not None)
+        self._parts = Parts(self._ground, self._sender, adapters, self._refused)
+        if estate is not None:
+            coming = self._parts.plan(estate)
+            self._parts.adopt(coming)
+            self._subscriptions.declare(estate.subscriptions)
         self._sync = SyncBus(self, self._sender, now)
         self._close_seconds = close_seconds
         self._unanswered: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._changing = asyncio.Lock()
         self._closed = False
 
     @classmethod
@@ -108,23 +120,61 @@ class MessageBus:
             raise errors.ConflictError(
                 "the bus was closed: make another" if self._closed else "the bus is open already"
             )
-        self._loop = asyncio.get_running_loop()
-        self._subscriptions.start()
+        async with self._changing:
+            await self._parts.open()
+            self._loop = asyncio.get_running_loop()
+            self._subscriptions.start()
+
+    async def change(self, estate: Estate, keys: Mapping[str, bytes] | None = None) -> list[str]:
+        """Have another estate from now on, while messages come and go; give what is to be said of handlers that get nothing.
+
+        A broker whose address changed is moved to: what was being sent is answered by the one before, what waits goes to the new
+        one. Consumers that are the same in both go on undisturbed. Others end as in `close` and are started anew; how many
+        messages they work on at a time changes while they run. An estate that cannot work changes nothing. `keys` replace those
+        that there are; None leaves them.
+
+        Raises:
+            MisconfiguredError: the estate cannot work; the one before stays.
+        """
+        async with self._changing:
+            if self._closed:
+                raise BusClosedError("the bus was closed: it takes no other estate")
+            coming = self._parts.plan(estate)
+            if keys is not None:
+                self._ground.keys.replace(keys)
+            self._subscriptions.declare(estate.subscriptions)
+            await self._requests.end(coming.plan.leaving)
+            await self._subscriptions.end_changed(coming.topics, coming.plan, self._close_seconds / 2)
+            await self._parts.change(coming)
+            if self._loop is not None and not self._closed:
+                self._subscriptions.start()
+            return self._subscriptions.problems()
 
     async def close(self) -> None:
         """End it; closing twice does nothing."""
         if self._loop is None:
             return
         self._loop, self._closed = None, True
-        budget = self._close_seconds / 2
-        await self._subscriptions.close(budget)
-        try:
-            async with asyncio.timeout(budget):
-                if self._unanswered:
-                    await asyncio.wait(set(self._unanswered))
-                await asyncio.gather(*(one.close() for one in self._ground.all_links()))
-        except TimeoutError:
-            logger.warning("the bus did not close in time", extra={"member": self.member})
+        async with self._changing:  # an estate that is being taken in is taken in before
+            await self._end(self._close_seconds / 2)
+
+    async def _end(self, budget: float) -> None:
+        await asyncio.gather(self._subscriptions.close(budget), self._requests.end())
+        ends = time.monotonic() + budget
+        # each of them, though one before ran out of time
+        for step in (self._answer, self._parts.finish, self._parts.disconnect):
+            try:
+                async with asyncio.timeout(max(STEP_SECONDS, ends - time.monotonic())):
+                    await step()
+            except TimeoutError:
+                logger.warning("the bus did not close in time", extra={"member": self.member, "step": step.__name__})
+
+    async def _answer(self) -> None:
+        """Wait for the sends that nobody waits for."""
+        if self._unanswered:
+            await asyncio.wait(set(self._unanswered))
+        await self._sender.close()
+        await self._parts.close_relay()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -203,6 +253,97 @@ class MessageBus:
         """Send a message and ask for nothing; give its id. A failure is counted and logged, within bounds."""
         return self.send_async(topic, body, **properties)
 
+    async def request(
+        self,
+        topic: str,
+        body: Any,
+        *,
+        reply: Any = Any,
+        deadline: float = SEND_SECONDS,
+        **properties: Unpack[Properties],
+    ) -> Any:
+        """Send a message whose handler answers with `Reply(...)`; give the body of that, read as the type `reply`.
+
+        It is handled like any other, by one member of each group, with retries; the first reply counts. Without a `ttl` it
+        expires with the deadline, so that nobody works on what nobody waits for.
+
+        Raises what `send` raises, and:
+            RequestFailedError: its handler gave it up; the detail says why.
+            DeadlineError: no reply came in time; it may have been handled.
+            FeatureMissingError: the broker has no way for replies.
+        """
+        self._require_open()
+        properties.setdefault("ttl", deadline)
+        return await self._requests.ask(message_of(topic, body, properties, self._ground.now), reply, deadline)
+
+    def tx(self, connection: Any) -> Transaction:
+        """Send messages in a database transaction of the application's: they go out once it commits, and never if it does not.
+
+        `connection` is what the transaction is open on: a session or connection of SQLAlchemy (of either kind), of asyncpg,
+        psycopg or aiosqlite, or of any DB-API driver. The estate's outbox is in that database.
+
+        Raises:
+            FeatureMissingError: the estate has no outbox.
+        """
+        return Transaction(self._require_outbox(), self._sender, connection, self._ground.now)
+
+    def once(self, connection: Any, context: Context) -> Any:
+        """Note, in the handler's own database transaction, that its message is handled; say whether it had not been before.
+
+        Where it answers False the handler does nothing: what it would do was committed already. To be awaited where the
+        connection is asynchronous; see `tx` for which there are. What was handled is known for seven days.
+
+        Raises:
+            FeatureMissingError: the estate has no outbox, which is where this is noted as well.
+        """
+        return self._require_outbox().once(connection, context.group, context.id)
+
+    def switch(self, cluster: str, resource: str, *, on: bool) -> None:
+        """Switch a broker off, so that what is sent to it is kept on disk, or on again, so that it goes out.
+
+        Raises:
+            NotFoundError: the estate has no such broker.
+            FeatureMissingError: it has no offline store.
+        """
+        link = next((one for one in self._ground.all_links() if one.name == f"{cluster}/{resource}"), None)
+        if link is None:
+            raise errors.NotFoundError(f"the estate has no broker {cluster}/{resource}")
+        if link.offline is None:
+            raise FeatureMissingError("the estate has no offline store to keep messages in: give it `offline`")
+        link.offline.switch(on=on)
+
+    def spooled(self) -> dict[str, int]:
+        """Say how many messages of this process wait on disk, by broker."""
+        return {one.name: one.offline.pending for one in self._ground.all_links() if one.offline is not None}
+
+    async def crashed(self) -> Lag:
+        """Say how much of what brokers did not take waits in the store, of all processes.
+
+        Raises:
+            FeatureMissingError: nothing moves there: the estate's offline store has no `to_store_after`.
+            BrokerAwayError: the store cannot be reached.
+        """
+        if self._parts.crashed is None:
+            raise FeatureMissingError("nothing moves to the store: give the estate's offline store `to_store_after`")
+        return await self._parts.crashed.waiting()
+
+    async def failures(
+        self, *, topic: str = "", kind: FailureKind | None = None, before: int = 0, count: int = 100
+    ) -> list[Failure]:
+        """Give the failures that were written down, by any process whose estate has this store, the newest first.
+
+        Of a topic and a kind where these are said; `before` is the number of the last one of the page before.
+
+        Raises:
+            FeatureMissingError: the estate has no store.
+            BrokerAwayError: the store cannot be reached.
+        """
+        store = self._ground.store
+        if store is None:
+            raise FeatureMissingError("the estate has no store where failures are written down: give it `store`")
+        await store.open()
+        return await store.failures(topic=topic, kind=kind or "", before=before, count=count)
+
     async def cancel(self, topic: str, id: str) -> bool:
         """Take a message back that is held until its time; say whether it was still there."""
         self._require_open()
@@ -237,6 +378,18 @@ class MessageBus:
         """
         return self._subscriptions.add(topic, group, most, options)
 
+    async def consume(self, topics: Collection[str] = (), *, queue: str = "", until: asyncio.Event) -> None:
+        """Open the bus and have its handlers work until the event is set; then close it. For a program that does nothing else.
+
+        Only the handlers of these topics, all where none are named; with `queue`, only messages of that physical queue.
+
+        Raises:
+            NotFoundError: no handler subscribes to one of the topics, or to anything.
+        """
+        self._subscriptions.choose(topics, queue)
+        async with self:
+            await until.wait()
+
     async def pause(self, topic: str, group: str = "") -> None:
         """Take nothing new of a subscription; what is in hand is worked on."""
         for one in self.consumers(topic, group):
@@ -250,7 +403,7 @@ class MessageBus:
     async def lag(self, topic: str, group: str = "") -> Lag:
         """Say what a group has not finished of a topic, over those of its brokers that were connected to."""
         known = self._ground.topic(topic)
-        named = group or self._ground.place.application
+        named = self._subscriptions.group_of(topic, group)
         found = [await link.broker.lag(topic, named) for link in self._ground.links_of(known) if link.has(topic)]
         return Lag(
             messages=sum(one.messages for one in found),
@@ -266,9 +419,7 @@ class MessageBus:
         """Say, by topic and broker, who provides each feature. Brokers that were not connected to yet are left out."""
         return {
             name: {
-                link.name: {
-                    one: Support.NATIVE if link.broker.capabilities.has(one) else Support.UNSUPPORTED for one in Feature
-                }
+                link.name: {one: link.broker.capabilities.support(one) for one in Feature}
                 for link in self._ground.links_of(topic)
                 if link.has(name)
             }
@@ -309,6 +460,16 @@ class MessageBus:
                 on_result(sent)
             except Exception as error:
                 log.failure(f"callback {message.topic}", "the callback of a send failed", error=error)
+
+    def _refused(self, frame: Frame, error: BaseException) -> Frame:
+        return dead.refused(frame, self._ground.place.application, error, self._ground.now())
+
+    def _require_outbox(self) -> Outbox:
+        if self._parts.outbox is None:
+            raise FeatureMissingError(
+                "the estate has no outbox: give it `outbox`, the database of the application's transactions"
+            )
+        return self._parts.outbox
 
     def _require_open(self) -> None:
         if self._loop is None:

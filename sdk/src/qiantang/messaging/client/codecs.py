@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from qiantang.kernel import plugins
+from qiantang.kernel import plugins, wire
 from qiantang.messaging.port import Codec
 
 GROUP: Final = "qiantang.messaging.codecs"
@@ -19,11 +19,13 @@ GROUP: Final = "qiantang.messaging.codecs"
 
 @lru_cache(maxsize=1024)
 def _json(kind: Any) -> msgspec.json.Decoder[Any]:
+    wire.learn(kind)
     return msgspec.json.Decoder(kind)
 
 
 @lru_cache(maxsize=1024)
 def _msgpack(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    wire.learn(kind)
     return msgspec.msgpack.Decoder(kind)
 
 

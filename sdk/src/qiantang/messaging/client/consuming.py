@@ -12,14 +12,15 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from qiantang.kernel import errors, observe
 from qiantang.messaging.client import dead, retrying
+from qiantang.messaging.client.counting import ConsumeCounts
 from qiantang.messaging.client.lanes import Lanes
-from qiantang.messaging.client.working import Failed, Result, Work
-from qiantang.messaging.model import Frame, Subscription, Taken
-from qiantang.messaging.port import Broker, Feature, Receiver, SendOutcome, Settle
+from qiantang.messaging.client.working import Failed, Result
+from qiantang.messaging.model import Frame, Reply, Subscription, Taken
+from qiantang.messaging.port import Capabilities, Feature, Receiver, SendOutcome, Settle
 
 logger = logging.getLogger(__name__)
 log = observe.BoundedLog(logger)
@@ -34,45 +35,71 @@ AGAIN_FIRST, AGAIN_LONGEST = 0.1, 5.0
 _chance = random.Random()  # noqa: S311 -- spreads what would otherwise come together; nobody gains by guessing it
 
 Bury = Callable[[Frame], Awaitable[SendOutcome]]
+Answer = Callable[[Taken, Reply | Failed], Awaitable[None]]
+Note = Callable[[Taken, Failed, bool], None]
 
 
-class _Held(NamedTuple):
-    epoch: int
-    taken: Taken
+class Worker(Protocol):
+    """What handles messages."""
+
+    async def one(self, taken: Taken) -> Result:
+        """Handle a message; give what became of it."""
+        ...
+
+    async def do(self, taken: Sequence[Taken]) -> list[Result]:
+        """Handle messages; give what became of each."""
+        ...
+
+
+async def _to_nobody(_taken: Taken, _result: Reply | Failed) -> None:
+    """Nobody asked."""
+
+
+def _nowhere(_taken: Taken, _result: Failed, _is_dead: bool) -> None:
+    """Nobody writes failures down."""
+
+
+class Ways(NamedTuple):
+    """What a consumer does with its broker: `join` gives the receiver, and is asked again after a loss; `bury` sends a dead letter,
+    `answer` what became of a request to who asked; `failed` has a failure written down.
+    """
+
+    join: Callable[[], Awaitable[Receiver]]
+    bury: Bury
+    answer: Answer = _to_nobody
+    failed: Note = _nowhere
 
 
 class Consumer:
-    """One subscription on one broker. `bury` sends a dead letter; `join` gives the receiver, and is asked again after a loss."""
+    """One subscription on the broker of a link, whose capabilities are known once it was joined."""
 
     def __init__(
         self,
-        name: str,
-        broker: Broker,
+        link: str,
+        capabilities: Callable[[], Capabilities],
         subscription: Subscription,
-        work: Work,
+        work: Worker,
+        ways: Ways,
         *,
-        join: Callable[[], Awaitable[Receiver]],
-        bury: Bury,
         batch: int = 1,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.name = name
+        self.name = f"{subscription.group} of {subscription.topic} at {link}"
         self.subscription = subscription
         self.concurrency = subscription.concurrency
-        self.handled = 0
-        self.failed = 0
-        self._broker = broker
+        self.counts = ConsumeCounts(link, subscription)
+        self._capabilities = capabilities
         self._work = work
-        self._join = join
-        self._bury = bury
+        self._ways = ways
+        self._takes_part = asyncio.Event()
         self._batch = batch
         self._now = now
-        self._lanes: Lanes[_Held] = Lanes(ordered=subscription.order == "key")
+        self._lanes: Lanes[Taken] = Lanes(ordered=subscription.order == "key")
         self._workers: set[asyncio.Task[None]] = set()
         self._working = 0
         self._employed = 0
         self._room = asyncio.Event()
-        self._settles: dict[int, list[Settle]] = {}
+        self._settles: list[Settle] = []
         self._settler: asyncio.Task[None] | None = None
         self._receiver: Receiver | None = None
         self._fetcher: asyncio.Task[None] | None = None
@@ -86,6 +113,12 @@ class Consumer:
         """Begin to fetch."""
         self._fetcher = asyncio.create_task(self._fetch(), name=f"fetch {self.name}")
 
+    async def take_part(self) -> None:
+        """Begin to fetch, if that was not done, and wait until it takes part in its group."""
+        if self._fetcher is None:
+            self.start()
+        await self._takes_part.wait()
+
     async def pause(self) -> None:
         """Take nothing new; what is in hand is worked on."""
         self._paused = True
@@ -98,6 +131,12 @@ class Consumer:
         if self._receiver is not None:
             await self._receiver.resume()
 
+    def resize(self, concurrency: int) -> None:
+        """Work on so many messages at a time from now on; what is being worked on is ended as it was begun."""
+        self.concurrency = concurrency
+        self._room.set()
+        self._employ()
+
     async def close(self, budget: float) -> None:
         """Stop fetching, give back what was not begun, wait up to `budget` seconds for what was, settle, and leave the group.
 
@@ -106,8 +145,8 @@ class Consumer:
         if self._fetcher is not None:
             self._fetcher.cancel()
             await asyncio.wait({self._fetcher})
-        for held in self._lanes.clear():
-            self._settle(held, Settle(taken=held.taken, what="back"))
+        for taken in self._lanes.clear():
+            self._settle(Settle(taken=taken, what="back"))
         if self._workers:
             _, late = await asyncio.wait(set(self._workers), timeout=budget)
             for task in late:
@@ -150,38 +189,58 @@ class Consumer:
     async def _fetch_once(self) -> None:
         room = max(self.concurrency, self._batch) * 2 - self.in_hand
         if room <= 0:
-            self._room.clear()
-            await self._room.wait()
+            await self._wait_for_room()
             return
         receiver = await self._joined()
         self._fetches += 1
-        batch = await receiver.fetch(min(room, FETCH_MOST), FETCH_BYTES, FETCH_SECONDS)
-        for taken in batch.taken:
-            self._take(_Held(batch.epoch, taken))
+        for taken in await receiver.fetch(min(room, FETCH_MOST), FETCH_BYTES, FETCH_SECONDS):
+            self._take(taken)
         # what was fetched before the broker knew that a key waits has come and gone back by now
         self._blocked = {key: told for key, told in self._blocked.items() if told is None or told > self._fetches}
         self._employ()
 
+    async def _wait_for_room(self) -> None:
+        """Wait until something is finished; leave the group where that takes too long, so that others take over."""
+        self._room.clear()
+        try:
+            async with asyncio.timeout(self.subscription.leave_after or None):
+                await self._room.wait()
+        except TimeoutError:
+            await self._leave()
+            await self._room.wait()
+
+    async def _leave(self) -> None:
+        receiver, self._receiver = self._receiver, None
+        self._takes_part.clear()
+        if receiver is None:
+            return
+        logger.warning("a consumer takes nothing new and leaves its group", extra={"consumer": self.name})
+        back = [Settle(taken=taken, what="back") for taken in self._lanes.clear()]
+        with contextlib.suppress(errors.UnavailableError):  # then the broker finds out by itself
+            await receiver.settle(back)
+            await receiver.close()
+
     async def _joined(self) -> Receiver:
         if self._receiver is None:
-            self._receiver = await self._join()
+            self._receiver = await self._ways.join()
+            self._takes_part.set()
             log.recovered(self.name, "messages are fetched again")
             if self._paused:
                 await self._receiver.pause()
         return self._receiver
 
-    def _take(self, held: _Held) -> None:
-        frame = held.taken.frame
-        native = self._broker.capabilities.native
+    def _take(self, taken: Taken) -> None:
+        frame = taken.frame
+        native = self._capabilities().native
         tags = self.subscription.tags
         unwanted = tags and Feature.TAGS not in native and frame.tag not in tags
         expired = 0 < frame.expires_at <= self._now() * 1000 and Feature.EXPIRY not in native
         if unwanted or expired:
-            self._settle(held, Settle(taken=held.taken))
-        elif (frame.key, held.taken.hold) in self._blocked:
-            self._settle(held, Settle(taken=held.taken, what="back"))
+            self._settle(Settle(taken=taken))
+        elif (frame.key, taken.hold) in self._blocked:
+            self._settle(Settle(taken=taken, what="back"))
         else:
-            self._lanes.put(frame.key, held)
+            self._lanes.put(frame.key, taken)
 
     # -- working -----------------------------------------------------------------------------------------
 
@@ -204,47 +263,52 @@ class Consumer:
         finally:
             self._employed -= 1
 
-    async def _handle_one(self, lane: str, held: _Held) -> None:
+    async def _handle_one(self, lane: str, taken: Taken) -> None:
         self._working += 1
         try:
-            await self._finish(lane, held, await self._work.one(held.taken))
+            await self._finish(lane, taken, await self._work.one(taken))
         finally:
             self._working -= 1
             self._room.set()
 
-    async def _handle(self, taken: list[tuple[str, _Held]]) -> None:
-        held = [one for _, one in taken]
-        self._working += len(held)
+    async def _handle(self, taken: list[tuple[str, Taken]]) -> None:
+        self._working += len(taken)
         try:
-            results = await self._work.do([one.taken for one in held])
+            results = await self._work.do([one for _, one in taken])
             for (lane, one), result in zip(taken, results, strict=True):
                 await self._finish(lane, one, result)
         finally:
-            self._working -= len(held)
+            self._working -= len(taken)
             self._room.set()
 
-    def _next(self) -> list[tuple[str, _Held]]:
-        found: list[tuple[str, _Held]] = []
+    def _next(self) -> list[tuple[str, Taken]]:
+        found: list[tuple[str, Taken]] = []
         while len(found) < self._batch and (one := self._lanes.take()) is not None:
             found.append(one)
         return found
 
-    async def _finish(self, lane: str, held: _Held, result: Result) -> None:
-        if result is None:
-            self.handled += 1
-            self._settle(held, Settle(taken=held.taken))
+    async def _finish(self, lane: str, taken: Taken, result: Result) -> None:
+        if not isinstance(result, Failed):
+            if result is not None:
+                await self._ways.answer(taken, result)
+            self.counts.done += 1
+            self._settle(Settle(taken=taken))
             self._go_on(lane)
             return
-        self.failed += 1
-        wait = self._wait(held.taken, result)
-        if wait is None and await self._buried(held, result):
-            self._settle(held, Settle(taken=held.taken))
+        wait = self._wait(taken, result)
+        if wait is None and await self._buried(taken, result):
+            await self._ways.answer(taken, result)
+            self._ways.failed(taken, result, True)
+            self.counts.dead += 1
+            self._settle(Settle(taken=taken))
             self._go_on(lane)
             return
+        self._ways.failed(taken, result, False)
+        self.counts.again += 1
         after = wait if wait is not None else BURY_AGAIN_SECONDS
-        self._settle(held, Settle(taken=held.taken, what="later", after=after))
+        self._settle(Settle(taken=taken, what="later", after=after))
         if lane:
-            self._block(lane, held.taken.hold)
+            self._block(lane, taken.hold)
 
     def _block(self, lane: str, hold: int) -> None:
         """Give back what is in hand of a key that waits, and what comes of it before the broker knows: nothing overtakes.
@@ -253,8 +317,8 @@ class Consumer:
         """
         self._blocked[lane, hold] = None
         for behind in self._lanes.failed(lane):
-            if behind.taken.hold == hold:
-                self._settle(behind, Settle(taken=behind.taken, what="back"))
+            if behind.hold == hold:
+                self._settle(Settle(taken=behind, what="back"))
             else:
                 self._lanes.put(lane, behind)
         self._employ()
@@ -270,39 +334,40 @@ class Consumer:
         planned = retrying.wait(self.subscription.retry, taken.attempt, _chance.random())
         return planned if planned is None or result.after is None else result.after
 
-    async def _buried(self, held: _Held, result: Failed) -> bool:
+    async def _buried(self, taken: Taken, result: Failed) -> bool:
         """Send the dead letter; say whether the broker has it."""
-        frame = dead.letter(held.taken, self.subscription, held.taken.attempt, result.error, self._now())
-        outcome = await self._bury(frame)
-        if outcome.verdict != "accepted":
+        frame = dead.letter(taken, self.subscription, taken.attempt, result.error, self._now())
+        outcome = await self._ways.bury(frame)
+        safe = outcome.verdict in ("accepted", "spooled")
+        if not safe:
             log.failure(
                 f"{self.name} dead",
                 "a dead letter cannot be sent: its message will be tried again",
                 error=outcome.error,
             )
-        return outcome.verdict == "accepted"
+        return safe
 
     # -- settling ----------------------------------------------------------------------------------------
 
-    def _settle(self, held: _Held, settle: Settle) -> None:
-        self._settles.setdefault(held.epoch, []).append(settle)
+    def _settle(self, settle: Settle) -> None:
+        self._settles.append(settle)
         if self._settler is None or self._settler.done():
             self._settler = asyncio.create_task(self._settle_all(), name=f"settle {self.name}")
 
     async def _settle_all(self) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
         while self._settles:
-            waiting, self._settles = self._settles, {}
+            settles, self._settles = self._settles, []
             blocked = [key for key, told in self._blocked.items() if told is None]
-            for epoch, settles in waiting.items():
-                await self._settle_some(epoch, settles)
+            await self._settle_some(settles)
             self._blocked.update(dict.fromkeys(blocked, self._fetches))
+            self.counts.tell(self.in_hand)
 
-    async def _settle_some(self, epoch: int, settles: Sequence[Settle]) -> None:
+    async def _settle_some(self, settles: Sequence[Settle]) -> None:
         if self._receiver is None:
             return
         try:
-            await self._receiver.settle(epoch, settles)
+            await self._receiver.settle(settles)
         except Exception as error:
             # they are delivered again: at least once is the promise
             log.failure(f"{self.name} settle", "messages cannot be settled and will come again", error=error)

@@ -13,6 +13,7 @@ import msgspec
 
 from qiantang.messaging.model import Died, Frame, Subscription, Taken, Topic
 from qiantang.messaging.model.envelope import DELIVER_AT, EXPIRES_AT
+from qiantang.messaging.model.message import DEAD
 
 TOPIC: Final = "mf-dead-topic"
 GROUP: Final = "mf-dead-group"
@@ -29,19 +30,24 @@ MAX_STACK: Final = 6000
 
 def topic_of(topic: Topic, group: str) -> Topic:
     """Give the topic of a group's dead letters, on the brokers of the topic where they died."""
-    return Topic(name=f"dead.{group}", clusters=topic.clusters, queues=1, max_body=topic.max_body)
+    return Topic(name=f"{DEAD}{group}", clusters=topic.clusters, queues=1, max_body=topic.max_body)
+
+
+def refused(frame: Frame, group: str, error: BaseException, at: float) -> Frame:
+    """Make the dead letter of a message that its broker will never take, in the name of who sent it."""
+    sender = Subscription(group=group, topic=frame.topic)
+    return letter(Taken(frame=frame), sender, 1, error, at)
 
 
 def letter(taken: Taken, subscription: Subscription, failures: int, error: BaseException | str, at: float) -> Frame:
     """Make the dead letter of a message that failed so often, last with this error; `at` is in seconds since 1970."""
     frame = taken.frame
-    stack = "" if isinstance(error, str) else _short("".join(traceback.format_exception(error)), MAX_STACK)
-    said = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    said, stack = told(error)
     text = {
         **frame.text,
         TOPIC: frame.text.get(TOPIC, frame.topic),
         GROUP: subscription.group,
-        ERROR: _short(said, MAX_ERROR),
+        ERROR: said,
         STACK: stack,
         ATTEMPTS: str(failures),
         AT: str(int(at * 1000)),
@@ -51,8 +57,16 @@ def letter(taken: Taken, subscription: Subscription, failures: int, error: BaseE
     text.pop(DELIVER_AT, None)
     text.pop(EXPIRES_AT, None)
     return msgspec.structs.replace(
-        frame, topic=f"dead.{subscription.group}", text=text, deliver_at=0, expires_at=0, queue=-1
+        frame, topic=f"{DEAD}{subscription.group}", text=text, deliver_at=0, expires_at=0, queue=-1
     )
+
+
+def told(error: BaseException | str | None) -> tuple[str, str]:
+    """Give an error in words and its stack, both short enough to be kept."""
+    if error is None or isinstance(error, str):
+        return _short(_clean(error or ""), MAX_ERROR), ""
+    stack = _short(_clean("".join(traceback.format_exception(error))), MAX_STACK)
+    return _short(_clean(f"{type(error).__name__}: {error}"), MAX_ERROR), stack
 
 
 def read(frame: Frame) -> Died | None:
@@ -74,6 +88,11 @@ def read(frame: Frame) -> Died | None:
 
 def _number(text: str) -> int:
     return int(text) if text.isascii() and text.lstrip("-").isdigit() and len(text) <= 18 else 0
+
+
+def _clean(text: str) -> str:
+    """Leave out what databases and brokers do not take: zeros, and halves of characters."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _short(text: str, most: int) -> str:

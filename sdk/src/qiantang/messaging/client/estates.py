@@ -23,7 +23,7 @@ from typing import Final
 
 import msgspec
 
-from qiantang.kernel import errors
+from qiantang.kernel import errors, wire
 from qiantang.messaging.model import Estate
 
 MAX_FILE_BYTES: Final = 1 << 20
@@ -46,6 +46,7 @@ def read(file: Path | str) -> Estate:
         ) from error
     if len(text) > MAX_FILE_BYTES:
         raise errors.MisconfiguredError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
+    wire.learn(Estate)
     try:
         return msgspec.convert(tomllib.loads(text.decode()), Estate)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

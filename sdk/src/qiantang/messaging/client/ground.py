@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from qiantang.kernel import errors, ids, scope
+from qiantang.messaging.client.failing import Failures
 from qiantang.messaging.client.interceptors import Interceptors
 from qiantang.messaging.client.links import Link
 from qiantang.messaging.client.packing import Keys
 from qiantang.messaging.errors import UnknownTopicError
 from qiantang.messaging.model import Estate, Topic
+from qiantang.messaging.port import Store
 
 _numbers = itertools.count(1)
 
@@ -23,15 +25,20 @@ def member_of(place: scope.Scope) -> str:
     return f"{place.application}-{os.getpid()}-{next(_numbers)}-{ids.ordered_id()[-12:]}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Ground:
-    """Of one bus. `member` is its name in the groups that it joins; `now` gives seconds since 1970."""
+    """Of one bus. `member` is its name in the groups that it joins; `now` gives seconds since 1970.
+
+    Links, topics, keys and the store are replaced as a whole when the estate changes, so that any thread may read them.
+    """
 
     place: scope.Scope
     member: str
-    links: Mapping[str, list[Link]]
-    topics: Mapping[str, Topic]
     keys: Keys
+    failures: Failures
+    links: Mapping[str, list[Link]] = field(default_factory=dict[str, list[Link]])
+    store: Store | None = None
+    topics: Mapping[str, Topic] = field(default_factory=dict[str, Topic])
     interceptors: Interceptors = field(default_factory=Interceptors)
     now: Callable[[], float] = time.time
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 from qiantang.messaging.errors import InvalidMessageError
-from qiantang.messaging.model import Header, Message, RetryPolicy
+from qiantang.messaging.model import Dedup, Header, Message, RetryPolicy
 from qiantang.messaging.model.estate import Order
 
 SEND_SECONDS: Final = 30.0
@@ -34,6 +34,9 @@ class SubscriptionOptions(TypedDict, total=False):
     concurrency: int
     handler_timeout: float
     retry: RetryPolicy
+    dedup: Dedup
+    leave_after: float
+    broadcast: bool
 
 
 def message_of(topic: str, body: Any, properties: Properties, now: Callable[[], float]) -> Message[Any]:

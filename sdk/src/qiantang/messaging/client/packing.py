@@ -22,9 +22,9 @@ from qiantang.messaging.client.codecs import codec
 from qiantang.messaging.errors import UndecodableError, UnencodableError, UnknownKeyError
 from qiantang.messaging.model import Packing
 from qiantang.messaging.model.envelope import Opened
+from qiantang.messaging.model.estate import KEY_BYTES
 
 NONCE: Final = 12
-KEY_BYTES: Final = 32
 
 Squeeze = Callable[[bytes], bytes]
 
@@ -49,11 +49,21 @@ class Keys:
     """
 
     def __init__(self, keys: Mapping[str, bytes] | None = None) -> None:
-        self._ciphers: dict[str, AESGCM] = {}
-        for name, key in (keys or {}).items():
+        self._ciphers: Mapping[str, AESGCM] = {}
+        self.replace(keys or {})
+
+    def replace(self, keys: Mapping[str, bytes]) -> None:
+        """Have other keys from now on.
+
+        Raises:
+            MisconfiguredError: a key is not 32 bytes long; those before stay.
+        """
+        ciphers: dict[str, AESGCM] = {}
+        for name, key in keys.items():
             if len(key) != KEY_BYTES:
                 raise errors.MisconfiguredError(f"the key {name!r} for messages has {len(key)} bytes: it must have 32")
-            self._ciphers[name] = AESGCM(key)
+            ciphers[name] = AESGCM(key)
+        self._ciphers = ciphers
 
     def get(self, name: str) -> AESGCM | None:
         """Find a key."""

@@ -17,7 +17,7 @@ from qiantang.kernel import scope
 from qiantang.messaging.client.interceptors import SendInterceptor
 from qiantang.messaging.client.packing import UNPACKED, Keys, Packer
 from qiantang.messaging.errors import BodyTooLargeError, InvalidMessageError, SendForbiddenError
-from qiantang.messaging.model import Frame, Header, Message, Topic, envelope
+from qiantang.messaging.model import Frame, Header, Message, Topic, envelope, permission
 from qiantang.messaging.model.message import (
     HIGHEST,
     LOWEST,
@@ -56,7 +56,7 @@ class Pipeline:
         self.interceptors = tuple(interceptors)
         self._packer = Packer(topic.packing, keys)
         self._sender = f"{place.center}/{place.application}"
-        self._refused = bool(topic.senders) and place.center not in topic.senders
+        self._refused = not permission.may(place.center, place.application, topic.senders, topic.refused_senders)
         self._place = place
         self._now = now
 
@@ -70,7 +70,7 @@ class Pipeline:
             UnencodableError: the body cannot be written.
         """
         if self._refused:
-            raise SendForbiddenError(f"center {self._place.center} may not send to topic {self.topic.name}")
+            raise SendForbiddenError(f"{self._sender} may not send to topic {self.topic.name}")
         for one in self.interceptors:
             message = one.before_send(message)
         if self._headers:

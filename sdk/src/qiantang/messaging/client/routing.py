@@ -2,7 +2,7 @@
 
 Messages of a key always go to the same broker while the brokers are the same, by rendezvous hashing (Thaler and Ravishankar,
 1996), so that a broker that comes or goes moves only the keys that it gains or loses. The others take turns by weight, smoothly
-(the algorithm of nginx's upstream module).
+(the algorithm of nginx's upstream module), of which a broker that is slow or fails takes less.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from qiantang.messaging.model import Frame
@@ -18,11 +18,12 @@ from qiantang.messaging.model import Frame
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One broker that a topic lies on."""
+    """One broker that a topic lies on. `health` is what it should take of its weight just now, from 0.01 to 1."""
 
     cluster: str
     resource: str
     weight: int = 1
+    health: float = field(default=1.0, compare=False)
 
 
 class Router(Protocol):
@@ -34,7 +35,7 @@ class Router(Protocol):
 
 
 class BalancedRouter:
-    """By key where there is one, else in turns by weight."""
+    """By key where there is one, whatever its broker's health; else in turns by weight and health."""
 
     def __init__(self) -> None:
         self._credit: dict[Route, float] = {}
@@ -44,11 +45,12 @@ class BalancedRouter:
             return routes[0]
         if frame.key:
             return max(routes, key=lambda route: _score(route, frame.key))
-        total = 0
+        total = 0.0
         best: Any = None
         for route in routes:
-            self._credit[route] = self._credit.get(route, 0.0) + route.weight
-            total += route.weight
+            share = route.weight * route.health
+            self._credit[route] = self._credit.get(route, 0.0) + share
+            total += share
             if best is None or self._credit[route] > self._credit[best]:
                 best = route
         self._credit[best] -= total

@@ -11,12 +11,13 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from qiantang.kernel import observe
+from qiantang.messaging.client.counting import SendCounts
 from qiantang.messaging.errors import BrokerAwayError, BusClosedError, OutcomeUnknownError
 from qiantang.messaging.model import Frame
-from qiantang.messaging.port import Broker, SendOutcome
+from qiantang.messaging.port import SendOutcome
 
 log = observe.BoundedLog(logging.getLogger(__name__))
 
@@ -47,10 +48,18 @@ class _Ticket:
             self.future.set_result(None)
 
 
+class Sends(Protocol):
+    """What a line needs of a broker."""
+
+    async def send(self, frames: Sequence[Frame]) -> Sequence[SendOutcome]:
+        """Send frames in their order; give an outcome for each."""
+        ...
+
+
 class Line:
     """The line before one broker. Of one event loop."""
 
-    def __init__(self, name: str, broker: Broker) -> None:
+    def __init__(self, name: str, broker: Sends) -> None:
         self.name = name
         self.broker = broker
         self._waiting: deque[tuple[Frame, _Ticket, int]] = deque()
@@ -60,6 +69,7 @@ class Line:
         self._closing = False
         self._tickets: set[_Ticket] = set()
         self._watch: asyncio.TimerHandle | None = None
+        self._counts = SendCounts(name)
 
     def __len__(self) -> int:
         """Count the frames that wait."""
@@ -122,7 +132,9 @@ class Line:
     async def _run(self) -> None:
         await asyncio.sleep(0)  # what is sent in the same turn of the loop goes together
         while batch := self._next():
-            outcomes = await self._send([frame for frame, _, _ in batch])
+            frames = [frame for frame, _, _ in batch]
+            outcomes = await self._send(frames)
+            self._counts.add(frames, outcomes, len(self._waiting))
             for (_, ticket, place), outcome in zip(batch, outcomes, strict=True):
                 ticket.settle(place, outcome)
             self._room.set()

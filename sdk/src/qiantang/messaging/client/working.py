@@ -14,11 +14,12 @@ from typing import Any, Final, NamedTuple, cast
 
 from qiantang.kernel import observe
 from qiantang.messaging.client import dead
+from qiantang.messaging.client.dedup import Once
 from qiantang.messaging.client.handlers import Handler, Item
 from qiantang.messaging.client.interceptors import Around
 from qiantang.messaging.client.packing import Keys, unpack
 from qiantang.messaging.errors import UndecodableError
-from qiantang.messaging.model import Context, Dead, Retry, Subscription, Taken, Topic, envelope
+from qiantang.messaging.model import Context, Dead, Reply, Retry, Subscription, Taken, Topic, envelope
 
 
 class Failed(NamedTuple):
@@ -31,8 +32,8 @@ class Failed(NamedTuple):
 
 log = observe.BoundedLog(logging.getLogger(__name__))
 LOOK_SECONDS: Final = 0.1
-Result = Failed | None
-"""None is done."""
+Result = Failed | Reply | None
+"""None is done, and so is a reply."""
 DONE: Final[list[Result]] = [None]
 
 
@@ -54,8 +55,10 @@ class Work:
         pool: ThreadPoolExecutor,
         *,
         around: Sequence[Around] = (),
+        once: Once | None = None,
     ) -> None:
         self._around = tuple(around)
+        self._once = once
         self._topic = topic
         self._subscription = subscription
         self._handler = handler
@@ -65,9 +68,13 @@ class Work:
         self._running: dict[asyncio.Task[Any], _Running] = {}
         self._look: asyncio.TimerHandle | None = None
 
+    def run_in(self, pool: ThreadPoolExecutor) -> None:
+        """Run handlers that are plain functions in another pool from now on."""
+        self._pool = pool
+
     async def one(self, taken: Taken) -> Result:
         """Handle a message; give what became of it."""
-        if self._around or self._handler.batch:
+        if self._around or self._handler.batch or self._once is not None:
             return (await self.do([taken]))[0]
         try:
             item = self._read(taken)
@@ -77,6 +84,31 @@ class Work:
 
     async def do(self, taken: Sequence[Taken]) -> list[Result]:
         """Handle messages; give what became of each. Several only where the handler takes batches."""
+        return await self._do(taken) if self._once is None else await self._do_once(self._once, taken)
+
+    async def _do_once(self, once: Once, taken: Sequence[Taken]) -> list[Result]:
+        """Handle those that were not handled before; the others are done. Without an id none is known again."""
+        mine = await once.claim([one.frame.id for one in taken if one.frame.id])
+        fresh: list[int] = []
+        handled: list[str] = []
+        failed: list[str] = list(mine)
+        for place, one in enumerate(taken):
+            if not one.frame.id or one.frame.id in mine:
+                fresh.append(place)
+                mine.discard(one.frame.id)  # of two in one batch the first
+        results: list[Result] = [None] * len(taken)
+        try:
+            found = await self._do([taken[place] for place in fresh]) if fresh else []
+            for place, result in zip(fresh, found, strict=True):
+                results[place] = result
+            done = [place for place in fresh if not isinstance(results[place], Failed)]
+            handled = [taken[place].frame.id for place in done if taken[place].frame.id]
+            failed = [one for one in failed if one not in handled]
+        finally:
+            await once.done(handled, failed)
+        return results
+
+    async def _do(self, taken: Sequence[Taken]) -> list[Result]:
         results: list[Result] = [None] * len(taken)
         items: list[Item[Any]] = []
         places: list[int] = []
@@ -105,7 +137,7 @@ class Work:
     async def _after(self, context: Context, result: Result) -> None:
         for one in self._around:
             try:
-                await one.after(context, None if result is None else result.error)
+                await one.after(context, result.error if isinstance(result, Failed) else None)
             except Exception as error:
                 log.failure(f"interceptor {context.topic}", "an interceptor failed after a message", error=error)
 
@@ -184,7 +216,7 @@ class Work:
     def _results(self, answer: Any, count: int) -> list[Result]:
         if not self._handler.batch:
             return DONE if answer is None else [self._result(answer)]
-        if answer is None or isinstance(answer, Retry | Dead):
+        if answer is None or isinstance(answer, Retry | Dead | Reply):
             return [self._result(answer)] * count
         if not isinstance(answer, list | tuple) or len(cast("Sequence[Any]", answer)) != count:
             wrong = f"{self._handler.name} must answer None, or a list with one answer for each of its {count} messages"
@@ -192,11 +224,11 @@ class Work:
         return [self._result(one) for one in cast("Sequence[Any]", answer)]
 
     def _result(self, answer: Any) -> Result:
-        if answer is None:
-            return None
+        if answer is None or isinstance(answer, Reply):
+            return answer
         if isinstance(answer, Retry):
             return Failed(answer.reason or "the handler asked for it to be tried again", after=answer.after)
         if isinstance(answer, Dead):
             return Failed(answer.reason or "the handler gave it up", final=True)
-        wrong = f"{self._handler.name} answered {type(answer).__name__}: a handler answers None, Retry or Dead"
+        wrong = f"{self._handler.name} answered {type(answer).__name__}: a handler answers None, Reply, Retry or Dead"
         return Failed(TypeError(wrong))

@@ -8,7 +8,6 @@ apart by the header `mf-v`, which format 1.0 never wrote. Both layouts are fixed
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any, Final, Literal, cast
 
@@ -104,6 +103,53 @@ def _frame(topic: str, envelope: Envelope, body: bytes, text: dict[str, str], bi
     )
 
 
+def framed(topic: str, body: bytes, text: dict[str, str], binary: dict[str, bytes]) -> Frame:
+    """Give the frame that a broker carried as headers and a body.
+
+    What a broker or the client acts upon is read leniently: a message whose headers make no sense is delivered, and found
+    undecodable there, where it can become a dead letter.
+    """
+    if VERSION not in text:
+        return _framed_first(topic, body, text, binary)
+    return Frame(
+        topic=topic,
+        id=text.get(ID, ""),
+        body=body,
+        tag=text.get(TAG, ""),
+        key=text.get(KEY, ""),
+        priority=min(HIGHEST, _lenient(text, PRIORITY, DEFAULT_PRIORITY)) if PRIORITY in text else DEFAULT_PRIORITY,
+        deliver_at=_lenient(text, DELIVER_AT) if DELIVER_AT in text else 0,
+        expires_at=_lenient(text, EXPIRES_AT) if EXPIRES_AT in text else 0,
+        text=text,
+        binary=binary,
+    )
+
+
+def _framed_first(topic: str, body: bytes, text: dict[str, str], binary: dict[str, bytes]) -> Frame:
+    """In format 1.0 the properties stand in the document; a message of anybody else has none."""
+    frame = Frame(topic=topic, id="", body=body, text=text, binary=binary)
+    try:
+        said = _read_first(frame).envelope
+    except UndecodableError:
+        return frame
+    return msgspec.structs.replace(
+        frame,
+        id=said.id,
+        tag=said.tag,
+        key=said.key,
+        priority=said.priority,
+        deliver_at=said.deliver_at,
+        expires_at=said.expires_at,
+    )
+
+
+def _lenient(text: Mapping[str, str], name: str, default: int = 0) -> int:
+    try:
+        return _number(text, name, default)
+    except UndecodableError:
+        return default
+
+
 def read(frame: Frame) -> Opened:
     """Read a frame of either format.
 
@@ -173,7 +219,7 @@ def from_text(headers: Mapping[str, str]) -> tuple[dict[str, str], dict[str, byt
             for name in text.pop(BINARY, "").split()
             if name in text
         }
-    except binascii.Error as error:
+    except ValueError as error:
         raise UndecodableError(f"a binary header of message {headers.get(ID, '')[:64]!r} is not base64") from error
     return text, binary
 

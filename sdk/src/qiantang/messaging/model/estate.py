@@ -7,11 +7,11 @@ resources, in so many physical queues. A subscription is a group's claim on a to
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
-from qiantang.kernel import wire
+from qiantang.kernel import scope, wire
 from qiantang.kernel.scope import Name
 from qiantang.messaging.model.envelope import Version
 
@@ -23,18 +23,27 @@ TopicName = Annotated[
         description="1 to 100 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit",
     ),
 ]
+KEY_BYTES: Final = 32
+"""Of a key that bodies are encrypted with."""
+Url = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+Weight = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=10 * 365 * 86400)]
 Order = Literal["none", "key"]
 Backoff = Literal["fixed", "exponential"]
 
 
-class Resource(wire.Command, frozen=True):
-    """One broker of a cluster: its address as its adapter reads it, and its share of what is sent."""
+class ResourceSettings(wire.Command, frozen=True, kw_only=True):
+    """One broker of a cluster, without its address."""
 
     name: Name
-    url: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
-    weight: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 1
+    weight: Weight = 1
+
+
+class Resource(ResourceSettings, frozen=True, kw_only=True):
+    """One broker of a cluster: its address as its adapter reads it, and its share of what is sent."""
+
+    url: Url
 
 
 class Cluster(wire.Command, frozen=True):
@@ -59,17 +68,67 @@ class Packing(wire.Command, frozen=True):
     key: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
-class Topic(wire.Command, frozen=True):
-    """A topic, on every resource of its clusters. With `senders` or `consumers`, only these centers may; empty means all."""
+Who = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"{scope.NAME_PATTERN.removesuffix('$')}(/{scope.NAME_PATTERN.removeprefix('^').removesuffix('$')})?$",
+        max_length=129,
+        description="a center, or an application of one: center/application",
+    ),
+]
 
-    name: TopicName
+
+class RateLimit(wire.Command, frozen=True):
+    """How many messages a second a process may send to a topic, on average, and how many at once when it was quiet before.
+
+    For the processes of one center or application, or of all that no other limit of the topic names. `shared`: all processes
+    together, of those whose estates have the same store; each takes from it what it needs for a fifth of a second.
+    """
+
+    per_second: Annotated[float, msgspec.Meta(gt=0, le=10_000_000)]
+    burst: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 1
+    who: Who | Literal[""] = ""
+    shared: bool = False
+
+
+class BacklogLimit(wire.Command, frozen=True):
+    """How much a topic's groups may have unfinished on a broker before no more is sent to it.
+
+    Sending begins again when `resume` of that is left.
+    """
+
+    groups: Annotated[list[Name], msgspec.Meta(min_length=1, max_length=16)]
+    most: Annotated[int, msgspec.Meta(ge=1)]
+    resume: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.8
+
+
+class TopicSettings(wire.Command, frozen=True, kw_only=True):
+    """A topic without its name, on every resource of its clusters.
+
+    With `senders` or `consumers`, only these may, empty means all; those who are refused may not, whatever else is said.
+
+    With `priorities`, a broker that keeps priorities apart in topics of their own has them from the beginning, else from the
+    first message that needs them: consumers find those some seconds later.
+    """
+
     clusters: Annotated[list[Name], msgspec.Meta(min_length=1, max_length=16)]
     queues: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 4
     max_body: Annotated[int, msgspec.Meta(ge=1, le=64 * 1024 * 1024)] = 1024 * 1024
+    priorities: bool = False
     write_version: Version = "2.0"
     packing: Packing = Packing()
-    senders: list[Name] = []
-    consumers: list[Name] = []
+    senders: list[Who] = []
+    consumers: list[Who] = []
+    refused_senders: list[Who] = []
+    refused_consumers: list[Who] = []
+    limits: Annotated[list[RateLimit], msgspec.Meta(max_length=256)] = []
+    backlog: BacklogLimit | None = None
+
+
+class Topic(TopicSettings, frozen=True, kw_only=True):
+    """A topic; see `TopicSettings`."""
+
+    name: TopicName
 
 
 class RetryPolicy(wire.Command, frozen=True):
@@ -86,11 +145,34 @@ class RetryPolicy(wire.Command, frozen=True):
     jitter: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.1
 
 
-class Subscription(wire.Command, frozen=True):
+class DedupSettings(wire.Command, frozen=True, kw_only=True):
+    """Where a group notes which messages it has handled, so that one that comes twice is handled once.
+
+    A message is claimed before its handler and noted after it. A claim of a process that died ends after `claim_seconds`, which
+    must be longer than the handler takes. What was handled is known for `keep_seconds`.
+    """
+
+    adapter: Name = "redis"
+    claim_seconds: Annotated[float, msgspec.Meta(ge=1, le=86400)] = 120.0
+    keep_seconds: Annotated[float, msgspec.Meta(ge=1, le=90 * 86400)] = 7 * 86400.0
+
+
+class Dedup(DedupSettings, frozen=True, kw_only=True):
+    """Where a group notes what it has handled, with its address; see `DedupSettings`."""
+
+    url: Url
+
+
+class SubscriptionSettings(wire.Command, frozen=True, kw_only=True):
     """What a group consumes of a topic, and how.
 
     With tags, only messages of these tags. With order by key, messages of one key come one after the other, in the order in
-    which they were sent; a key that fails waits alone. `concurrency` is how many messages one process works on at a time.
+    which they were sent; a key that fails waits alone. `concurrency` is how many messages one process works on at a time. With
+    `leave_after`, a process that could take nothing new for so many seconds leaves its group until it can, so that others take
+    over what it was given.
+
+    With `broadcast`, every process is a group of its own, which ends with it: each gets every message that is sent while it takes
+    part, and what is sent while it does not is not kept for it.
     """
 
     group: Name
@@ -100,11 +182,82 @@ class Subscription(wire.Command, frozen=True):
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 16
     handler_timeout: Annotated[float, msgspec.Meta(gt=0, le=86400)] = 60.0
     retry: RetryPolicy = RetryPolicy()
+    leave_after: Seconds = 0.0
+    broadcast: bool = False
+
+
+class Subscription(SubscriptionSettings, frozen=True, kw_only=True):
+    """What a group consumes of a topic, and how; see `SubscriptionSettings`."""
+
+    dedup: Dedup | None = None
+
+
+class StoreSettings(wire.Command, frozen=True, kw_only=True):
+    """Where the platform keeps what a broker cannot: messages until their time, and those that wait for another attempt.
+
+    `adapter` is the name of an entry point; the address is a database's, as of a resource.
+    """
+
+    adapter: Name = "sql"
+
+
+class Store(StoreSettings, frozen=True, kw_only=True):
+    """A database for what a broker cannot keep, with its address; see `StoreSettings`."""
+
+    url: Url
+
+
+class OfflineStore(wire.Command, frozen=True):
+    """Where a process keeps what it cannot send because a broker is away: a folder of this machine, shared by the processes of the
+    application.
+
+    At most `max_bytes` for each broker. With `sync_seconds` 0 what was kept outlives the machine, else only the process, and
+    the machine after so many seconds. What a broker that is away for `to_store_after` seconds did not take moves from the folder
+    to the estate's store, out of which any process sends it; without that it stays in the folder.
+    """
+
+    folder: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    max_bytes: Annotated[int, msgspec.Meta(ge=1024 * 1024)] = 1024 * 1024 * 1024
+    sync_seconds: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.0
+    to_store_after: Annotated[float, msgspec.Meta(ge=0, le=7 * 86400)] | None = None
+
+
+FailureKind = Literal["send", "consume"]
+
+
+class FailureRule(wire.Command, frozen=True, kw_only=True):
+    """Whether failed sends and handlings are written down: of a topic, of what a center sends, of all where neither is said."""
+
+    topic: TopicName | Literal[""] = ""
+    center: Name | Literal[""] = ""
+    send: bool = True
+    consume: bool = True
+
+
+class FailureLog(wire.Command, frozen=True, kw_only=True):
+    """Which failures are written to the estate's store, and for how many days they are kept there. Without rules all are.
+
+    The rule for a topic counts before the one for a center, and that before the one for all. With `bodies`, a message that was
+    not sent is kept whole.
+    """
+
+    rules: Annotated[list[FailureRule], msgspec.Meta(max_length=256)] = []
+    bodies: bool = True
+    keep_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 30.0
 
 
 class Estate(wire.Command, frozen=True):
-    """All that one application knows of messaging."""
+    """All that one application knows of messaging.
+
+    Without a store, a broker does only what it can by itself or the process's memory can do for it. Without an offline store,
+    a send fails while its broker is away. The outbox is in the application's own database: what `bus.tx` sends is committed there.
+    Failures are written to the store.
+    """
 
     clusters: list[Cluster] = []
     topics: list[Topic] = []
     subscriptions: list[Subscription] = []
+    store: Store | None = None
+    offline: OfflineStore | None = None
+    outbox: Store | None = None
+    failures: FailureLog | None = None

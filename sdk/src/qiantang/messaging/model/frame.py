@@ -42,6 +42,11 @@ class Frame(msgspec.Struct, kw_only=True):
         return (zlib.crc32(self.key.encode()) if self.key else next(turns)) % count
 
     @property
+    def rank(self) -> int:
+        """Its priority as it counts among others: of a message with a key the order counts more, so it has the default one."""
+        return DEFAULT_PRIORITY if self.key else self.priority
+
+    @property
     def size(self) -> int:
         """About how many bytes it holds, for budgets of memory: headers are not measured one by one, which would cost more
         than all else that is done to a message.

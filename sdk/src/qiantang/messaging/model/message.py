@@ -18,6 +18,8 @@ MAX_KEY = 255
 MAX_HEADERS = 64
 MAX_HEADER_NAME = 64
 MAX_HEADER_BYTES = 8 * 1024
+DEAD = "dead."
+"""What topics of dead letters begin with; the name of the group follows."""
 RESERVED = "mf-"
 """What the platform's own headers begin with: an application cannot set them."""
 
@@ -91,7 +93,13 @@ class Dead(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-Answer = Retry | Dead | None
+class Reply(msgspec.Struct, frozen=True):
+    """A handler's answer to a request: done, and this is what who asked is told. Where nobody asked it is dropped."""
+
+    body: Any = None
+
+
+Answer = Retry | Dead | Reply | None
 """What a handler answers; None is "done"."""
 
 Outcome = Literal["accepted", "spooled", "refused", "unknown"]

@@ -13,6 +13,7 @@ class Watermark:
     def __init__(self, start: int) -> None:
         self._settled = start
         self._beyond: set[int] = set()
+        self._gaps: dict[int, int] = {}
 
     @property
     def settled(self) -> int:
@@ -27,11 +28,24 @@ class Watermark:
             self._beyond.add(position)
             return False
         self._settled += 1
-        while self._settled in self._beyond:
-            self._beyond.discard(self._settled)
-            self._settled += 1
+        self._advance()
         return True
 
+    def skip(self, start: int, end: int) -> None:
+        """Say that nothing stands from `start` to before `end`. Not of positions that were taken, and of none twice."""
+        self._gaps[start] = end
+        self._advance()
+
+    def _advance(self) -> None:
+        while True:
+            if self._settled in self._beyond:
+                self._beyond.discard(self._settled)
+                self._settled += 1
+            elif self._settled in self._gaps:
+                self._settled = self._gaps.pop(self._settled)
+            else:
+                return
+
     def is_done(self, position: int) -> bool:
-        """Say whether a position is finished."""
+        """Say whether a position is finished. One in a gap is once the mark has passed it."""
         return position < self._settled or position in self._beyond

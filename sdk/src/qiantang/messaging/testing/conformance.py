@@ -18,7 +18,8 @@ import pytest
 from qiantang.kernel import errors
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.client import Item, MessageBus
-from qiantang.messaging.model import Context, Dead, Message, Resource, Retry, RetryPolicy, Topic
+from qiantang.messaging.model import Context, Dead, Message, Reply, Resource, Retry, RetryPolicy, Store, Topic
+from qiantang.messaging.port import Feature
 from qiantang.messaging.testing.rig import DEADLINE, Rig, Taker
 
 QUICK = RetryPolicy(attempts=5, backoff="fixed", first=0.05, jitter=0)
@@ -35,10 +36,19 @@ class BrokerConformance:
     """The suite."""
 
     adapter: str = ""
+    lacks: frozenset[Feature] = frozenset()
+    """What the broker does not do, and nobody in its place: that it is refused is what is tested then."""
+    chooses_queues: bool = True
+    """Whether a member may ask for physical queues by name."""
 
     @pytest.fixture
-    async def rig(self, resource: Resource) -> AsyncIterator[Rig]:
-        made = Rig(self.adapter, resource)
+    def store(self) -> Store | None:
+        """The store that does what the broker cannot; a subclass gives one for such a broker."""
+        return None
+
+    @pytest.fixture
+    async def rig(self, resource: Resource, store: Store | None) -> AsyncIterator[Rig]:
+        made = Rig(self.adapter, resource, store)
         yield made
         await made.close()
 
@@ -208,6 +218,10 @@ class BrokerConformance:
 
         bus.subscribe(topic.name)(take)
         await rig.joined(bus, topic)
+        if Feature.DELAY in self.lacks:
+            with pytest.raises(messaging_errors.FeatureMissingError):
+                await bus.send(topic.name, "late", delay=1.5)
+            return
         began = time.time()
         await bus.send(topic.name, "late", delay=1.5)
         await bus.send(topic.name, "timed", deliver_at=began + 0.7)
@@ -220,6 +234,11 @@ class BrokerConformance:
 
     async def test_a_delayed_message_is_taken_back(self, rig: Rig) -> None:
         bus, topic, taker = await rig.taking(rig.topic())
+        if Feature.CANCEL in self.lacks:
+            sent = await bus.send(topic.name, "always")
+            with pytest.raises(messaging_errors.FeatureMissingError):
+                await bus.cancel(topic.name, sent.id)
+            return
         sent = await bus.send(topic.name, "never", delay=1.0)
         assert await bus.cancel(topic.name, sent.id)
         assert not await bus.cancel(topic.name, sent.id)
@@ -228,14 +247,23 @@ class BrokerConformance:
         assert taker.bodies == ["after"]
 
     async def test_priority(self, rig: Rig) -> None:
-        bus, topic, taker = await rig.taking(rig.topic(queues=1), concurrency=1)
+        topic = rig.topic(queues=1, priorities=True)
+        bus = await rig.bus(topic)
+        taken: list[int] = []
+
+        async def take(body: int) -> None:
+            taken.append(body)
+            await asyncio.sleep(0.02)  # what is more important may come a little later
+
+        bus.subscribe(topic.name, concurrency=1)(take)
+        await rig.joined(bus, topic)
         await bus.pause(topic.name)
         await asyncio.sleep(0.1)
         for priority in (0, 4, 9, 2):
             await bus.send_many([Message(topic=topic.name, body=priority, priority=priority) for _ in range(10)])
         await bus.resume(topic.name)
-        await rig.until(lambda: len(taker.bodies) >= 40)
-        assert sum(taker.bodies[:10]) > sum(taker.bodies[-10:]) + 50, taker.bodies
+        await rig.until(lambda: len(taken) >= 40)
+        assert sum(taken[:10]) > sum(taken[-10:]) + 50, taken
 
     async def test_what_has_expired_is_not_delivered(self, rig: Rig) -> None:
         bus, topic, taker = await rig.taking(rig.topic())
@@ -368,6 +396,30 @@ class BrokerConformance:
         await rig.until(lambda: taker.bodies == [1])
         await self.settled(rig, bus, topic)
 
+    async def test_a_member_that_asks_for_a_queue_gets_it_and_others_get_the_rest(self, rig: Rig) -> None:
+        topic = rig.topic(queues=3)
+        asking, other = rig.made(topic), await rig.bus(topic)
+        takers = [Taker(), Taker()]
+        asking.subscribe(topic.name)(takers[0])
+        other.subscribe(topic.name)(takers[1])
+        stop = asyncio.Event()
+        if not self.chooses_queues:
+            return
+        running = asyncio.create_task(asking.consume([topic.name], queue="1", until=stop))
+        await rig.joined(other, topic)
+        await rig.until(lambda: bool(asking.consumers(topic.name)) and asking.consumers(topic.name)[0].joined)
+        ends = time.monotonic() + DEADLINE
+        while {one.queue for one in takers[0].contexts} != {"1"} or len(takers[0].bodies) < 20:
+            assert time.monotonic() < ends, takers[0].bodies
+            await other.send_many([Message(topic=topic.name, body=number) for number in range(12)])
+            await asyncio.sleep(0.2)
+        takers[1].contexts.clear()
+        await other.send_many([Message(topic=topic.name, body=number) for number in range(30)])
+        await self.settled(rig, other, topic)
+        assert {one.queue for one in takers[1].contexts} == {"0", "2"}
+        stop.set()
+        await running
+
     async def test_what_a_member_leaves_unfinished_goes_to_another(self, rig: Rig) -> None:
         topic = rig.topic()
         leaving, staying = rig.made(topic, close_seconds=0.4), await rig.bus(topic)
@@ -427,6 +479,67 @@ class BrokerConformance:
         assert (await bus.lag(topic.name)).messages == 9
         gate.set()
         await self.settled(rig, bus, topic)
+
+    # -- requests, broadcasts ----------------------------------------------------------------------------
+
+    async def test_a_request_is_answered_by_its_handler(self, rig: Rig) -> None:
+        topic = rig.topic()
+        asking, answering = await rig.bus(topic), await rig.bus(topic)
+        if Feature.BROADCAST in self.lacks:
+            with pytest.raises(messaging_errors.FeatureMissingError):
+                await asking.request(topic.name, Order(1))
+            return
+        attempts: list[int] = []
+
+        @answering.subscribe(topic.name, group="answers", retry=msgspec.structs.replace(QUICK, attempts=2))
+        async def take(order: Order, context: Context) -> Reply | None:
+            if order.number < 0:
+                raise ValueError("no such order")
+            attempts.append(context.attempt)
+            if order.number == 7 and context.attempt == 1:
+                raise OSError("not now")
+            return Reply({"number": order.number * 2})
+
+        await rig.joined(answering, topic, "answers")
+        asked = [asking.request(topic.name, Order(number), reply=Order, deadline=DEADLINE) for number in range(10)]
+        assert await asyncio.gather(*asked) == [Order(number * 2) for number in range(10)]
+        assert sorted(attempts)[-1] == 2, "what failed first was tried again"
+        assert await asking.request(topic.name, Order(1), deadline=DEADLINE) == {"number": 2}
+        with pytest.raises(messaging_errors.RequestFailedError, match="ValueError: no such order"):
+            await asking.request(topic.name, Order(-1), deadline=DEADLINE)
+        await self.settled(rig, answering, topic, "answers")
+
+    async def test_a_request_that_nobody_answers_ends_with_its_deadline(self, rig: Rig) -> None:
+        if Feature.BROADCAST in self.lacks:
+            return
+        topic = rig.topic()
+        bus, taker = await rig.bus(topic), Taker()
+        bus.subscribe(topic.name)(taker)
+        await rig.joined(bus, topic)
+        with pytest.raises(errors.DeadlineError, match="not answered within 3 s"):
+            await bus.request(topic.name, 1, deadline=3)
+        await self.settled(rig, bus, topic)
+
+    async def test_a_broadcast_reaches_every_process_that_takes_part(self, rig: Rig) -> None:
+        if Feature.BROADCAST in self.lacks:
+            return
+        topic = rig.topic()
+        buses = [await rig.bus(topic) for _ in range(3)]
+        takers = [Taker() for _ in buses]
+        for bus, taker in zip(buses, takers, strict=True):
+            bus.subscribe(topic.name, broadcast=True, retry=QUICK)(taker)
+            await rig.joined(bus, topic)
+        await buses[0].send_many([Message(topic=topic.name, body=number) for number in range(20)])
+        await rig.until(lambda: all(sorted(taker.bodies) == list(range(20)) for taker in takers))
+        await buses[1].close()
+        await buses[0].send(topic.name, 20)
+        await rig.until(lambda: takers[0].bodies[-1] == takers[2].bodies[-1] == 20)
+        late, taker = await rig.bus(topic), Taker()
+        late.subscribe(topic.name, broadcast=True)(taker)
+        await rig.joined(late, topic)
+        await buses[0].send(topic.name, 21)
+        await rig.until(lambda: bool(taker.bodies))
+        assert taker.bodies == [21], "what was sent before it took part is not for it"
 
     # -- bad input ---------------------------------------------------------------------------------------
 

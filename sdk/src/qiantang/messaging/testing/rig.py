@@ -10,10 +10,10 @@ from typing import Any
 
 from qiantang.kernel import ids, scope
 from qiantang.messaging.client import MessageBus
-from qiantang.messaging.model import Cluster, Context, Estate, Resource, Topic
+from qiantang.messaging.model import Cluster, Context, Estate, Resource, Store, Topic
 
 PLACE = scope.Scope(tenant="acme", environment="test", center="trade", application="order")
-DEADLINE = 20.0
+DEADLINE = 60.0  # the machine may be busy; what passes does not wait for it
 
 _numbers = itertools.count(1)
 
@@ -21,13 +21,18 @@ _numbers = itertools.count(1)
 class Rig:
     """A broker, and what a test needs to say of it: topics with unused names, buses, and waiting until something is so."""
 
-    def __init__(self, adapter: str, resource: Resource) -> None:
+    def __init__(self, adapter: str, resource: Resource, store: Store | None = None) -> None:
+        self.store = store
         self.cluster = Cluster(name="main", adapter=adapter, resources=[resource])
         self.buses: list[MessageBus] = []
 
     def topic(self, **more: Any) -> Topic:
         """Give a topic whose name was not used before."""
         return Topic(name=f"t{next(_numbers)}-{ids.ordered_id()[-8:]}", clusters=["main"], **more)
+
+    def estate(self, *topics: Topic) -> Estate:
+        """Give the estate of a bus over the broker, with topics."""
+        return Estate(clusters=[self.cluster], topics=list(topics), store=self.store)
 
     async def bus(self, *topics: Topic, place: scope.Scope = PLACE, **more: Any) -> MessageBus:
         """Open a bus; it is closed with the rig."""
@@ -37,7 +42,7 @@ class Rig:
 
     def made(self, *topics: Topic, place: scope.Scope = PLACE, **more: Any) -> MessageBus:
         """Make a bus that is not open yet."""
-        bus = MessageBus(Estate(clusters=[self.cluster], topics=list(topics)), place, **more)
+        bus = MessageBus(self.estate(*topics), place, **more)
         self.buses.append(bus)
         return bus
 

@@ -18,9 +18,13 @@ class Issued(msgspec.Struct):
 
 
 class Known(msgspec.Struct):
-    """What is kept between two starts. `complete`: the shop was set up to its end, so nothing is set up again."""
+    """What is kept between two starts. `complete`: the shop was set up to its end, so nothing is set up again.
+
+    `broker` is the mark of the one that the messages of prod were given last.
+    """
 
     complete: bool = False
+    broker: str = ""
     credentials: dict[str, Issued] = {}
 
 

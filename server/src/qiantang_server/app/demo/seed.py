@@ -7,12 +7,14 @@ import logging
 from typing import Any
 
 from qiantang.kernel import errors, wire
-from qiantang_server.app.demo import shop, story
+from qiantang.messaging.model.kinds import CAPABILITY as MESSAGING
+from qiantang_server.app.demo import messages, shop, story
 from qiantang_server.app.demo.children import Child
 from qiantang_server.app.demo.files import Files, Issued, Known
+from qiantang_server.app.demo.messages import Broker
 from qiantang_server.app.demo.people import People
 from qiantang_server.app.demo.shop import Service
-from qiantang_server.app.demo.story import Story
+from qiantang_server.app.demo.story import Step, Story
 from qiantang_server.app.process import Running, identity_of
 
 log = logging.getLogger(__name__)
@@ -26,18 +28,19 @@ START_DEADLINE = 20.0
 class Demo:
     """The running demo. What is there when it starts stays as it is: it sets up what is missing, once."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: Running, broker: Broker | None = None) -> None:
         self._running = running
         self._files = Files(running.kernel.folder)
+        self._broker = broker or Broker.embedded(self._files.folder, messages.ENVIRONMENT)
         self._people = People(running, self._files)
         self._known = Known()
         self._task: asyncio.Task[None] | None = None
         self.children = [Child(service.name, self._teller(service)) for service in shop.SERVICES]
 
     @classmethod
-    async def start(cls, running: Running) -> Demo:
-        """Begin, and come back at once: all of it happens while the platform serves."""
-        demo = cls(running)
+    async def start(cls, running: Running, broker: Broker | None = None) -> Demo:
+        """Begin, and come back at once: all of it happens while the platform serves. Without a broker the embedded one does."""
+        demo = cls(running, broker)
         demo._task = asyncio.create_task(demo._run(), name="demo")
         return demo
 
@@ -47,6 +50,7 @@ class Demo:
         *names, last = (member.name for member in shop.MEMBERS)
         lines = (
             f"tenant {shop.TENANT}, in prod and dev: order, stock and billing; what they say follows",
+            f"orders are told over {self._broker.shown}",
             "order-3 is a canary; billing-2 refuses a rate, and an approval waits that mends it",
             f"sign in as {', '.join(names)} or {last} of tenant {shop.TENANT}: passwords in {self._files.passwords}",
         )
@@ -75,12 +79,48 @@ class Demo:
         """Have the shop and its past; give its story where that has not come to its end."""
         self._known = self._files.read()
         if self._known.complete and await self._people.there():
+            await self._connect(Story(self._running.kernel.resources, await self._people.known()))
             return None
-        self._known.complete = False
+        self._known.complete, self._known.broker = False, ""
         people = await self._people.settle()
         telling = Story(self._running.kernel.resources, people)
         await telling.go(story.past())
+        await self._connect(telling)
         return telling
+
+    async def _connect(self, telling: Story) -> None:
+        """Have what the services tell each other published, over the broker that is asked for; what is so already stays."""
+        if self._known.broker == self._broker.mark:
+            return
+        found = [await self._connecting(service, environment) for service, environment in shop.places()]
+        await telling.go([step for step in found if step is not None])
+        self._known.broker = self._broker.mark
+        self._files.write(self._known)
+
+    async def _connecting(self, service: Service, environment: str) -> Step | None:
+        """Give what publishes what one service tells and hears; None where that is so already, or the service is gone."""
+        elsewhere = environment != messages.ENVIRONMENT
+        wanted = Broker.embedded(self._files.folder, environment) if elsewhere else self._broker
+        bundle = service.bundle(environment, MESSAGING)
+        try:
+            at = (await self._running.kernel.resources.history.status(bundle)).position.revision
+        except errors.QiantangError as error:
+            log.info(
+                "a service of the demo tells nobody anything", extra={"bundle": str(bundle), "reason": error.detail}
+            )
+            return None
+        if at and (elsewhere or service is not shop.ORDER):
+            return None
+        return Step(
+            service=service,
+            environment=environment,
+            capability=MESSAGING,
+            at=at,
+            by=shop.ADA,
+            approved_by=shop.MEI,
+            message=f"Messages over {wanted.adapter}",
+            edits=messages.moved(wanted) if at else messages.bodies(service, wanted),
+        )
 
     async def _go_on(self, telling: Story) -> None:
         """Go on with the story where services can hear of it, and remember that it came to its end."""

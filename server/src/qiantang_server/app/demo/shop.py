@@ -42,9 +42,9 @@ class Service:
         """Give the application's place in an environment."""
         return scope.Scope(tenant=TENANT, environment=environment, center=self.center, application=self.name)
 
-    def bundle(self, environment: str) -> resource.Bundle:
-        """Give the bundle of its settings in an environment."""
-        return resource.Bundle(scope=self.place(environment), capability=CAPABILITY)
+    def bundle(self, environment: str, capability: str = CAPABILITY) -> resource.Bundle:
+        """Give the bundle of its settings in an environment, or of another capability."""
+        return resource.Bundle(scope=self.place(environment), capability=capability)
 
 
 def _instances(service: str, *clusters: str) -> tuple[Running, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from qiantang.config.model import KIND
+from qiantang.config.model import CAPABILITY, KIND
 from qiantang.kernel import errors, release, resource
 from qiantang_server.app.demo import bodies, shop
 from qiantang_server.app.demo.bodies import APPLICATION, RATES, RESERVATION, SHARED, Body
@@ -19,6 +19,7 @@ from qiantang_server.app.demo.shop import ADA, BILLING, LIN, MEI, ORDER, STOCK, 
 from qiantang_server.kernel import access
 from qiantang_server.kernel.access import Principal, Target
 from qiantang_server.kernel.resources import Resources
+from qiantang_server.kernel.resources.state import Key
 
 log = logging.getLogger(__name__)
 PROD, DEV = shop.PROTECTED, "dev"
@@ -28,7 +29,8 @@ PROD, DEV = shop.PROTECTED, "dev"
 class Step:
     """A change that somebody edits and asks for, at a revision. In prod it waits where nobody approves it.
 
-    Without edits it goes back to the content of revision `back_to`.
+    Without edits it goes back to the content of revision `back_to`. Edits are of namespaces by their names, or of what kind and
+    name say.
     """
 
     service: Service
@@ -36,7 +38,8 @@ class Step:
     at: int
     by: Member
     message: str
-    edits: Mapping[str, Body] = field(default_factory=dict[str, Body])
+    edits: Mapping[str, Body] | Mapping[Key, Body] = field(default_factory=dict[str, Body])
+    capability: str = CAPABILITY
     approved_by: Member | None = None
     gray: release.GrayRule | None = None
     back_to: int = 0
@@ -44,7 +47,12 @@ class Step:
     @property
     def bundle(self) -> resource.Bundle:
         """What it changes."""
-        return self.service.bundle(self.environment)
+        return self.service.bundle(self.environment, self.capability)
+
+    @property
+    def bodies(self) -> dict[Key, Body]:
+        """What it edits, by kind and name."""
+        return {(KIND, key) if isinstance(key, str) else key: body for key, body in self.edits.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +177,7 @@ class Story:
             bundle = edit.service.bundle(edit.environment)
             try:
                 if (await self._resources.history.status(bundle)).drafts == 0:
-                    await self._edit(bundle, edit.by, edit.namespace, edit.body)
+                    await self._edit(bundle, edit.by, (KIND, edit.namespace), edit.body)
             except errors.QiantangError as error:
                 facts = {"bundle": str(bundle), "reason": error.detail}
                 log.warning("a draft of the demo is left out", extra=facts)
@@ -181,35 +189,35 @@ class Story:
         if step.back_to:
             await self._back(step)
             return
-        for namespace, body in step.edits.items():
-            await self._edit(step.bundle, step.by, namespace, body)
-        author = self._may(step.by, "publish", step.bundle)
+        for key, body in step.bodies.items():
+            await self._edit(step.bundle, step.by, key, body)
+        author = self._may(step.by, "publish", step.bundle, *step.bodies)
         command = release.PublishCommand(
             expected_revision=step.at,
             message=step.message,
-            only=[(KIND, namespace) for namespace in step.edits],
+            only=list(step.bodies),
             gray=step.gray,
         )
         outcome = await self._resources.publishing.publish(author, step.bundle, command)
         if outcome.request is not None and step.approved_by is not None:
-            second = self._may(step.approved_by, "approve", step.bundle)
+            second = self._may(step.approved_by, "approve", step.bundle, *step.bodies)
             await self._resources.requests.decide(second, step.bundle, outcome.request.id, "approve")
 
     async def _back(self, step: Step) -> None:
-        author = self._may(step.by, "rollback", step.bundle)
+        author = self._may(step.by, "rollback", step.bundle, (KIND, ""))
         command = release.RollbackCommand(to_revision=step.back_to, expected_revision=step.at, message=step.message)
         await self._resources.publishing.roll_back(author, step.bundle, command)
 
-    async def _edit(self, bundle: resource.Bundle, by: Member, namespace: str, body: Body) -> None:
-        author = self._may(by, "update", bundle)
+    async def _edit(self, bundle: resource.Bundle, by: Member, key: Key, body: Body) -> None:
+        author = self._may(by, "update", bundle, key)
         try:
-            known = (await self._resources.drafts.read(bundle, KIND, namespace)).version
+            known = (await self._resources.drafts.read(bundle, *key)).version
         except errors.NotFoundError:
             known = release.NO_VERSION
-        await self._resources.drafts.save(author, bundle, KIND, namespace, body, expected=known)
+        await self._resources.drafts.save(author, bundle, *key, body, expected=known)
 
-    def _may(self, member: Member, verb: str, bundle: resource.Bundle) -> Principal:
-        """Give a member who may do this.
+    def _may(self, member: Member, verb: str, bundle: resource.Bundle, *keys: Key) -> Principal:
+        """Give a member who may do this to resources of these kinds.
 
         Raises:
             NotFoundError: nobody of that name is there.
@@ -218,5 +226,8 @@ class Story:
         found = self._people.get(member.name)
         if found is None:
             raise errors.NotFoundError(f"{member.name} is not there any more")
-        access.require(found, f"config.{KIND}:{verb}", Target.of(bundle.scope))
+        kinds = self._resources.parts.kinds
+        for kind in {kind for kind, _ in keys}:
+            needed = kinds.permission(kinds.get(bundle.capability, kind), verb)
+            access.require(found, needed, Target.of(bundle.scope))
         return found

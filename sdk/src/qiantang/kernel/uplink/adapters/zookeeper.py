@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from qiantang.kernel import errors, runtime
+from qiantang.kernel import errors, runtime, wire
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +82,8 @@ class ZooKeeperServers:
             return []
         found: list[str] = []
         for child in children:
-            with contextlib.suppress(self._no_node, msgspec.MsgspecError, ValueError):
+            with contextlib.suppress(self._no_node, errors.InvalidRequestError):
                 data: bytes = client.get(f"{self._path}/{child}")[0]
                 if len(data) <= MAX_DATA_BYTES:
-                    found.append(msgspec.json.decode(data, type=ServerNode).address)
+                    found.append(wire.decode(data, ServerNode).address)
         return found

@@ -16,9 +16,9 @@ from typing import Final
 from qiantang.messaging.adapters.memory.groups import Entry, Group
 from qiantang.messaging.errors import BrokerAwayError, BusClosedError, UnknownTopicError
 from qiantang.messaging.model import Frame, Resource, Subscription, Taken, Topic
-from qiantang.messaging.port import Batch, Capabilities, Feature, Lag, SendOutcome, Settle
+from qiantang.messaging.port import Capabilities, Feature, Lag, SendOutcome, Settle
 
-CAPABILITIES: Final = Capabilities(native=frozenset(Feature), settling="each", version="1")
+CAPABILITIES: Final = Capabilities(native=frozenset(Feature), version="1")
 
 
 class _Topic:
@@ -59,6 +59,11 @@ class Space:
             outcomes = [self._put(frame) for frame in frames]
         self.wake()
         return outcomes
+
+    def end(self, topic: str, group: str) -> None:
+        """End a group with all that waits for it."""
+        with self._lock:
+            self._topics[topic].groups.pop(group, None)
 
     def group(self, topic: str, group: str) -> Group:
         """Find a group."""
@@ -124,34 +129,36 @@ class MemoryReceiver:
     def __init__(self, space: Space, subscription: Subscription, member: str, queues: Collection[str]) -> None:
         self._space = space
         self._topic, self._name = subscription.topic, subscription.group
+        self._ends_group = subscription.broadcast
         self._member = member
-        self._queues = frozenset(queues)
         self._held: set[int] = set()
-        self._epoch = 1
+        with space.locked():
+            space.group(self._topic, self._name).ask(member, queues)
+        self._hold = 1
         self._paused = False
         self._closed = False
         self._event = asyncio.Event()
         self._waiter = space.waits(self._event)
 
-    async def fetch(self, count: int, size: int, wait: float) -> Batch:
+    async def fetch(self, count: int, size: int, wait: float) -> list[Taken]:
         ends = time.monotonic() + wait
         while True:
             self._event.clear()
             taken, due = self._take(count, size)
             left = ends - time.monotonic()
             if taken or left <= 0:
-                return Batch(self._epoch, taken)
+                return taken
             await self._wait(left if due is None else min(left, max(0.001, due)))
 
-    async def settle(self, epoch: int, settles: Sequence[Settle]) -> None:
-        if epoch != self._epoch or self._closed:
+    async def settle(self, settles: Sequence[Settle]) -> None:
+        if self._closed:
             return
         with self._space.locked():
             self._space.require()
             group = self._space.group(self._topic, self._name)
             for one in settles:
                 number: int = one.taken.handle
-                if number not in self._held:
+                if one.taken.hold != self._hold or number not in self._held:
                     continue
                 self._held.discard(number)
                 if one.what == "done":
@@ -175,8 +182,12 @@ class MemoryReceiver:
         self._closed = True
         self._space.leaves(self._waiter)
         with self._space.locked():
-            self._space.group(self._topic, self._name).back(self._held)
+            group = self._space.group(self._topic, self._name)
+            group.back(self._held)
+            group.ask(self._member, ())
             self._held.clear()
+            if self._ends_group:
+                self._space.end(self._topic, self._name)
         self._space.wake()
         self._event.set()
 
@@ -185,7 +196,7 @@ class MemoryReceiver:
         with self._space.locked():
             self._space.group(self._topic, self._name).drop(self._member)
             self._held.clear()
-            self._epoch += 1
+            self._hold += 1
         self._space.wake()
 
     def _take(self, count: int, size: int) -> tuple[list[Taken], float | None]:
@@ -197,10 +208,9 @@ class MemoryReceiver:
             self._space.require()
             now = self._space.clock()
             group = self._space.group(self._topic, self._name)
-            entries = group.take(self._member, count, size, now, self._queues)
+            entries = group.take(self._member, count, size, now)
             self._held.update(one.number for one in entries)
             due = group.next_due()
-        hold = self._epoch
         taken = [
             Taken(
                 frame=one.frame,
@@ -208,7 +218,7 @@ class MemoryReceiver:
                 queue=one.queue,
                 position=one.position,
                 attempt=one.attempt,
-                hold=hold,
+                hold=self._hold,
             )
             for one in entries
         ]

@@ -48,8 +48,10 @@ class Group:
     def __init__(self, *, ordered: bool = False, tags: Collection[str] = ()) -> None:
         self.ordered = ordered
         self.tags = frozenset(tags)
+        self._asked: dict[str, frozenset[str]] = {}
         self._ready: list[tuple[tuple[int, int], Entry]] = []
-        self._later: list[tuple[float, int, Entry]] = []
+        self._later: list[tuple[float, int, bool, Entry]] = []
+        """By time: whether it stands in its key already, which waits with it, or comes in then."""
         self._keys: dict[str, _Key] = {}
         self._held: dict[int, Entry] = {}
         self._cancelled: set[int] = set()
@@ -78,7 +80,7 @@ class Group:
             return
         self._unfinished += 1
         if entry.due > now:
-            heapq.heappush(self._later, (entry.due, entry.number, entry))
+            heapq.heappush(self._later, (entry.due, entry.number, False, entry))
         else:
             self._wait(entry)
 
@@ -86,11 +88,23 @@ class Group:
         """When the next frame that is held back may be delivered."""
         return self._later[0][0] if self._later else None
 
-    def take(self, member: str, count: int, size: int, now: float, queues: Collection[str] = ()) -> list[Entry]:
+    def ask(self, member: str, queues: Collection[str]) -> None:
+        """Have a member get only what lies in these queues, and nobody else that who does not ask for them; of none, all."""
+        if queues:
+            self._asked[member] = frozenset(queues)
+        else:
+            self._asked.pop(member, None)
+
+    def _may(self, member: str, queue: str) -> bool:
+        if member in self._asked:
+            return queue in self._asked[member]
+        return not any(queue in asked for asked in self._asked.values())
+
+    def take(self, member: str, count: int, size: int, now: float) -> list[Entry]:
         """Give a member up to so many frames, of about so many bytes; what has expired is finished unseen."""
         self._ripen(now)
         taken: list[Entry] = []
-        for entry in self._candidates(member, now, queues):
+        for entry in self._candidates(member, now):
             taken.append(entry)
             size -= entry.frame.size
             if len(taken) >= count or size <= 0:
@@ -121,7 +135,7 @@ class Group:
 
     def cancel(self, id: str, now: float) -> bool:
         """Take back a frame that is held back still."""
-        for due, number, entry in self._later:
+        for due, number, _, entry in self._later:
             if entry.frame.id == id and due > now and number not in self._cancelled:
                 self._cancelled.add(number)
                 return True
@@ -151,32 +165,35 @@ class Group:
 
     def _offer_entry(self, entry: Entry) -> None:
         if entry.blocked:
-            heapq.heappush(self._later, (entry.due, entry.number, entry))
+            placed = self.ordered and bool(entry.frame.key)
+            heapq.heappush(self._later, (entry.due, entry.number, placed, entry))
         else:
             heapq.heappush(self._ready, (entry.rank, entry))
 
     def _ripen(self, now: float) -> None:
         """Have those wait for a member whose time has come."""
         while self._later and self._later[0][0] <= now:
-            entry = heapq.heappop(self._later)[2]
-            key = self._keys.get(entry.frame.key) if self.ordered and entry.frame.key else None
-            placed = entry.blocked and key is not None
-            entry.blocked = False
+            due, _, placed, entry = heapq.heappop(self._later)
             if not placed:
+                entry.blocked = False
                 self._wait(entry)
-            elif key is not None and key.waiting and key.waiting[0] is entry:
-                self._offer_entry(entry)
+            elif entry.blocked and entry.due == due:  # else it was offered more than once, and this is done already
+                entry.blocked = False
+                key = self._keys.get(entry.frame.key)
+                if key is not None and key.waiting and key.waiting[0] is entry:
+                    self._offer_entry(entry)
 
-    def _candidates(self, member: str, now: float, queues: Collection[str]) -> Iterator[Entry]:
+    def _candidates(self, member: str, now: float) -> Iterator[Entry]:
         """Give what the member may have, best first, each held by it as soon as it is given."""
         passed: list[Entry] = []
         try:
             while self._ready:
                 entry = heapq.heappop(self._ready)[1]
-                key = self._keys.get(entry.frame.key) if self.ordered and entry.frame.key else None
-                if key is not None and not (key.waiting and key.waiting[0] is entry):
-                    continue  # an older one came back before it: it is offered again after that
-                if (queues and entry.queue not in queues) or (key is not None and key.held and key.owner != member):
+                keyed = self.ordered and bool(entry.frame.key)
+                key = self._keys.get(entry.frame.key) if keyed else None
+                if keyed and not (key is not None and key.waiting and key.waiting[0] is entry):
+                    continue  # an older one came back before it, or it was offered twice and is held or finished by now
+                if not self._may(member, entry.queue) or (key is not None and key.held and key.owner != member):
                     passed.append(entry)
                     continue
                 if key is not None:

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import itertools
+import logging
+import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final, TypeVar
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qiantang.kernel import errors
-from qiantang.messaging.adapters.sql import tables, waking
+from qiantang.kernel import errors, observe
+from qiantang.messaging.adapters.sql import broadcasting, lagging, sweeping, tables, waking
 from qiantang.messaging.adapters.sql.database import Database
+from qiantang.messaging.adapters.sql.leases import LEASE_MS
 from qiantang.messaging.adapters.sql.receiver import SqlReceiver
+from qiantang.messaging.adapters.sql.ringing import Bell
+from qiantang.messaging.adapters.sql.statements import Log, Statements
 from qiantang.messaging.errors import BrokerAwayError, OutcomeUnknownError, UnknownTopicError
 from qiantang.messaging.model import Frame, Resource, Subscription, Topic
-from qiantang.messaging.model.message import DEFAULT_PRIORITY
 from qiantang.messaging.port import Capabilities, Feature, Lag, SendOutcome
 
-CAPABILITIES: Final = Capabilities(native=frozenset(Feature), settling="each", version="1")
+CAPABILITIES: Final = Capabilities(native=frozenset(Feature), version="1")
 
 T = TypeVar("T")
-_encoder = msgspec.msgpack.Encoder()
-_Log = tuple[str, int, int]
-_t, _g, _l, _m, _c, _o, _h = (
+log = observe.BoundedLog(logging.getLogger(__name__))
+_chance = random.Random()  # noqa: S311  # spreads load, guards nothing
+_t, _g, _l, _m, _c, _h = (
     tables.topics.c,
     tables.groups.c,
     tables.logs.c,
     tables.messages.c,
     tables.cursors.c,
-    tables.offsets.c,
     tables.held.c,
 )
+LATE: Final = sa.text("mf_message.deliver_at > 0")
+"""In these words the partial index says what it is of."""
 
 
 class SqlBroker:
@@ -46,6 +51,11 @@ class SqlBroker:
         self._queues: dict[str, int] = {}
         self._turns = itertools.count()
         self._receivers: list[SqlReceiver] = []
+        self._broadcasts: set[tuple[str, str]] = set()
+        self._statements = _statements(self._database)
+        self._bell = Bell(self._database) if self._database.is_postgresql else None
+        self._sent: set[str] = set()
+        self._sweeper: asyncio.Task[None] | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -53,11 +63,20 @@ class SqlBroker:
 
     async def open(self) -> None:
         await self._database.open()
+        if self._bell is not None:
+            self._bell.open()
+        self._sweeper = asyncio.create_task(self._sweep(), name="sweeper of a database")
 
     async def close(self) -> None:
         receivers, self._receivers = self._receivers, []
         for one in receivers:
             await one.close()
+        sweeper, self._sweeper = self._sweeper, None
+        if sweeper is not None:
+            sweeper.cancel()
+            await asyncio.wait({sweeper})
+        if self._bell is not None:
+            await self._bell.close()
         await self._database.close()
 
     async def ensure(self, topic: Topic, groups: Collection[Subscription] = ()) -> None:
@@ -72,14 +91,15 @@ class SqlBroker:
                 )
             count = max(topic.queues, queues or 0)
             for one in groups:
-                await self._have_group(connection, topic.name, one.group, count)
+                if not one.broadcast:
+                    await self._have_group(connection, topic.name, one.group, count)
             return count
 
         self._queues[topic.name] = await self._twice(work)
 
     async def send(self, frames: Sequence[Frame]) -> Sequence[SendOutcome]:
         outcomes: list[SendOutcome | None] = [None] * len(frames)
-        logs: dict[_Log, list[int]] = {}
+        logs: dict[Log, list[int]] = {}
         for place, frame in enumerate(frames):
             queues = self._queues.get(frame.topic)
             if queues is None:
@@ -87,10 +107,10 @@ class SqlBroker:
                 outcomes[place] = SendOutcome(verdict="refused", error=unknown)
             else:
                 # of a key the order counts more: all its messages are in one log
-                priority = DEFAULT_PRIORITY if frame.key else frame.priority
+                priority = frame.rank
                 logs.setdefault((frame.topic, frame.queue_of(queues, self._turns), priority), []).append(place)
         try:
-            starts = await self._twice(functools.partial(self._insert, frames=frames, logs=logs)) if logs else {}
+            starts = await self._statements.append(frames, logs) if logs else {}
         except errors.QiantangError as error:
             verdict: Any = "unknown" if isinstance(error, OutcomeUnknownError) else "refused"
             failed = SendOutcome(verdict=verdict, error=error)
@@ -99,15 +119,20 @@ class SqlBroker:
             queue, start = one[1], starts[one]
             for offset, place in enumerate(places):
                 outcomes[place] = SendOutcome(verdict="accepted", queue=f"{queue}", position=start + offset)
-        for topic in {topic for topic, _, _ in logs}:
-            waking.wake(self._database.name, topic)
+        self._tell({topic for topic, _, _ in logs})
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def receive(self, subscription: Subscription, member: str, queues: Collection[str] = ()) -> SqlReceiver:
         count = self._queues.get(subscription.topic)
         if count is None:
             raise UnknownTopicError(f"the broker has no topic {subscription.topic!r}")
-        receiver = SqlReceiver(self._database, subscription, member, queues, count)
+        wanted = [number for number in range(count) if f"{number}" in queues]
+        if len(wanted) < len(set(queues)):
+            raise errors.NotFoundError(f"topic {subscription.topic} has {count} queues, 0 to {count - 1}: not {queues}")
+        receiver = SqlReceiver(self._database, self._statements, subscription, member, count=count, wanted=wanted)
+        if subscription.broadcast:
+            self._broadcasts.add((subscription.topic, subscription.group))
+            receiver.make = functools.partial(self._have_broadcast, subscription, member, count)
         self._receivers.append(receiver)
         await receiver.open()
         return receiver
@@ -117,7 +142,7 @@ class SqlBroker:
             now = int(time.time() * 1000)
             found = await connection.execute(
                 sa.select(_m.queue, _m.priority, _m.position)
-                .where(_m.topic == topic, _m.id == id, _m.deliver_at > now, _m.expires_at != 1)
+                .where(_m.topic == topic, _m.id == id, LATE, _m.deliver_at > now, _m.expires_at != 1)
                 .with_for_update()
             )
             rows = found.all()
@@ -134,20 +159,30 @@ class SqlBroker:
 
     async def lag(self, topic: str, group: str) -> Lag:
         """Count what stands behind the offsets, and what is held before them."""
-        own = (_o.topic == topic, _o.grp == group)
         async with self._database.reading() as connection:
-            tails = await connection.execute(sa.select(_l.queue, _l.priority, _l.tail).where(_l.topic == topic))
-            ends = {(row.queue, row.priority): row.tail for row in tails}
-            found = await connection.execute(sa.select(_o.queue, _o.priority, _o.position).where(*own))
-            done = {(row.queue, row.priority): row.position for row in found}
-            held = await connection.execute(
-                sa.select(_h.queue, _h.priority, _h.position).where(_h.topic == topic, _h.grp == group)
-            )
-            waiting = sum(1 for row in held if row.position < done.get((row.queue, row.priority), 0))
-        behind = sum(tail - done.get(log, 0) for log, tail in ends.items())
-        return Lag(messages=behind + waiting)
+            named = f"{broadcasting.MARK}{group}" if (topic, group) in self._broadcasts else group
+            return await lagging.lag(connection, topic, named)
 
     # -- inside ------------------------------------------------------------------------------------------
+
+    def _tell(self, topics: set[str]) -> None:
+        self._sent |= topics
+        for topic in topics:
+            waking.wake(self._database.name, topic)
+        if self._bell is not None and topics:
+            self._bell.ring(topics)
+
+    async def _sweep(self) -> None:
+        """Now and then, remove what is old of topics that were sent to and that nobody has claimed."""
+        while True:
+            await asyncio.sleep(sweeping.UNCLAIMED_LOOK_SECONDS * (0.5 + _chance.random()))
+            topics, self._sent = self._sent, set()
+            for topic in topics:
+                try:
+                    await self._database.write(functools.partial(broadcasting.end_orphans, topic=topic))
+                    await sweeping.unclaimed(self._database, topic)
+                except errors.QiantangError as error:
+                    log.failure(topic, "old messages of a topic that has no group cannot be removed", error=error)
 
     async def _twice(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run a transaction that makes rows: again where somebody else made them at the same time."""
@@ -157,6 +192,18 @@ class SqlBroker:
             if not isinstance(error.__cause__, IntegrityError):
                 raise
         return await self._database.write(work)
+
+    async def _have_broadcast(self, subscription: Subscription, member: str, queues: int) -> None:
+        """Make the group of a process of its own, and remove those of processes that are gone."""
+        topic, group = subscription.topic, broadcasting.name_of(subscription)
+
+        async def work(connection: AsyncConnection) -> None:
+            await broadcasting.end_orphans(connection, topic)
+            await broadcasting.end(connection, topic, [group])  # its own, from before it lost the connection
+            await broadcasting.live(connection, topic, group, member, LEASE_MS)
+            await self._have_group(connection, topic, group, queues)
+
+        await self._twice(work)
 
     async def _have_group(self, connection: AsyncConnection, topic: str, group: str, queues: int) -> None:
         """Make a group that begins at the present end, and a cursor for each queue."""
@@ -178,47 +225,13 @@ class SqlBroker:
         if missing:
             await connection.execute(sa.insert(tables.cursors), missing)
 
-    async def _insert(
-        self, connection: AsyncConnection, frames: Sequence[Frame], logs: dict[_Log, list[int]]
-    ) -> dict[_Log, int]:
-        now = int(time.time() * 1000)
-        starts: dict[_Log, int] = {}
-        rows: list[dict[str, Any]] = []
-        for one in sorted(logs):  # always in the same order: two senders never wait for each other
-            places = logs[one]
-            start = starts[one] = await self._positions(connection, one, len(places))
-            for offset, place in enumerate(places):
-                rows.append(_row(frames[place], one, start + offset, now))
-        await connection.execute(sa.insert(tables.messages), rows)
-        return starts
 
-    async def _positions(self, connection: AsyncConnection, log: _Log, count: int) -> int:
-        topic, queue, priority = log
-        here = (_l.topic == topic, _l.queue == queue, _l.priority == priority)
-        moved = await connection.execute(sa.update(tables.logs).where(*here).values(tail=_l.tail + count))
-        if not moved.rowcount:
-            row = {"topic": topic, "queue": queue, "priority": priority, "tail": count}
-            await connection.execute(sa.insert(tables.logs), row)
-            return 0
-        return int((await connection.execute(sa.select(_l.tail).where(*here))).scalar_one()) - count
+def _statements(database: Database) -> Statements:
+    if not database.is_postgresql:
+        return Statements(database)
+    from qiantang.messaging.adapters.sql.postgresql import PostgresqlStatements  # noqa: PLC0415  # needs its driver
 
-
-def _row(frame: Frame, log: _Log, position: int, now: int) -> dict[str, Any]:
-    topic, queue, priority = log
-    return {
-        "topic": topic,
-        "queue": queue,
-        "priority": priority,
-        "position": position,
-        "id": frame.id,
-        "tag": frame.tag,
-        "k": frame.key,
-        "deliver_at": frame.deliver_at,
-        "expires_at": frame.expires_at,
-        "stored_at": now,
-        "headers": _encoder.encode((frame.text, frame.binary)),
-        "body": frame.body,
-    }
+    return PostgresqlStatements(database)
 
 
 def make(resource: Resource) -> SqlBroker:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -34,6 +36,10 @@ AGAIN: Final = {"40001", "40P01", "1213", "1205"}
 _chance = random.Random()  # noqa: S311  # spreads load, guards nothing
 
 
+class AgainError(Exception):
+    """The database asks for the same transaction again: it had to choose between two. What it said is the cause."""
+
+
 class Database:
     """One database. `url` names its kind: sqlite:///file, postgresql://…, mysql://…, mariadb://…."""
 
@@ -46,19 +52,25 @@ class Database:
             )
         self.name = parsed.render_as_string(hide_password=True)
         self.is_sqlite = driver.startswith("sqlite")
+        self.is_postgresql = driver.startswith("postgresql")
         self._url = parsed.set(drivername=driver)
         self._engine: AsyncEngine | None = None
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
         """Connect, and make the tables that are missing."""
-        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite, "hide_parameters": True}
+        # asking before each use costs what the use costs; asyncpg knows by itself when a connection was closed
+        asks = not (self.is_sqlite or self.is_postgresql)
+        options: dict[str, Any] = {"pool_pre_ping": asks, "hide_parameters": True}
         if not self.is_sqlite:
             options.update(pool_size=POOL, max_overflow=POOL, pool_timeout=10, isolation_level="READ COMMITTED")
         engine = create_async_engine(self._url, **options)
         if self.is_sqlite:
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
+            event.listen(engine.sync_engine, "invalidate", _roll_back_sqlite)
+        if self.is_postgresql:
+            event.listen(engine.sync_engine, "checkout", _refuse_closed)
         self._engine = engine
         try:
             await self.write(lambda connection: connection.run_sync(metadata.create_all))
@@ -79,14 +91,26 @@ class Database:
             BrokerAwayError: it was not done.
             OutcomeUnknownError: the commit was not answered.
         """
+        return await self.again(functools.partial(self._once, work))
+
+    async def again(self, once: Callable[[], Awaitable[T]]) -> T:
+        """Do something, again where it raises `AgainError`."""
+        asked: BaseException | None = None
         for attempt in range(ATTEMPTS):
             try:
-                return await self._once(work)
-            except exc.DBAPIError as error:
-                if attempt == ATTEMPTS - 1 or not _is_retried(error):
-                    raise self._away(error) from error
+                return await once()
+            except AgainError as error:
+                asked = error.__cause__
             await asyncio.sleep(0.01 * 2**attempt * (0.5 + _chance.random()))
-        raise BrokerAwayError(f"{self.name} had no turn for the transaction")
+        raise BrokerAwayError(f"{self.name} had no turn for the transaction: {_short(asked)}") from asked
+
+    def connect(self) -> AsyncConnection:
+        """Take a connection, for the time of an `async with`."""
+        return self._opened().connect()
+
+    def away(self, error: BaseException) -> BrokerAwayError:
+        """Say by our name that something was not done."""
+        return BrokerAwayError(f"{self.name} did not do it: {_short(error)}")
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
@@ -96,17 +120,17 @@ class Database:
             BrokerAwayError: the database is away.
         """
         try:
-            async with asyncio.timeout(TRANSACTION_SECONDS), self._opened().connect() as connection:
+            async with asyncio.timeout(TRANSACTION_SECONDS), self.connect() as connection:
                 yield await connection.execution_options(isolation_level="AUTOCOMMIT")
         except TimeoutError as error:
             raise BrokerAwayError(f"{self.name} did not answer within {TRANSACTION_SECONDS:g} s") from error
         except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
-            raise self._away(error) from error
+            raise self.away(error) from error
 
     async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         committing = False
         try:
-            async with asyncio.timeout(TRANSACTION_SECONDS), self._alone(), self._opened().connect() as connection:
+            async with asyncio.timeout(TRANSACTION_SECONDS), self._alone(), self.connect() as connection:
                 async with connection.begin() as transaction:
                     found = await work(connection)
                     committing = True
@@ -115,12 +139,12 @@ class Database:
         except TimeoutError as error:
             late = f"{self.name} did not end a transaction within {TRANSACTION_SECONDS:g} s"
             raise (OutcomeUnknownError(late) if committing else BrokerAwayError(late)) from error
-        except (exc.TimeoutError, OSError) as error:
-            raise self._away(error) from error
-        except exc.DBAPIError as error:
-            if committing and error.connection_invalidated:
+        except (exc.TimeoutError, exc.DBAPIError, OSError) as error:
+            if committing and getattr(error, "connection_invalidated", True):
                 raise OutcomeUnknownError(f"{self.name} was lost while it committed: {_short(error)}") from error
-            raise
+            if isinstance(error, exc.DBAPIError) and is_retried(error):
+                raise AgainError from error
+            raise self.away(error) from error
 
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[None]:
@@ -135,9 +159,6 @@ class Database:
         if self._engine is None:
             raise BrokerAwayError(f"{self.name} is not open")
         return self._engine
-
-    def _away(self, error: BaseException) -> BrokerAwayError:
-        return BrokerAwayError(f"{self.name} did not do it: {_short(error)}")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -154,8 +175,23 @@ def _begin_sqlite(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _is_retried(error: exc.DBAPIError) -> bool:
-    original: Any = error.orig
+def _roll_back_sqlite(connection: Any, _record: Any, _error: Any) -> None:
+    """End the transaction of a connection that is given up in the middle of it: closing it does not while anything refers to one
+    of its cursors, as the traceback of a cancelled task does, and the database would stay locked for everybody.
+    """
+    driver = connection.driver_connection
+    with contextlib.suppress(ValueError):  # it is closed already
+        driver._tx.put_nowait((None, driver._conn.rollback))  # the next thing that its thread does
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    if connection.driver_connection.is_closed():
+        raise exc.DisconnectionError  # the pool makes another
+
+
+def is_retried(error: Exception) -> bool:
+    """Say whether the database asks for the same transaction again."""
+    original: Any = getattr(error, "orig", None) or error
     code = getattr(original, "sqlstate", None) or (original.args[0] if getattr(original, "args", None) else "")
     words = str(original).lower()
     # two processes that make the tables at the same time: the second time they are there
@@ -164,6 +200,6 @@ def _is_retried(error: exc.DBAPIError) -> bool:
     )
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException | None) -> str:
     original = getattr(error, "orig", None) or error
     return f"{type(original).__name__}: {original}"[:300]

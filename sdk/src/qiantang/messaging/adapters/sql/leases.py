@@ -7,7 +7,6 @@ higher epoch, and everything that is written for it is written under the epoch t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -17,22 +16,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from qiantang.messaging.adapters.sql import tables
 from qiantang.messaging.adapters.sql.database import Database
 from qiantang.messaging.adapters.sql.owned import OwnedLog, OwnedQueue
+from qiantang.messaging.model.sharing import shares
 
 LEASE_MS: Final = 10_000
-SLICE: Final = 1000
 
-_m, _h, _c, _o, _p = tables.messages.c, tables.held.c, tables.cursors.c, tables.offsets.c, tables.members.c
+_h, _c, _o, _p = tables.held.c, tables.cursors.c, tables.offsets.c, tables.members.c
 
 
 class Leases:
-    """Of one member. `wanted` are the queues that it takes part in."""
+    """Of one member, of so many queues. `wanted` are those that it asks for by number; none means whichever."""
 
-    def __init__(self, database: Database, own: dict[str, Any], member: str, wanted: Collection[int]) -> None:
+    def __init__(
+        self, database: Database, own: dict[str, Any], member: str, count: int, wanted: Collection[int] = ()
+    ) -> None:
         self.queues: dict[int, OwnedQueue] = {}
         self._database = database
         self._own = own
         self._member = member
-        self._wanted = list(wanted)
+        self._count = count
+        self._wanted = ",".join(f"{number}" for number in sorted(wanted))
 
     async def renew(self) -> None:
         """Renew what is owned, take what is free of one's share, and let go what belongs to others by now."""
@@ -45,18 +47,6 @@ class Leases:
             queue.lost = True
         self.queues.clear()
 
-    async def holds(self, connection: AsyncConnection, queue: OwnedQueue) -> bool:
-        """Say whether a queue is this member's still, and keep it so until the transaction ends."""
-        found = await connection.execute(
-            sa.select(_c.epoch)
-            .where(*self.mine(_c), _c.queue == queue.number, _c.member == self._member)
-            .with_for_update()
-        )
-        if found.scalar() == queue.epoch:
-            return True
-        self.lose(queue)
-        return False
-
     def lose(self, queue: OwnedQueue) -> None:
         """Forget a queue: it is another's, or is to be acquired anew."""
         queue.lost = True
@@ -67,19 +57,10 @@ class Leases:
         """The rows of this topic and group."""
         return (columns.topic == self._own["topic"], columns.grp == self._own["grp"])
 
-    async def sweep(self) -> None:
-        """Remove what every group has finished, of the queues that this member owns, a slice at a time."""
-        for queue in list(self.queues.values()):
-            for priority in list(queue.logs):
-                removed = SLICE
-                while removed == SLICE:
-                    removed = await self._database.write(lambda c, q=queue, p=priority: self._sweep(c, q, p))
-                    await asyncio.sleep(0)
-
     # -- inside ------------------------------------------------------------------------------------------
 
     async def _renew(self, connection: AsyncConnection) -> None:
-        now = int((await connection.execute(sa.select(tables.Now()))).scalar_one())
+        now = await tables.now(connection)
         await self._be_member(connection, now)
         found = await connection.execute(sa.select(_c.queue, _c.epoch).where(*self.mine(_c), _c.member == self._member))
         owned = {row.queue: row.epoch for row in found}
@@ -105,15 +86,14 @@ class Leases:
         here = (*self.mine(_p), _p.member == self._member)
         changed = await connection.execute(sa.update(tables.members).where(*here).values(until=now + LEASE_MS))
         if not changed.rowcount:
-            row = {**self._own, "member": self._member, "until": now + LEASE_MS}
+            row = {**self._own, "member": self._member, "until": now + LEASE_MS, "queues": self._wanted}
             await connection.execute(sa.insert(tables.members), row)
         await connection.execute(sa.delete(tables.members).where(*self.mine(_p), _p.until < now))
 
     async def _share(self, connection: AsyncConnection) -> list[int]:
-        found = await connection.execute(sa.select(_p.member).where(*self.mine(_p)))
-        members = sorted(row.member for row in found)
-        place = members.index(self._member)
-        return [number for at, number in enumerate(self._wanted) if at % len(members) == place]
+        found = await connection.execute(sa.select(_p.member, _p.queues).where(*self.mine(_p)))
+        members = {row.member: [int(one) for one in row.queues.split(",") if one] for row in found}
+        return shares(members, range(self._count))[self._member]
 
     async def _acquire(self, connection: AsyncConnection, number: int, now: int) -> None:
         here = (*self.mine(_c), _c.queue == number)
@@ -129,14 +109,27 @@ class Leases:
         for row in await connection.execute(
             sa.select(_o.priority, _o.position).where(*self.mine(_o), _o.queue == number)
         ):
-            queue.logs[row.priority] = OwnedLog.at(row.position)
-        for row in await connection.execute(
-            sa.select(_h.k, _h.priority, _h.position).where(*self.mine(_h), _h.queue == number)
-        ):
-            queue.moved.add((row.priority, row.position))
-            if row.k:
-                queue.parked[row.k] += 1
+            queue.logs[row.priority] = OwnedLog.at(row.position, known=True)
+        await self._know_held(connection, queue)
         self.queues[number] = queue
+
+    async def _know_held(self, connection: AsyncConnection, queue: OwnedQueue) -> None:
+        """Learn how much is held, which keys wait, and what of it the logs will show again: the rest need not be known."""
+        here = (*self.mine(_h), _h.queue == queue.number)
+        counted = await connection.execute(sa.select(_h.k, sa.func.count()).where(*here).group_by(_h.k))
+        for key, count in counted.all():
+            queue.held += count
+            if key:
+                queue.parked[key] = count
+        if not queue.held:
+            return
+        queue.due = 0
+        beyond = _h.position >= sa.func.coalesce(_o.position, 0)
+        offset = sa.and_(*(_o[name] == _h[name] for name in ("topic", "grp", "queue", "priority")))
+        found = await connection.execute(
+            sa.select(_h.priority, _h.position).join(tables.offsets, offset, isouter=True).where(*here, beyond)
+        )
+        queue.moved.update((row.priority, row.position) for row in found)
 
     async def _let_go(self, connection: AsyncConnection, queue: OwnedQueue) -> None:
         await connection.execute(
@@ -151,21 +144,3 @@ class Leases:
             sa.update(tables.cursors).where(*self.mine(_c), _c.member == self._member).values(member="", until=0)
         )
         await connection.execute(sa.delete(tables.members).where(*self.mine(_p), _p.member == self._member))
-
-    async def _sweep(self, connection: AsyncConnection, queue: OwnedQueue, priority: int) -> int:
-        topic = self._own["topic"]
-        here = (_o.topic == topic, _o.queue == queue.number, _o.priority == priority)
-        found = await connection.execute(sa.select(sa.func.count(), sa.func.min(_o.position)).where(*here))
-        known, lowest = found.one()
-        groups = await connection.execute(
-            sa.select(sa.func.count()).select_from(tables.groups).where(tables.groups.c.topic == topic)
-        )
-        if known < groups.scalar_one():
-            return 0  # a group that has written no offset yet has finished nothing
-        log = (_m.topic == topic, _m.queue == queue.number, _m.priority == priority)
-        held = sa.exists(sa.select(_h.number).where(tables.HELD_IS))
-        rows = await connection.execute(sa.select(_m.position).where(*log, _m.position < lowest, ~held).limit(SLICE))
-        positions = [row.position for row in rows]
-        if positions:
-            await connection.execute(sa.delete(tables.messages).where(*log, _m.position.in_(positions)))
-        return len(positions)

@@ -10,56 +10,75 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
-from collections.abc import Collection, Sequence
-from typing import Any, Final
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from operator import itemgetter
+from typing import Final
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qiantang.kernel import errors, observe
-from qiantang.messaging.adapters.sql import tables, waking
+from qiantang.messaging.adapters.sql import broadcasting, holding, sweeping, waking
 from qiantang.messaging.adapters.sql.database import Database
 from qiantang.messaging.adapters.sql.leases import Leases
-from qiantang.messaging.adapters.sql.owned import Changes, Handle, OwnedLog, OwnedQueue, Place
+from qiantang.messaging.adapters.sql.owned import Changes, Handle, OwnedLog, OwnedQueue
+from qiantang.messaging.adapters.sql.statements import End, Move, Row, Span, Statements
 from qiantang.messaging.errors import BusClosedError
 from qiantang.messaging.model import Frame, Subscription, Taken
 from qiantang.messaging.model.envelope import PRIORITY
-from qiantang.messaging.port import Batch, Settle
+from qiantang.messaging.port import Settle
 
 log = observe.BoundedLog(logging.getLogger(__name__))
 
 RENEW_SECONDS: Final = 2.5
-SWEEP_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.05
 IDLE_SECONDS: Final = 0.25
+AHEAD: Final = 500
+AHEAD_BYTES: Final = 1024 * 1024
+"""What is read at once, though less is asked for: what is left is given the next time, without asking the database."""
+HELD_SECONDS: Final = 1.0
+"""How often what is held is looked for without a reason to: a floor, should a clock be set back."""
+SETTLE_SECONDS: Final = 0.01
+"""How far apart offsets are written that nobody waits for."""
 LOWEST_FIRST: Final = 8
 """Every so many looks the lowest priority comes first, so that it moves while higher ones never end."""
 
 _headers = msgspec.msgpack.Decoder(tuple[dict[str, str], dict[str, bytes]])
-_m, _h, _o, _l = tables.messages.c, tables.held.c, tables.offsets.c, tables.logs.c
-_CONTENT = (_m.id, _m.tag, _m.k.label("message_k"), _m.deliver_at, _m.expires_at, _m.headers, _m.body)
 
 
 class SqlReceiver:
-    """See the module."""
+    """See the module. Of a topic with `count` queues; of those that are `wanted` by number, where any are."""
 
     def __init__(
-        self, database: Database, subscription: Subscription, member: str, queues: Collection[str], count: int
+        self,
+        database: Database,
+        statements: Statements,
+        subscription: Subscription,
+        member: str,
+        *,
+        count: int,
+        wanted: Collection[int] = (),
     ) -> None:
         self._database = database
-        self._topic, self._group = subscription.topic, subscription.group
+        self._statements = statements
+        self._topic, self._group = subscription.topic, broadcasting.name_of(subscription)
+        self.make: Callable[[], Awaitable[None]] | None = None
+        """Makes its group, where that is of this member alone and ends with it."""
         self._ordered = subscription.order == "key"
         self._tags = frozenset(subscription.tags)
         self._member = member
         self._own = {"topic": self._topic, "grp": self._group}
-        wanted = [number for number in range(count) if not queues or f"{number}" in queues]
-        self._leases = Leases(database, self._own, member, wanted)
+        self._leases = Leases(database, self._own, member, count, wanted)
         self._count = count
         self._back: list[Taken] = []
         self._looks = 0
+        self._looked_held = 0.0
+        self._wrote = 0.0
+        self._ahead: deque[tuple[OwnedQueue, Row]] = deque()
+        self._passed = False
         self._paused = False
         self._closed = False
         self._stale = False
@@ -75,7 +94,7 @@ class SqlReceiver:
 
     # -- the port ----------------------------------------------------------------------------------------
 
-    async def fetch(self, count: int, size: int, wait: float) -> Batch:
+    async def fetch(self, count: int, size: int, wait: float) -> list[Taken]:
         ends = time.monotonic() + wait
         look = LOOK_SECONDS
         while True:
@@ -85,29 +104,29 @@ class SqlReceiver:
             taken = [] if self._paused else await self._whole(count, size)
             left = ends - time.monotonic()
             if taken or left <= 0:
-                return Batch(1, taken)
+                return taken
+            if self._passed and not self._paused:
+                await asyncio.sleep(0)  # what stands behind it is next
+                continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, look)):
                     await self._event.wait()
             look = min(IDLE_SECONDS, look * 1.5)
 
-    async def settle(self, epoch: int, settles: Sequence[Settle]) -> None:
-        del epoch  # each handle knows whether its queue was lost
+    async def settle(self, settles: Sequence[Settle]) -> None:
+        if all(one.what == "done" and not one.taken.handle.held for one in settles):
+            await asyncio.sleep(self._wrote + SETTLE_SECONDS - time.monotonic())  # what gathers meanwhile goes together
         async with self._turn:
-            by_queue: dict[OwnedQueue, list[Settle]] = {}
+            changes, queues = Changes(self._own), set[OwnedQueue]()
             for one in settles:
-                by_queue.setdefault(one.taken.handle.place.queue, []).append(one)
-            failures: list[errors.QiantangError] = []
-            for queue, some in by_queue.items():
-                if queue.lost:
-                    continue
-                try:
-                    await self._settle(queue, some)
-                except errors.QiantangError as error:
-                    failures.append(error)  # that queue is acquired anew; the others have nothing to do with it
-        self._event.set()
-        if failures:
-            raise failures[0]
+                queue: OwnedQueue = one.taken.handle.queue
+                if not queue.lost:
+                    queues.add(queue)
+                    self._settle(one, changes)
+            again = bool(changes or self._back)
+            await self._write(queues, changes)
+        if again:
+            self._event.set()  # something may be taken that could not be before
 
     async def pause(self) -> None:
         self._paused = True
@@ -127,6 +146,10 @@ class SqlReceiver:
         async with self._turn:
             with contextlib.suppress(errors.QiantangError):  # then the lease ends by itself
                 await self._leases.leave()
+                if self.make is not None:
+                    await self._database.write(
+                        functools.partial(broadcasting.end, topic=self._topic, groups=[self._group])
+                    )
         waking.wake(self._database.name, self._topic)
 
     async def _whole(self, count: int, size: int) -> list[Taken]:
@@ -141,9 +164,9 @@ class SqlReceiver:
     def _put_back(self, taking: asyncio.Future[list[Taken]]) -> None:
         for one in [] if taking.cancelled() or taking.exception() is not None else taking.result():
             handle: Handle = one.handle
-            handle.place.queue.out -= 1
+            handle.queue.out -= 1
             if handle.held:
-                handle.place.queue.working.discard(handle.held)
+                self._free(handle)
             else:
                 self._back.append(one)
 
@@ -162,115 +185,108 @@ class SqlReceiver:
 
     async def _take_some(self, count: int, size: int) -> list[Taken]:
         readable = {number: queue for number, queue in self._leases.queues.items() if not queue.leaving}
-        self._back = [one for one in self._back if not one.handle.place.queue.lost]
+        self._back = [one for one in self._back if not one.handle.queue.lost]
         taken, self._back = self._back[:count], self._back[count:]
-        changes, changed = Changes(self._own), set[OwnedQueue]()
-        if readable:
-            async with self._database.reading() as connection:
-                taken += await self._due(connection, readable, count - len(taken))
-                for queue, priority, tail in await self._waiting(connection, readable):
-                    if len(taken) >= count or sum(one.frame.size for one in taken) >= size:
-                        break
-                    rows = await self._read(connection, queue, priority, tail, count - len(taken))
-                    for row in rows:
-                        place = Place(queue, priority, row.position, row.message_k)
-                        if self._passes(place, row, changes):
-                            changed.add(queue)
-                        else:
-                            taken.append(_taken(self._topic, place, row, Handle(place, 1)))
+        taken += await self._due(readable, count - len(taken))
+        size -= sum(one.frame.size for one in taken)
+        changes = Changes(self._own)
+        changed: set[OwnedQueue] = set()
+        if readable and not self._ahead and len(taken) < count:
+            await self._read_ahead(readable, max(AHEAD, count - len(taken)), min(size, AHEAD_BYTES), changed)
+        self._hand_out(count, size, taken, changes, changed)
         for one in taken:
-            one.handle.place.queue.out += 1
+            one.handle.queue.out += 1
+        self._passed = bool(changed)
         if changed:
             await self._write(changed, changes)
         return await self._without_expired(taken)
 
-    async def _due(self, connection: AsyncConnection, readable: dict[int, OwnedQueue], count: int) -> list[Taken]:
+    async def _read_ahead(
+        self, readable: Mapping[int, OwnedQueue], count: int, size: int, changed: set[OwnedQueue]
+    ) -> None:
+        """Read what the logs have that is new; note the queues in which something is gone."""
+        spans, rows = await self._statements.look(
+            self._topic, list(readable), lambda ends: self._choose(readable, ends, count), size
+        )
+        found: dict[tuple[int, int], list[Row]] = defaultdict(list)
+        for row in rows:
+            found[row[0], row[1]].append(row)
+        for span in spans:
+            queue = readable[span.queue]
+            one = queue.logs.setdefault(span.priority, OwnedLog.at(0, known=False))
+            here = sorted(found[span.queue, span.priority], key=itemgetter(2))
+            if len(here) < span.end - span.start:
+                # what stood there was removed: everybody had finished it
+                for position in set(range(span.start, span.end)).difference(row[2] for row in here):
+                    one.mark.done(position)
+                changed.add(queue)
+            one.read = span.end
+            self._ahead.extend((queue, row) for row in here)
+
+    def _hand_out(self, count: int, size: int, taken: list[Taken], changes: Changes, changed: set[OwnedQueue]) -> None:
+        """Take what was read ahead, or pass it over, or hold it; note the queues of which something was not taken."""
+        while self._ahead and len(taken) < count and size > 0:
+            queue, row = self._ahead.popleft()
+            if queue.lost:
+                continue
+            if queue.leaving:
+                queue.logs[row[1]].read = min(queue.logs[row[1]].read, row[2])  # should it stay after all
+                continue
+            handle = Handle(queue, row[1], row[2], row[5])
+            if self._passes(handle, row, changes):
+                changed.add(queue)
+            else:
+                taken.append(_taken(self._topic, row, handle))
+                size -= taken[-1].frame.size
+
+    async def _due(self, readable: Mapping[int, OwnedQueue], count: int) -> list[Taken]:
         """Give held messages whose time has come; of a key that waits only its first."""
-        if count <= 0:
+        now = time.time() * 1000
+        looks = abs(now - self._looked_held) >= HELD_SECONDS * 1000
+        queues = [one for one in readable.values() if one.held and (looks or one.due <= now)]
+        if count <= 0 or not queues:
             return []
-        earlier = tables.held.alias("earlier")
-        behind = sa.exists(
-            sa.select(earlier.c.number).where(
-                earlier.c.topic == _h.topic,
-                earlier.c.grp == _h.grp,
-                earlier.c.queue == _h.queue,
-                earlier.c.k == _h.k,
-                earlier.c.position < _h.position,
-            )
-        )
-        working = [number for queue in readable.values() for number in queue.working]
-        statement = (
-            sa.select(tables.held, *_CONTENT)
-            .join(tables.messages, tables.HELD_IS)
-            .where(
-                *self._leases.mine(_h),
-                _h.queue.in_(readable),
-                _h.due <= int(time.time() * 1000),
-                sa.or_(_h.k == "", ~behind),
-                _h.number.not_in(working),
-            )
-            .order_by(_h.priority.desc(), _h.due, _h.position)
-            .limit(count)
-        )
+        self._looked_held = now
+        async with self._database.reading() as connection:
+            rows = await holding.due(connection, self._own, queues, count)
         taken: list[Taken] = []
-        for row in await connection.execute(statement):
-            queue = readable[row.queue]
-            queue.working.add(row.number)
-            place = Place(queue, row.priority, row.position, row.message_k)
-            taken.append(_taken(self._topic, place, row, Handle(place, row.attempt, row.number, bool(row.k))))
+        for *row, number, attempt, waits in rows:
+            queue = readable[row[0]]
+            queue.working.add(number)
+            handle = Handle(queue, row[1], row[2], row[5], attempt, number, bool(waits))
+            taken.append(_taken(self._topic, row, handle))
         return taken
 
-    async def _waiting(
-        self, connection: AsyncConnection, readable: dict[int, OwnedQueue]
-    ) -> list[tuple[OwnedQueue, int, int]]:
-        """Give the logs that have something to read, by queue and priority, with their ends.
+    def _choose(self, readable: Mapping[int, OwnedQueue], ends: Sequence[End], count: int) -> list[Span]:
+        """Give what to read of the logs that have something to read.
 
         The highest priority comes first, but for every eighth look; queues of one priority take turns.
         """
-        found = await connection.execute(
-            sa.select(_l.queue, _l.priority, _l.tail).where(_l.topic == self._topic, _l.queue.in_(readable))
-        )
-        waiting: list[tuple[OwnedQueue, int, int]] = []
-        for row in found:
-            queue = readable[row.queue]
-            if row.tail > queue.logs.setdefault(row.priority, OwnedLog.at(0)).read:
-                waiting.append((queue, row.priority, row.tail))
         self._looks += 1
         sign = 1 if self._looks % LOWEST_FIRST == 0 else -1
-        waiting.sort(key=lambda one: (sign * one[1], (one[0].number + self._looks) % self._count))
-        return waiting
+        spans: list[Span] = []
+        for number, priority, end, _ in sorted(
+            ends, key=lambda one: (sign * one[1], (one[0] + self._looks) % self._count)
+        ):
+            known = readable[number].logs.get(priority)
+            start = known.read if known else 0
+            if count > 0 and end > start:
+                spans.append(Span(number, priority, start, min(end, start + count)))
+                count -= spans[-1].end - start
+        return spans
 
-    async def _read(
-        self, connection: AsyncConnection, queue: OwnedQueue, priority: int, tail: int, count: int
-    ) -> Sequence[sa.Row[Any]]:
-        one = queue.logs[priority]
-        statement = (
-            sa.select(_m.queue, _m.priority, _m.position, *_CONTENT)
-            .where(_m.topic == self._topic, _m.queue == queue.number, _m.priority == priority)
-            .where(_m.position >= one.read, _m.position < tail)
-            .order_by(_m.position)
-            .limit(count)
-        )
-        rows: Sequence[Any] = (await connection.execute(statement)).all()
-        ends = [row.position for row in rows]
-        for position in set(range(one.read, ends[-1] + 1 if ends else tail)) - set(ends):
-            one.mark.done(position)  # what stood there was removed: everybody had finished it
-        one.read = ends[-1] + 1 if ends else tail
-        return rows
-
-    def _passes(self, place: Place, row: sa.Row[Any], changes: Changes) -> bool:
+    def _passes(self, handle: Handle, row: Row, changes: Changes) -> bool:
         """Pass a message of a log over, or move it to those that are held, and say so; else it is taken."""
-        queue, priority, position, key = place
-        now = time.time() * 1000
-        passed = (self._tags and row.tag not in self._tags) or 0 < row.expires_at <= now
-        if (priority, position) in queue.moved:
+        queue, priority, position, key = handle.queue, handle.priority, handle.position, handle.key
+        tag, deliver_at, expires_at = row[4], row[6], row[7]
+        if queue.moved and (priority, position) in queue.moved:
             queue.moved.discard((priority, position))
-        elif passed:
+        elif (self._tags and tag not in self._tags) or (expires_at and expires_at <= time.time() * 1000):
             pass
-        elif row.deliver_at > now:
-            changes.hold(place, "", row.deliver_at, 1)
+        elif deliver_at and deliver_at > time.time() * 1000:
+            changes.hold(handle, "", deliver_at, 1)
         elif self._ordered and key and key in queue.parked:
-            changes.hold(place, key, 0, 1)
+            changes.hold(handle, key, 0, 1)
         else:
             return False
         queue.logs[priority].mark.done(position)
@@ -280,90 +296,111 @@ class SqlReceiver:
         """Finish what was held beyond its time, or was cancelled meanwhile."""
         now = time.time() * 1000
         expired = [one for one in taken if 0 < one.frame.expires_at <= now]
+        if not expired:
+            return taken
+        changes = Changes(self._own)
         for one in expired:
-            await self._settle(one.handle.place.queue, [Settle(taken=one)])
-        return [one for one in taken if one not in expired] if expired else taken
+            self._settle(Settle(taken=one), changes)
+        await self._write({one.handle.queue for one in expired}, changes)
+        gone = {id(one) for one in expired}
+        return [one for one in taken if id(one) not in gone]
 
     # -- settling ----------------------------------------------------------------------------------------
 
-    async def _settle(self, queue: OwnedQueue, settles: Sequence[Settle]) -> None:
-        changes = Changes(self._own)
-        for one in settles:
-            queue.out -= 1
-            if one.taken.handle.held:
-                self._settle_held(one, changes)
-            else:
-                self._settle_log(one, changes)
-        await self._write({queue}, changes)
+    def _settle(self, one: Settle, changes: Changes) -> None:
+        handle: Handle = one.taken.handle
+        handle.queue.out -= 1
+        if handle.held:
+            self._settle_held(one, changes)
+        else:
+            self._settle_log(one, changes)
 
     def _settle_log(self, one: Settle, changes: Changes) -> None:
         handle: Handle = one.taken.handle
-        queue, priority, position, key = handle.place
+        queue, key = handle.queue, handle.key
         parked = key if self._ordered else ""
         if one.what == "back" and not (parked and parked in queue.parked):
             self._back.append(one.taken)
             return
         if one.what == "later":
-            changes.hold(handle.place, parked, _after(one.after), handle.attempt + 1)
+            changes.hold(handle, parked, _after(one.after), handle.attempt + 1)
         elif one.what == "back":
-            changes.hold(handle.place, parked, 0, handle.attempt)
-        queue.logs[priority].mark.done(position)
+            changes.hold(handle, parked, 0, handle.attempt)
+        queue.logs[handle.priority].mark.done(handle.position)
 
     def _settle_held(self, one: Settle, changes: Changes) -> None:
         handle: Handle = one.taken.handle
-        queue, key = handle.place.queue, handle.place.key if self._ordered else ""
-        queue.working.discard(handle.held)
+        queue, key = handle.queue, handle.key if self._ordered else ""
+        self._free(handle)
         if one.what == "later":
             again = {"number": handle.held, "due": _after(one.after), "attempt": handle.attempt + 1, "k": key}
-            changes.again.append(again)
+            changes.again.append({"queue": queue.number, **again})
             if key and not handle.parked:
                 queue.parked[key] += 1
         elif one.what == "done":
-            changes.gone.append(handle.held)
+            changes.gone.append((queue.number, handle.held))
+            queue.held -= 1
             if handle.parked:
-                queue.unpark(handle.place.key)
+                queue.unpark(handle.key)
+
+    def _free(self, handle: Handle) -> None:
+        """Have a held message, or what waits behind it, looked for again."""
+        queue = handle.queue
+        queue.working.discard(handle.held)
+        queue.due = 0
 
     async def _write(self, queues: Collection[OwnedQueue], changes: Changes) -> None:
         """Write offsets and what is held, of the queues that are owned still."""
+        logs = [
+            (queue, priority, one)
+            for queue in queues
+            for priority, one in queue.logs.items()
+            if one.mark.settled != one.written
+        ]
+        if logs or changes:
+            await self._write_some(queues, logs, changes)
 
-        async def work(connection: AsyncConnection) -> None:
-            kept = {queue.number for queue in queues if await self._leases.holds(connection, queue)}
-            for queue in queues:
-                if queue.number in kept:
-                    await self._write_offsets(connection, queue)
-            rows = [row for row in changes.rows if row["queue"] in kept]
-            if rows:
-                await connection.execute(sa.insert(tables.held), rows)
-            if changes.gone and kept:
-                await connection.execute(sa.delete(tables.held).where(_h.number.in_(changes.gone)))
-            for one in changes.again if kept else ():
-                values = {name: one[name] for name in ("due", "attempt", "k")}
-                await connection.execute(sa.update(tables.held).where(_h.number == one["number"]).values(**values))
+    async def _confirm(self) -> None:
+        """Write once more, on the disk, what was written since the last time: a server that died may have forgotten it."""
+        queues = list(self._leases.queues.values())
+        logs = [
+            (queue, priority, one)
+            for queue in queues
+            for priority, one in queue.logs.items()
+            if one.mark.settled != one.sure
+        ]
+        if logs:
+            await self._write_some(queues, logs, Changes(self._own), sure=True)
 
+    async def _write_some(
+        self,
+        queues: Collection[OwnedQueue],
+        logs: Sequence[tuple[OwnedQueue, int, OwnedLog]],
+        changes: Changes,
+        *,
+        sure: bool = False,
+    ) -> None:
+        moves = [Move(queue.number, priority, one.mark.settled, one.known) for queue, priority, one in logs]
+        epochs = {queue.number: queue.epoch for queue in queues}
         try:
-            await self._database.write(work)
+            kept = await self._statements.settle(self._own, self._member, epochs, moves, changes, sure=sure)
         except BaseException:
             self._give_up(queues)
             raise
+        self._wrote = time.monotonic()
+        for (_, _, one), move in zip(logs, moves, strict=True):
+            one.written, one.known = move.position, True
+            if sure:
+                one.sure = move.position
         for queue in queues:
-            for one in queue.logs.values():
-                one.written = one.mark.settled
+            if queue.number not in kept:
+                self._leases.lose(queue)
 
     def _give_up(self, queues: Collection[OwnedQueue]) -> None:
         """Forget what is known of queues: what the database holds is read again when they are acquired anew."""
         for queue in queues:
             self._leases.lose(queue)
         self._stale = True
-
-    async def _write_offsets(self, connection: AsyncConnection, queue: OwnedQueue) -> None:
-        for priority, one in queue.logs.items():
-            if one.mark.settled == one.written:
-                continue
-            here = (*self._leases.mine(_o), _o.queue == queue.number, _o.priority == priority)
-            moved = await connection.execute(sa.update(tables.offsets).where(*here).values(position=one.mark.settled))
-            if not moved.rowcount:
-                row = {**self._own, "queue": queue.number, "priority": priority, "position": one.mark.settled}
-                await connection.execute(sa.insert(tables.offsets), row)
 
     # -- the lease ---------------------------------------------------------------------------------------
 
@@ -373,43 +410,52 @@ class SqlReceiver:
             await asyncio.sleep(RENEW_SECONDS)
             try:
                 await self._renew()
-                if time.monotonic() - swept >= SWEEP_SECONDS:
+                if time.monotonic() - swept >= sweeping.SWEEP_SECONDS:
                     swept = time.monotonic()
-                    await self._leases.sweep()
+                    await self.sweep()
                 log.recovered(self._member, "the lease of a consumer is renewed again")
             except Exception as error:
                 log.failure(self._member, "the lease of a consumer cannot be renewed", error=error)
 
+    async def sweep(self) -> None:
+        """Remove what every group has finished, of the queues that this member owns."""
+        logs = [(queue.number, one) for queue in self._leases.queues.values() for one in queue.logs]
+        await sweeping.finished(self._database, self._topic, logs)
+
     async def _renew(self) -> None:
         async with self._turn:
             await self._leases.renew()
+            if self.make is not None and not self._leases.queues:  # it is new, or was taken for dead meanwhile
+                await self.make()
+                await self._leases.renew()
+            await self._confirm()
 
 
 def _after(seconds: float) -> int:
     return int((time.time() + seconds) * 1000)
 
 
-def _taken(topic: str, place: Place, row: sa.Row[Any], handle: Handle) -> Taken:
-    text, binary = _headers.decode(row.headers)
+def _taken(topic: str, row: Row, handle: Handle) -> Taken:
+    _, priority, position, id, tag, key, deliver_at, expires_at, headers, body = row
+    text, binary = _headers.decode(headers)
     said = text.get(PRIORITY, "")
     frame = Frame(
         topic=topic,
-        id=row.id,
-        body=bytes(row.body),
-        tag=row.tag,
-        key=row.message_k,
-        priority=int(said) if said.isascii() and said.isdigit() else place.priority,
-        deliver_at=row.deliver_at,
-        expires_at=row.expires_at,
+        id=id,
+        body=body if type(body) is bytes else bytes(body),
+        tag=tag,
+        key=key,
+        priority=int(said) if said.isascii() and said.isdigit() else priority,
+        deliver_at=deliver_at,
+        expires_at=expires_at,
         text=text,
         binary=binary,
     )
-    queue = f"{place.queue.number}"
     return Taken(
         frame=frame,
         handle=handle,
-        queue=queue,
-        position=place.position,
+        queue=handle.queue.name,
+        position=position,
         attempt=handle.attempt,
-        hold=place.queue.epoch,
+        hold=handle.queue.epoch,
     )

@@ -1,0 +1,99 @@
+"""Address: how an ActiveMQ Classic is written in an estate.
+
+`stomp://name:password@host:61613`, or `stomp+ssl://` for TLS (with `cafile`, `capath`, `certfile`, `keyfile`, `no_verify_ssl`).
+Further parameters: `prefetch` (how many messages of each queue a member has at most, read ahead or in hand), `heartbeat` (seconds),
+`max_message_size` (bytes, where the server's `maxFrameSize` or `maxDataLength` is not its default), `priorities=true` where the
+server's policy has `prioritizedMessages`, `scheduler=true` where it has `schedulerSupport`, and `jolokia`, the address of its HTTP
+interface with a name and a password, percent-encoded: what a group has not finished is asked there.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from qiantang.kernel import errors, uplink
+from qiantang.messaging.adapters.sharing import addresses
+
+PORTS: Final = {"stomp": 61613, "stomp+ssl": 61614}
+TLS: Final = frozenset({"cafile", "capath", "certfile", "keyfile", "no_verify_ssl"})
+OURS: Final = frozenset({"prefetch", "heartbeat", "max_message_size", "priorities", "scheduler", "jolokia"})
+PREFETCH: Final = 500
+HEARTBEAT: Final = 10
+_NAME: Final = "ActiveMQ"
+
+
+class Jolokia:
+    """Where the HTTP interface is. `path` has no slash at its end.
+
+    Raises, when made:
+        MisconfiguredError: it is no address.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            found = urlsplit(url)
+            port = f":{found.port}" if found.port else ""
+            host = f"[{found.hostname}]" if found.hostname and ":" in found.hostname else found.hostname
+            self.address = uplink.Address.parse(f"{found.scheme}://{host or ''}{port}")
+        except (ValueError, errors.InvalidRequestError) as error:
+            raise errors.MisconfiguredError(
+                "jolokia in ActiveMQ's address is none: write http://name:password@host:8161/api/jolokia, percent-encoded"
+            ) from error
+        self.path = found.path.rstrip("/") or "/api/jolokia"
+        self.user, self.password = unquote(found.username or ""), unquote(found.password or "")
+
+
+class Address:
+    """An address that was read.
+
+    Raises, when made:
+        MisconfiguredError: it is none, or has a parameter that is not known or makes no sense.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            found = urlsplit(url)
+            port = found.port
+        except ValueError as error:
+            raise errors.MisconfiguredError("the address of an ActiveMQ has no port that is a number") from error
+        if found.scheme not in PORTS or not found.hostname or found.path not in ("", "/"):
+            raise errors.MisconfiguredError(
+                f"no ActiveMQ is at {addresses.shown(url)!r}: write stomp://name:password@host:61613"
+            )
+        said = dict(parse_qsl(found.query, keep_blank_values=True))
+        addresses.refuse_unknown(said, TLS | OURS, _NAME)
+        self.prefetch = addresses.number(said, _NAME, "prefetch", PREFETCH, (1, 32766))
+        self.heartbeat = addresses.number(said, _NAME, "heartbeat", HEARTBEAT, (1, 600))
+        self.max_message_size = addresses.number(said, _NAME, "max_message_size", 0, (0, 1024 * 1024 * 1024))
+        self.priorities = addresses.flag(said, _NAME, "priorities")
+        self.scheduler = addresses.flag(said, _NAME, "scheduler")
+        jolokia = said.pop("jolokia", "")
+        self.jolokia = Jolokia(jolokia) if jolokia else None
+        self.host, self.port = found.hostname, port or PORTS[found.scheme]
+        self.user = unquote(found.username) if found.username is not None else ""
+        self.password = unquote(found.password) if found.password is not None else ""
+        self._scheme = found.scheme
+        self.tls = _context(said) if found.scheme == "stomp+ssl" else None
+        if said and self.tls is None:
+            raise errors.MisconfiguredError(f"{min(said)!r} is for TLS: the address begins with stomp+ssl:// then")
+
+    def __repr__(self) -> str:
+        return f"{self._scheme}://…@{self.host}:{self.port}"
+
+
+def _context(said: dict[str, str]) -> ssl.SSLContext:
+    unchecked = addresses.flag(said, _NAME, "no_verify_ssl")
+    try:
+        context = ssl.create_default_context(cafile=said.get("cafile"), capath=said.get("capath"))
+        if "certfile" in said:
+            context.load_cert_chain(said["certfile"], said.get("keyfile"))
+    except (OSError, ssl.SSLError) as error:
+        raise errors.MisconfiguredError(
+            f"TLS to an ActiveMQ cannot be set up: {error}; look at the files named"
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if unchecked:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context

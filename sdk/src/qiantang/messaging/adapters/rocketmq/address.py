@@ -1,0 +1,78 @@
+"""Address: how a RocketMQ is written in an estate.
+
+`rocketmq://host:9876,other:9876`: its name servers, or the remoting port of its proxies (8080 there). With keys where it asks for
+them: `rocketmq://accesskey:secretkey@host:9876`. Further parameters: `namesrv` (name servers, several parted by commas, that know
+the brokers' own addresses, where the address is a proxy's and topics and groups are to be made) and `cluster` (the one whose
+brokers get the topics; all where none is named).
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Final
+from urllib.parse import parse_qsl, unquote
+
+from qiantang.kernel import errors
+
+PORT: Final = 9876
+OPTIONS: Final = ("cluster", "namesrv")
+
+Host = tuple[str, int]
+
+
+class Address:
+    """An address that was read.
+
+    Raises, when made:
+        MisconfiguredError: it is none, or has a parameter that is not known or makes no sense.
+    """
+
+    def __init__(self, url: str) -> None:
+        scheme, _, rest = url.partition("://")
+        place, _, query = rest.partition("?")
+        credentials, at, hosts = place.rpartition("@")
+        if scheme != "rocketmq" or not hosts.strip("/"):
+            raise errors.MisconfiguredError(f"no RocketMQ is at {_shown(url)!r}: write rocketmq://host:9876,other:9876")
+        said = dict(parse_qsl(query, keep_blank_values=True))
+        for name in said:
+            if name not in OPTIONS:
+                near = difflib.get_close_matches(name, OPTIONS, 1)
+                hint = f": did you mean {near[0]!r}?" if near else f": there are {', '.join(OPTIONS)}"
+                raise errors.MisconfiguredError(f"{name!r} is no parameter of RocketMQ's address{hint}")
+        self.hosts = _hosts(hosts.strip("/"))
+        self.admin = _hosts(said["namesrv"]) if said.get("namesrv") else self.hosts
+        self.cluster = said.get("cluster", "")
+        name, _, password = credentials.partition(":")
+        self.access_key, self.secret_key = unquote(name), unquote(password)
+        if at and not (self.access_key and self.secret_key):
+            raise errors.MisconfiguredError(
+                f"RocketMQ's address {self!r} has half of its keys: write rocketmq://accesskey:secretkey@host:9876"
+            )
+
+    def __repr__(self) -> str:
+        keys = "…@" if self.access_key else ""
+        return f"rocketmq://{keys}{','.join(f'{host}:{port}' for host, port in self.hosts)}"
+
+
+def read_host(text: str) -> Host:
+    """Read "host:port"; the port of a name server where none is said.
+
+    Raises:
+        MisconfiguredError: it is none.
+    """
+    host, colon, port = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+    if not colon:
+        host, port = text, str(PORT)
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise errors.MisconfiguredError(f"{text[:100]!r} is no address of a RocketMQ server: write host:{PORT}")
+    return host.strip("[]"), int(port)
+
+
+def _hosts(text: str) -> tuple[Host, ...]:
+    return tuple(read_host(one.strip()) for one in text.replace(";", ",").split(","))
+
+
+def _shown(url: str) -> str:
+    """Give an address without what is secret in it."""
+    head, at, tail = url.partition("?")[0].rpartition("@")
+    return f"{head.partition('://')[0]}://…@{tail}" if at else url.partition("?")[0]

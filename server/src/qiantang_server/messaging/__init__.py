@@ -1,0 +1,1 @@
+"""Messaging: the clusters, topics and subscriptions of applications, as the control plane governs them."""

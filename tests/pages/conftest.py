@@ -29,7 +29,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Add what stood on the screens to the report of a test that failed: CI keeps no pictures."""
     report = yield
     if report.when == "call" and report.failed:
-        for person in item.stash.get(THERE, []):
+        named: dict[str, object] = getattr(item, "funcargs", {})
+        others = [one for one in named.values() if isinstance(one, Person)]
+        for person in {id(one): one for one in (*item.stash.get(THERE, []), *others)}.values():
             report.sections.append((f"the page at {person.page.url}", person.outline()))
     return report
 

@@ -115,7 +115,7 @@ def _make_an_application(person: Person) -> str:
     form.get_by_label("Name").fill("hello")
     form.get_by_role("button", name="Make application").click()
     expect(page.get_by_role("heading", name="hello", level=1)).to_be_visible()
-    page.get_by_role("link", name="Credentials").click()
+    page.get_by_role("navigation", name="Parts of the application").get_by_role("link", name="Credentials").click()
     page.get_by_role("button", name="New credential").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Create credential").click()
     page.get_by_role("button", name="Copy all").click()

@@ -19,6 +19,7 @@ import {
   preferencesNow,
   RegistryContext,
   RouteFailed,
+  RouterNow,
   startKeyboard,
   startTexts,
   useMe,
@@ -151,7 +152,9 @@ createRoot(document.getElementById("root") as HTMLElement).render(
   <StrictMode>
     <QueryClientProvider client={queries}>
       <BackendContext.Provider value={backend}>
-        <RouterProvider router={router} />
+        <RouterNow.Provider value={router}>
+          <RouterProvider router={router} />
+        </RouterNow.Provider>
       </BackendContext.Provider>
     </QueryClientProvider>
   </StrictMode>,

@@ -1,7 +1,7 @@
 export * from "./backend";
 export { Boundary, RouteFailed } from "./Boundary";
 export { Frame } from "./Frame";
-export { GoOn, useGoOn } from "./GoOn";
+export { GoOn, RouterNow, useGoOn, useStillHere } from "./GoOn";
 export * from "./i18n";
 export { LeaveGuard } from "./LeaveGuard";
 export { useMeaning } from "./meanings";

@@ -1,31 +1,21 @@
 import { useCallback } from "react";
 import { useSearchParams } from "react-router";
+import { useStillHere } from "./GoOn";
 
 /** One value of what a page shows, kept in the address: back, reload and a copied link reproduce it. */
 export function useQueryState(name: string, fallback = ""): [string, (value: string) => void] {
-  const [params, setParams] = useSearchParams();
-  const value = params.get(name) ?? fallback;
-  const set = useCallback(
-    (next: string) =>
-      setParams(
-        (before) => {
-          const after = new URLSearchParams(before);
-          if (next === fallback || next === "") after.delete(name);
-          else after.set(name, next);
-          return after;
-        },
-        { replace: true },
-      ),
-    [setParams, name, fallback],
-  );
-  return [value, set];
+  const [query, change] = useQueryStates();
+  const set = useCallback((next: string) => change({ [name]: next === fallback ? "" : next }), [change, name, fallback]);
+  return [query.get(name) ?? fallback, set];
 }
 
-/** Several values of the address at once, as a saved view or a link changes them. */
+/** Several values of the address at once, as a saved view or a link changes them; an answer that comes after somebody has left changes nothing. */
 export function useQueryStates(): [URLSearchParams, (change: Record<string, string>) => void] {
   const [params, setParams] = useSearchParams();
+  const stillHere = useStillHere();
   const set = useCallback(
-    (change: Record<string, string>) =>
+    (change: Record<string, string>) => {
+      if (!stillHere()) return;
       setParams(
         (before) => {
           const after = new URLSearchParams(before);
@@ -36,8 +26,9 @@ export function useQueryStates(): [URLSearchParams, (change: Record<string, stri
           return after;
         },
         { replace: true },
-      ),
-    [setParams],
+      );
+    },
+    [setParams, stillHere],
   );
   return [params, set];
 }

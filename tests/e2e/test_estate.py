@@ -44,9 +44,9 @@ def instances(api: Api, scope: str) -> dict[str, dict[str, Any]]:
 
 def test_everything_that_the_demo_promises_is_there(estate: Demo) -> None:
     lin = estate.sign_in("lin")
-    assert set(instances(lin, ORDER)) == {"order-1", "order-2", "order-3"}
-    assert set(instances(lin, STOCK)) == {"stock-1", "stock-2"}
-    assert [len(instances(lin, scope)) for scope in DEV] == [1, 1, 1]
+    eventually(lambda: set(instances(lin, ORDER)) == {"order-1", "order-2", "order-3"}, "three of order")
+    eventually(lambda: set(instances(lin, STOCK)) == {"stock-1", "stock-2"}, "two of stock")
+    eventually(lambda: [len(instances(lin, scope)) for scope in DEV] == [1, 1, 1], "one of each in dev")
     eventually(lambda: [name for name, row in instances(lin, ORDER).items() if row["gray"]] == ["order-3"])
     refused = eventually(lambda: [row for row in instances(lin, BILLING).values() if row["status"] == "failed"])
     assert [row["instance"]["name"] for row in refused] == ["billing-2"]

@@ -249,7 +249,7 @@ def test_a_thousand_apps_in_one_process(plane: Plane) -> None:
         views = [app.config.bind(Settings) for app in apps]
         for app in apps:
             app.config.on_change("greeting", heard.release)
-        gate = asyncio.Semaphore(50)
+        gate = asyncio.Semaphore(10)
 
         async def enter(app: qiantang.App) -> None:
             async with gate:

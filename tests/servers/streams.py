@@ -59,17 +59,26 @@ class Stream:
     async def send(self, count: int, deadline: float = 5.0) -> None:
         """Send so many more, five at a time, one of each key: of a key the next goes out once the one before is accepted."""
         for _ in range(count // self.keys):
-            messages = [
-                Message(topic=self.topic.name, body=number, key=f"k{number % self.keys}")
-                for number in range(self.sent, self.sent + self.keys)
-            ]
-            self.sent += self.keys
-            while messages:
-                sent = await self.bus.send_many(messages, deadline=deadline)
-                self.verdicts += [one.outcome for one in sent]
-                messages = [message for message, one in zip(messages, sent, strict=True) if not one.ok]
-                if messages:
-                    await asyncio.sleep(0.05)
+            await self._send_one_of_each_key(deadline)
+
+    async def send_until(self, over: asyncio.Event, pause: float = 0.01, deadline: float = 5.0) -> None:
+        """Go on sending as `send` does, a little after each five, until it is over."""
+        while not over.is_set():
+            await self._send_one_of_each_key(deadline)
+            await asyncio.sleep(pause)
+
+    async def _send_one_of_each_key(self, deadline: float) -> None:
+        messages = [
+            Message(topic=self.topic.name, body=number, key=f"k{number % self.keys}")
+            for number in range(self.sent, self.sent + self.keys)
+        ]
+        self.sent += self.keys
+        while messages:
+            sent = await self.bus.send_many(messages, deadline=deadline)
+            self.verdicts += [one.outcome for one in sent]
+            messages = [message for message, one in zip(messages, sent, strict=True) if not one.ok]
+            if messages:
+                await asyncio.sleep(0.05)
 
     def complete(self) -> bool:
         """Whether everything was seen."""
@@ -94,6 +103,36 @@ async def consuming(rig: Rig, topic: Topic, members: int = 1) -> tuple[Stream, l
         bus.subscribe(topic.name, order="key", retry=QUICK, concurrency=8)(stream.take)
         await rig.joined(bus, topic)
     return stream, buses
+
+
+async def a_server_is_killed_twice(
+    rig: Rig, kill: Callable[[], object], start: Callable[[], object], settled: float = 0.0
+) -> None:
+    """Have a server killed and started again while it is sent to and a tenth of what is handled fails.
+
+    Args:
+        settled: Seconds after which what was made on the server outlives a kill.
+    """
+    topic = rig.topic()
+    stream, (bus, _) = await consuming(rig, topic, 2)
+    dice = random.Random(1)
+    stream.fails = lambda: dice.random() < 0.1
+    await stream.send(100)
+    await asyncio.sleep(settled)
+    over = asyncio.Event()
+    sending = asyncio.create_task(stream.send_until(over))
+    for _ in range(2):
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(kill)
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(start)
+        await asyncio.sleep(2)
+    over.set()
+    await sending
+    await until(stream.complete, stream.progress)
+    stream.check()
+    assert set(stream.verdicts) - {"accepted"}, "the server was away while it was sent to"
+    await finished(bus, topic)
 
 
 async def members_come_and_go(rig: Rig) -> None:

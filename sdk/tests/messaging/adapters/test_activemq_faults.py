@@ -28,6 +28,7 @@ from tests.servers.consumers import Consumers
 from tests.servers.fixtures import Factory
 from tests.servers.streams import (
     a_newcomer_gets_its_share,
+    a_server_is_killed_twice,
     consuming,
     finished,
     members_come_and_go,
@@ -72,23 +73,7 @@ def topic_of(server: ActiveMQ, queues: int = 2) -> Topic:
 async def test_a_server_that_is_killed_and_comes_back(activemq_factory: Factory[ActiveMQ], store: Store) -> None:
     server = await asyncio.to_thread(activemq_factory)
     rig = rig_of(server, store)
-    topic = rig.topic()
-    stream, (bus, _) = await consuming(rig, topic, 2)
-    dice = random.Random(1)
-    stream.fails = lambda: dice.random() < 0.1
-    await stream.send(100)
-    sending = asyncio.create_task(stream.send(400))
-    for _ in range(2):
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(server.kill)
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(server.start)
-        await asyncio.sleep(2)
-    await sending
-    await until(stream.complete, stream.progress)
-    stream.check()
-    assert set(stream.verdicts) - {"accepted"}, "the server was away while it was sent to"
-    await finished(bus, topic)
+    await a_server_is_killed_twice(rig, server.kill, server.start)
     await rig.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 import subprocess
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.servers.fixtures import Factory
 from tests.servers.rabbitmq import PASSWORD, RabbitMQ
 from tests.servers.streams import (
     a_newcomer_gets_its_share,
+    a_server_is_killed_twice,
     consuming,
     finished,
     members_come_and_go,
@@ -55,25 +55,7 @@ async def test_a_server_that_is_killed_and_comes_back(
 ) -> None:
     server = await asyncio.to_thread(rabbitmq_factory)
     rig = rig_of(server.create_vhost(), store, queue_type)
-    topic = rig.topic()
-    stream, (bus, _) = await consuming(rig, topic, 2)
-    dice = random.Random(1)
-    stream.fails = lambda: dice.random() < 0.1
-    await stream.send(100)
-    await asyncio.sleep(1.5)  # a quorum queue that was only just made does not outlive a kill
-    sending = asyncio.create_task(stream.send(400))
-    for _ in range(2):
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(server.kill)
-        meanwhile = asyncio.create_task(stream.send(20))  # a fast machine is through with the others before the kill
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(server.start)
-        await asyncio.sleep(2)
-        await meanwhile
-    await sending
-    await until(stream.complete, stream.progress)
-    stream.check()
-    await finished(bus, topic)
+    await a_server_is_killed_twice(rig, server.kill, server.start, 1.5)  # a quorum queue does not live at once
     await rig.close()
 
 

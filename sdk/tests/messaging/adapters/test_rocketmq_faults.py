@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -29,6 +28,7 @@ from tests.servers.rocketmq import RocketMQ
 from tests.servers.streams import (
     QUICK,
     Stream,
+    a_server_is_killed_twice,
     consuming,
     finished,
     members_come_and_go,
@@ -65,23 +65,7 @@ async def opened(server: RocketMQ) -> broker.RocketBroker:
 async def test_a_broker_that_is_killed_and_comes_back(rocketmq_factory: Factory[RocketMQ], tmp_path: Path) -> None:
     server = await asyncio.to_thread(rocketmq_factory)
     rig = rig_of(server, tmp_path)
-    topic = rig.topic()
-    stream, (bus, _) = await consuming(rig, topic, 2)
-    dice = random.Random(1)
-    stream.fails = lambda: dice.random() < 0.1
-    await stream.send(100)
-    sending = asyncio.create_task(stream.send(400))
-    for _ in range(2):
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(server.broker.kill)
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(server.broker.start)
-        await asyncio.sleep(2)
-    await sending
-    await until(stream.complete, stream.progress)
-    stream.check()
-    assert set(stream.verdicts) - {"accepted"}, "the broker was away while it was sent to"
-    await finished(bus, topic)
+    await a_server_is_killed_twice(rig, server.broker.kill, server.broker.start)
     await rig.close()
 
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import ssl
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from qiantang.kernel import errors, uplink
 from qiantang.messaging.adapters.sharing import addresses
 
 PORTS: Final = {"stomp": 61613, "stomp+ssl": 61614}
-TLS: Final = frozenset({"cafile", "capath", "certfile", "keyfile", "no_verify_ssl"})
 OURS: Final = frozenset({"prefetch", "heartbeat", "max_message_size", "priorities", "scheduler", "jolokia"})
 PREFETCH: Final = 500
 HEARTBEAT: Final = 10
 _NAME: Final = "ActiveMQ"
+_EXAMPLE: Final = "stomp://name:password@host:61613"
 
 
 class Jolokia:
@@ -53,17 +53,11 @@ class Address:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            found = urlsplit(url)
-            port = found.port
-        except ValueError as error:
-            raise errors.MisconfiguredError("the address of an ActiveMQ has no port that is a number") from error
-        if found.scheme not in PORTS or not found.hostname or found.path not in ("", "/"):
-            raise errors.MisconfiguredError(
-                f"no ActiveMQ is at {addresses.shown(url)!r}: write stomp://name:password@host:61613"
-            )
-        said = dict(parse_qsl(found.query, keep_blank_values=True))
-        addresses.refuse_unknown(said, TLS | OURS, _NAME)
+        found = addresses.of_host(url, PORTS, _NAME, _EXAMPLE)
+        if found.path not in ("", "/"):
+            raise errors.MisconfiguredError(f"no ActiveMQ is at {addresses.shown(url)!r}: write {_EXAMPLE}")
+        said = found.said
+        addresses.refuse_unknown(said, addresses.TLS | OURS, _NAME)
         self.prefetch = addresses.number(said, _NAME, "prefetch", PREFETCH, (1, 32766))
         self.heartbeat = addresses.number(said, _NAME, "heartbeat", HEARTBEAT, (1, 600))
         self.max_message_size = addresses.number(said, _NAME, "max_message_size", 0, (0, 1024 * 1024 * 1024))
@@ -71,9 +65,8 @@ class Address:
         self.scheduler = addresses.flag(said, _NAME, "scheduler")
         jolokia = said.pop("jolokia", "")
         self.jolokia = Jolokia(jolokia) if jolokia else None
-        self.host, self.port = found.hostname, port or PORTS[found.scheme]
-        self.user = unquote(found.username) if found.username is not None else ""
-        self.password = unquote(found.password) if found.password is not None else ""
+        self.host, self.port = found.host, found.port
+        self.user, self.password = found.user or "", found.password or ""
         self._scheme = found.scheme
         self.tls = _context(said) if found.scheme == "stomp+ssl" else None
         if said and self.tls is None:

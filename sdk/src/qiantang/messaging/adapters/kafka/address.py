@@ -8,9 +8,9 @@ on cannot be set.
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qsl, unquote
 
 from qiantang.kernel import errors
+from qiantang.messaging.adapters.sharing import addresses
 
 OURS: Final = frozenset(
     {
@@ -41,21 +41,14 @@ class Address:
     """
 
     def __init__(self, url: str) -> None:
-        scheme, _, rest = url.partition("://")
-        place, _, query = rest.partition("?")
-        credentials, at, hosts = place.rpartition("@")
-        if scheme != "kafka" or not hosts.strip("/"):
-            raise errors.MisconfiguredError(
-                f"no Kafka cluster is at {_shown(url)!r}: write kafka://host:9092,other:9092"
-            )
-        self.settings: dict[str, str] = dict(parse_qsl(query, keep_blank_values=True))
+        written = addresses.of_hosts(url, "kafka", "Kafka cluster", "kafka://host:9092,other:9092")
+        self.settings = written.said
         refused = sorted(OURS.intersection(self.settings))
         if refused:
             raise errors.MisconfiguredError(f"{refused[0]!r} cannot be set in the address of Kafka: the adapter does")
-        self.hosts = ",".join(one if ":" in one else f"{one}:9092" for one in hosts.strip("/").split(","))
-        if at:
-            name, _, password = credentials.partition(":")
-            self.settings |= {"sasl.username": unquote(name), "sasl.password": unquote(password)}
+        self.hosts = ",".join(one if ":" in one else f"{one}:9092" for one in written.hosts.split(","))
+        if written.user is not None:
+            self.settings |= {"sasl.username": written.user, "sasl.password": written.password}
             self.settings.setdefault("sasl.mechanism", "SCRAM-SHA-512")
             self.settings.setdefault("security.protocol", "SASL_SSL")
 
@@ -70,9 +63,3 @@ class Address:
             "socket.timeout.ms": 10_000,  # a minute is long for one who ends while Kafka stands still
             **self.settings,
         }
-
-
-def _shown(url: str) -> str:
-    """Give an address without what is secret in it."""
-    head, at, tail = url.partition("?")[0].rpartition("@")
-    return f"{head.partition('://')[0]}://…@{tail}" if at else url.partition("?")[0]

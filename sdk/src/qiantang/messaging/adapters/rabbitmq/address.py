@@ -8,7 +8,7 @@ has at most, read ahead or in hand), `heartbeat` (seconds), `max_message_size` (
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from yarl import URL
 
@@ -16,7 +16,6 @@ from qiantang.kernel import errors
 from qiantang.messaging.adapters.sharing import addresses
 
 PORTS: Final = {"amqp": 5672, "amqps": 5671}
-TLS: Final = frozenset({"cafile", "capath", "certfile", "keyfile", "no_verify_ssl"})
 OURS: Final = frozenset({"queue_type", "prefetch", "heartbeat", "max_message_size"})
 QUEUE_TYPES: Final = ("classic", "quorum")
 PREFETCH: Final = 200
@@ -31,29 +30,21 @@ class Address:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            found = urlsplit(url)
-            port = found.port
-        except ValueError as error:
-            raise errors.MisconfiguredError("the address of a RabbitMQ has no port that is a number") from error
-        if found.scheme not in PORTS or not found.hostname:
-            raise errors.MisconfiguredError(
-                f"no RabbitMQ is at {addresses.shown(url)!r}: write amqp://name:password@host:5672/vhost"
-            )
-        said = dict(parse_qsl(found.query, keep_blank_values=True))
+        found = addresses.of_host(url, PORTS, "RabbitMQ", "amqp://name:password@host:5672/vhost")
+        said = found.said
         self.queue_type = said.pop("queue_type", "classic")
         if self.queue_type not in QUEUE_TYPES:
             raise errors.MisconfiguredError(f"RabbitMQ's queue_type is classic or quorum, not {self.queue_type!r}")
         self.prefetch = addresses.number(said, "RabbitMQ", "prefetch", PREFETCH, (1, 65535))
         self.heartbeat = addresses.number(said, "RabbitMQ", "heartbeat", HEARTBEAT, (1, 600))
         self.max_message_size = addresses.number(said, "RabbitMQ", "max_message_size", 0, (0, 512 * 1024 * 1024))
-        addresses.refuse_unknown(said, TLS | OURS, "RabbitMQ")
-        self.host = f"{found.hostname}:{port or PORTS[found.scheme]}"
+        addresses.refuse_unknown(said, addresses.TLS | OURS, "RabbitMQ")
+        self.host = f"{found.host}:{found.port}"
         self.vhost = unquote(found.path[1:]) or "/"
         self._scheme, self._tls = found.scheme, said
-        self._place = (found.hostname, port or PORTS[found.scheme])
-        self._user = unquote(found.username) if found.username is not None else "guest"
-        self._password = unquote(found.password) if found.password is not None else "guest"
+        self._place = (found.host, found.port)
+        self._user = found.user if found.user is not None else "guest"
+        self._password = found.password if found.password is not None else "guest"
 
     def __repr__(self) -> str:
         return f"{self._scheme}://…@{self.host}/{quote(self.vhost, safe='')}"

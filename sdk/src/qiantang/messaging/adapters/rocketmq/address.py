@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import difflib
 from typing import Final
-from urllib.parse import parse_qsl, unquote
 
 from qiantang.kernel import errors
+from qiantang.messaging.adapters.sharing import addresses
 
 PORT: Final = 9876
 OPTIONS: Final = ("cluster", "namesrv")
@@ -28,23 +28,18 @@ class Address:
     """
 
     def __init__(self, url: str) -> None:
-        scheme, _, rest = url.partition("://")
-        place, _, query = rest.partition("?")
-        credentials, at, hosts = place.rpartition("@")
-        if scheme != "rocketmq" or not hosts.strip("/"):
-            raise errors.MisconfiguredError(f"no RocketMQ is at {_shown(url)!r}: write rocketmq://host:9876,other:9876")
-        said = dict(parse_qsl(query, keep_blank_values=True))
+        written = addresses.of_hosts(url, "rocketmq", "RocketMQ", "rocketmq://host:9876,other:9876")
+        said = written.said
         for name in said:
             if name not in OPTIONS:
                 near = difflib.get_close_matches(name, OPTIONS, 1)
                 hint = f": did you mean {near[0]!r}?" if near else f": there are {', '.join(OPTIONS)}"
                 raise errors.MisconfiguredError(f"{name!r} is no parameter of RocketMQ's address{hint}")
-        self.hosts = _hosts(hosts.strip("/"))
+        self.hosts = _hosts(written.hosts)
         self.admin = _hosts(said["namesrv"]) if said.get("namesrv") else self.hosts
         self.cluster = said.get("cluster", "")
-        name, _, password = credentials.partition(":")
-        self.access_key, self.secret_key = unquote(name), unquote(password)
-        if at and not (self.access_key and self.secret_key):
+        self.access_key, self.secret_key = written.user or "", written.password
+        if written.user is not None and not (self.access_key and self.secret_key):
             raise errors.MisconfiguredError(
                 f"RocketMQ's address {self!r} has half of its keys: write rocketmq://accesskey:secretkey@host:9876"
             )
@@ -70,9 +65,3 @@ def read_host(text: str) -> Host:
 
 def _hosts(text: str) -> tuple[Host, ...]:
     return tuple(read_host(one.strip()) for one in text.replace(";", ",").split(","))
-
-
-def _shown(url: str) -> str:
-    """Give an address without what is secret in it."""
-    head, at, tail = url.partition("?")[0].rpartition("@")
-    return f"{head.partition('://')[0]}://…@{tail}" if at else url.partition("?")[0]

@@ -1,11 +1,76 @@
-"""Addresses: what reading the addresses of brokers has in common: numbers, what is unknown, showing one without its secrets."""
+"""Addresses: what reading the addresses of brokers has in common: servers, numbers, what is unknown, no secret shown."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from qiantang.kernel import errors
+
+TLS: Final = frozenset({"cafile", "capath", "certfile", "keyfile", "no_verify_ssl"})
+"""Parameters of TLS, by the names of Python's `ssl`."""
+
+
+class Written(NamedTuple):
+    """An address of several servers as it is written; `user` is None where it names none. `said` are its parameters."""
+
+    hosts: str
+    user: str | None
+    password: str
+    said: dict[str, str]
+
+
+class Server(NamedTuple):
+    """An address of one server as it is written; `user` and `password` are None where it names none. `said` are its parameters."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    user: str | None
+    password: str | None
+    said: dict[str, str]
+
+
+def of_hosts(url: str, scheme: str, broker: str, example: str) -> Written:
+    """Read `scheme://name:password@host:1,other:2?parameters`.
+
+    Raises:
+        MisconfiguredError: it is none; it says how one is written, by the `example`.
+    """
+    begins, _, rest = url.partition("://")
+    place, _, query = rest.partition("?")
+    credentials, at, hosts = place.rpartition("@")
+    hosts = hosts.strip("/")
+    if begins != scheme or not hosts:
+        raise errors.MisconfiguredError(f"no {broker} is at {shown(url)!r}: write {example}")
+    user, _, password = credentials.partition(":")
+    return Written(hosts, unquote(user) if at else None, unquote(password), _said(query))
+
+
+def of_host(url: str, ports: Mapping[str, int], broker: str, example: str) -> Server:
+    """Read `scheme://name:password@host:port/path?parameters`; `ports` are those of each scheme where none is written.
+
+    Raises:
+        MisconfiguredError: it is none; it says how one is written, by the `example`.
+    """
+    try:
+        found = urlsplit(url)
+        port = found.port
+    except ValueError as error:
+        raise errors.MisconfiguredError(f"{broker}'s address has no port that is a number") from error
+    if found.scheme not in ports or not found.hostname:
+        raise errors.MisconfiguredError(f"no {broker} is at {shown(url)!r}: write {example}")
+    user = unquote(found.username) if found.username is not None else None
+    password = unquote(found.password) if found.password is not None else None
+    port = port or ports[found.scheme]
+    return Server(found.scheme, found.hostname, port, found.path, user, password, _said(found.query))
+
+
+def _said(query: str) -> dict[str, str]:
+    return dict(parse_qsl(query, keep_blank_values=True))
 
 
 def number(said: dict[str, str], broker: str, name: str, default: int, bounds: tuple[int, int]) -> int:
@@ -49,5 +114,7 @@ def refuse_unknown(said: Collection[str], known: Collection[str], broker: str) -
 
 def shown(url: str) -> str:
     """Give an address without what is secret in it."""
-    scheme, _, rest = url.partition("?")[0].partition("://")
-    return f"{scheme}://…@{rest.rpartition('@')[2]}" if "@" in rest else url.partition("?")[0]
+    before, at, after = url.rpartition("@")  # a name or a password may have a "?" in it, and parameters a secret
+    place = after.partition("?")[0]
+    scheme, parted, _ = before.partition("://")
+    return f"{scheme}://…@{place}" if parted else f"…@{place}" if at else place

@@ -84,6 +84,16 @@ class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
     position: int = -1
     error: errors.QiantangError | None = None
 
+    @classmethod
+    def refused(cls, error: errors.QiantangError) -> SendOutcome:
+        """Give the outcome of what the broker will not have."""
+        return cls(verdict="refused", error=error)
+
+    @classmethod
+    def unknown(cls, error: errors.QiantangError) -> SendOutcome:
+        """Give the outcome of what got no answer: the broker may have it."""
+        return cls(verdict="unknown", error=error)
+
     @property
     def may_pass(self) -> bool:
         """Whether sending it again may help: the broker is away, or gave no answer."""

@@ -202,12 +202,12 @@ class Doubting:
 
     async def send(self, frames: Sequence[Any]) -> Sequence[SendOutcome]:
         if self.refuses is not None and frames[0].topic == "orders":
-            return [SendOutcome(verdict="refused", error=self.refuses)] * len(frames)
+            return [SendOutcome.refused(self.refuses)] * len(frames)
         outcomes = await self._inner.send(frames)
         if not self.doubts:
             return outcomes
         self.doubts = False
-        return [SendOutcome(verdict="unknown", error=messaging_errors.OutcomeUnknownError("no answer"))] * len(frames)
+        return [SendOutcome.unknown(messaging_errors.OutcomeUnknownError("no answer"))] * len(frames)
 
 
 def doubting(bus: MessageBus) -> Doubting:

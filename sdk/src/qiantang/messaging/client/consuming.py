@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from qiantang.kernel import errors, observe
+from qiantang.kernel.backoff import Backoff
 from qiantang.messaging.client import dead, retrying
 from qiantang.messaging.client.counting import ConsumeCounts
 from qiantang.messaging.client.lanes import Lanes
@@ -174,17 +175,16 @@ class Consumer:
     # -- fetching ----------------------------------------------------------------------------------------
 
     async def _fetch(self) -> None:
-        pause = AGAIN_FIRST
+        backoff = Backoff(AGAIN_FIRST, AGAIN_LONGEST)
         while True:
             try:
                 await self._fetch_once()
-                pause = AGAIN_FIRST
+                backoff.reset()
             except asyncio.CancelledError:
                 raise
             except Exception as error:
                 log.failure(self.name, "messages cannot be fetched", error=error)
-                await asyncio.sleep(pause * (0.5 + _chance.random()))
-                pause = min(AGAIN_LONGEST, pause * 2)
+                await asyncio.sleep(backoff.next())
 
     async def _fetch_once(self) -> None:
         room = max(self.concurrency, self._batch) * 2 - self.in_hand

@@ -10,7 +10,7 @@ from typing import Final
 from qiantang.kernel import errors, observe
 from qiantang.messaging.client.quota import QuotaGate
 from qiantang.messaging.errors import BacklogFullError, RateLimitedError
-from qiantang.messaging.model import BacklogLimit, Frame, RateLimit, Topic, permission
+from qiantang.messaging.model import BacklogLimit, RateLimit, Topic, permission
 from qiantang.messaging.model.rate import Rate
 from qiantang.messaging.port import Lag, Store
 
@@ -146,11 +146,3 @@ class Gates:
         """End what looks."""
         for gate in self._backlogs.values():
             await gate.close()
-
-
-def by_topic(frames: Sequence[Frame]) -> dict[str, int]:
-    """Count frames by their topic."""
-    counts: dict[str, int] = {}
-    for one in frames:
-        counts[one.topic] = counts.get(one.topic, 0) + 1
-    return counts

@@ -154,7 +154,7 @@ class Link:
 
     def _fail(self, error: errors.QiantangError, now: float) -> None:
         self._failed = (error, now)
-        if SendOutcome(verdict="refused", error=error).may_pass:
+        if SendOutcome.refused(error).may_pass:
             self.health.fail(time.monotonic())
 
     async def _have(self, topic: Topic, subscription: Subscription | None) -> None:
@@ -211,7 +211,7 @@ class _Opening:
         try:
             await self._link.have({frame.topic for frame in frames})
         except errors.QiantangError as error:
-            return [SendOutcome(verdict="refused", error=error)] * len(frames)
+            return [SendOutcome.refused(error)] * len(frames)
         return await self._link.put(frames)
 
 

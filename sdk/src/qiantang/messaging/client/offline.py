@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from qiantang.kernel import errors, observe
+from qiantang.kernel.backoff import Backoff
 from qiantang.messaging.client.spool import Record, Slots, Spool, records, slot_of
 from qiantang.messaging.errors import BrokerAwayError, OutcomeUnknownError
 from qiantang.messaging.model import Frame
@@ -33,7 +33,6 @@ AGAIN_FIRST, AGAIN_LONGEST = 0.2, 5.0
 SHELTERED_SECONDS: Final = 0.2
 SHELTERED_MOST: Final = 1_000_000
 """What one process may have in a shelter; what comes after stays on disk, which is bounded by itself."""
-_chance = random.Random()  # noqa: S311 -- spreads what would otherwise come together; nobody gains by guessing it
 
 
 class Way(Protocol):
@@ -173,7 +172,7 @@ class Offline:
                 outcomes = await self._way.put(frames)
         except TimeoutError:
             late = OutcomeUnknownError(f"{self._way.name} gave no answer within {ANSWER_SECONDS:g} s")
-            outcomes = [SendOutcome(verdict="unknown", error=late)] * len(frames)
+            outcomes = [SendOutcome.unknown(late)] * len(frames)
         failed = next((one for one in outcomes if one.may_pass), None)
         if failed is not None and not self._closed:
             self.go_away(failed.error)
@@ -188,7 +187,7 @@ class Offline:
             try:
                 await self._spools[-1].append([frames[place] for place in kept], maybe_sent=maybe)
             except errors.QiantangError as error:
-                refused = SendOutcome(verdict="refused", error=error)
+                refused = SendOutcome.refused(error)
                 outcomes.update({place: refused for place in kept if place not in answers or not answers[place].error})
             else:
                 outcomes.update(dict.fromkeys(kept, SendOutcome(verdict="spooled")))
@@ -208,18 +207,17 @@ class Offline:
             self._drainer = asyncio.create_task(self._drain(), name=f"resend to {self._way.name}")
 
     async def _drain(self) -> None:
-        pause = AGAIN_FIRST
+        backoff = Backoff(AGAIN_FIRST, AGAIN_LONGEST, spread=0.25)
         while self._slots.is_away or self._slots.total or len(self._spools) > 1:
             await self._switched_on.wait()
             try:
                 await self._step()
-                pause = AGAIN_FIRST
+                backoff.reset()
             except Exception as error:
                 self.go_away(error)
                 log.failure(f"{self._way.name} resend", "what is kept on disk cannot be sent yet", error=error)
                 await self._move()
-                await asyncio.sleep(pause * (0.75 + _chance.random() / 2))
-                pause = min(AGAIN_LONGEST, pause * 2)
+                await asyncio.sleep(backoff.next())
 
     async def _step(self) -> None:
         """Send one batch of the first spool that has any, or find out that the broker is back.

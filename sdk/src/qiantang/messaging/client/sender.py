@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -108,7 +109,7 @@ class Sender:
     async def _refused(self, frames: Sequence[Frame], deadline: float) -> dict[str, errors.QiantangError]:
         """Have frames pass the rates of their topics; give the topics of which nothing passes in time, with the reason."""
         refused: dict[str, errors.QiantangError] = {}
-        for name, count in limiting.by_topic(frames).items():
+        for name, count in Counter(frame.topic for frame in frames).items():
             gate = self._gates.rate(self._ground.topic(name))
             if gate is not None:
                 try:
@@ -143,7 +144,7 @@ class Sender:
         if failure is None:
             outcomes: Sequence[SendOutcome] = await link.line.send(frames, deadline)
         else:
-            outcomes = [SendOutcome(verdict="refused", error=failure)] * len(frames)
+            outcomes = [SendOutcome.refused(failure)] * len(frames)
         now = time.monotonic()
         if link.is_away or link.health.is_isolated(now):
             return await self._elsewhere(link, frames, outcomes, ends - now)

@@ -90,7 +90,7 @@ class Line:
         except TimeoutError:
             self._give_up(ticket)
         except BusClosedError as error:
-            return [SendOutcome(verdict="refused", error=error)] * len(frames)
+            return [SendOutcome.refused(error)] * len(frames)
         return [one for one in ticket.outcomes if one is not None]
 
     async def close(self) -> None:
@@ -163,7 +163,7 @@ class Line:
         return outcomes
 
     def _unknown(self, count: int, why: str) -> list[SendOutcome]:
-        return [SendOutcome(verdict="unknown", error=OutcomeUnknownError(why))] * count
+        return [SendOutcome.unknown(OutcomeUnknownError(why))] * count
 
     def _look(self) -> None:
         """Give up what has run out of time; one look for all costs less than a timer for each."""
@@ -182,16 +182,16 @@ class Line:
                 error: OutcomeUnknownError | BrokerAwayError = OutcomeUnknownError(
                     f"{self.name} gave no answer in time: the message may be there"
                 )
-                ticket.settle(place, SendOutcome(verdict="unknown", error=error))
+                ticket.settle(place, SendOutcome.unknown(error))
             else:
                 error = BrokerAwayError(f"the message did not get its turn at {self.name} in time")
-                ticket.settle(place, SendOutcome(verdict="refused", error=error))
+                ticket.settle(place, SendOutcome.refused(error))
 
     def _refuse(self, error: BusClosedError) -> None:
         while self._waiting:
             frame, ticket, place = self._waiting.popleft()
             self._bytes -= frame.size
-            ticket.settle(place, SendOutcome(verdict="refused", error=error))
+            ticket.settle(place, SendOutcome.refused(error))
         for ticket in list(self._tickets):
             self._give_up(ticket)
         if self._pump is not None and not self._pump.done():

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Unpack
 
 from qiantang.kernel import errors, observe, plugins
+from qiantang.kernel.backoff import Backoff
 from qiantang.messaging.client.links import Link
 from qiantang.messaging.client.options import Properties, message_of
 from qiantang.messaging.client.sender import Sender
@@ -103,7 +104,7 @@ class Relay:
             await self._relayed.close()
 
     async def _run(self) -> None:
-        pause, look = AGAIN_FIRST, LOOK_FIRST
+        backoff, look = Backoff(AGAIN_FIRST, AGAIN_LONGEST, spread=0), LOOK_FIRST
         while True:
             try:
                 if not self._opened:
@@ -113,12 +114,11 @@ class Relay:
                 if kept:
                     await self._relay(kept)
                 look = LOOK_FIRST if kept else min(LOOK_LONGEST, look * 1.5)
-                pause = AGAIN_FIRST
+                backoff.reset()
                 log.recovered(self._name, f"what is in the {self._name} is sent again")
             except Exception as error:
                 log.failure(self._name, f"what is in the {self._name} cannot be sent yet", error=error)
-                await asyncio.sleep(pause)
-                pause = min(AGAIN_LONGEST, pause * 2)
+                await asyncio.sleep(backoff.next())
             else:
                 if not kept:
                     await asyncio.sleep(look)
@@ -176,9 +176,9 @@ class Relay:
                 return await link.put(frames)
         except TimeoutError:
             late = errors.DeadlineError(f"{link.name} gave no answer within {PUT_SECONDS:g} s")
-            return [SendOutcome(verdict="unknown", error=late)] * len(frames)
+            return [SendOutcome.unknown(late)] * len(frames)
         except errors.QiantangError as error:
-            return [SendOutcome(verdict="refused", error=error)] * len(frames)
+            return [SendOutcome.refused(error)] * len(frames)
 
     def _frame(self, kept: Kept) -> Frame | None:
         """Read what was written; what was damaged since stays where it is, and is told."""

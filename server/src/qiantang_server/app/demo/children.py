@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
+from qiantang.kernel.backoff import Backoff
+
 log = logging.getLogger(__name__)
 STOP_SECONDS = 2.0
 FIRST_PAUSE = 1.0
@@ -34,17 +36,17 @@ class Child:
 
     async def run(self) -> None:
         """Keep it running until cancelled; it has ended then."""
-        pause = self._first_pause
+        backoff = Backoff(self._first_pause, LONGEST_PAUSE, spread=0)
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
             code = await self._once()
             if loop.time() - began > STEADY_SECONDS:
-                pause = self._first_pause
+                backoff.reset()
+            pause = backoff.next()
             facts = {"service": self.name, "exit_code": code, "pause": pause}
             log.warning("a service of the demo ended and is started again", extra=facts)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _once(self) -> int:
         """Run it to its end."""

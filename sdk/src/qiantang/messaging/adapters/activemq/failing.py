@@ -67,10 +67,8 @@ def naming(doing: str) -> Generator[None]:
 def refused(error: RefusedError, topic: str) -> SendOutcome:
     """Give the outcome of messages of a topic that the server would not have."""
     if error.is_security:
-        return SendOutcome(
-            verdict="refused", error=SendForbiddenError(f"ActiveMQ does not let us send to {topic!r}: {error}")
-        )
-    return SendOutcome(verdict="refused", error=BrokerAwayError(f"ActiveMQ took no message of {topic!r}: {error}"))
+        return SendOutcome.refused(SendForbiddenError(f"ActiveMQ does not let us send to {topic!r}: {error}"))
+    return SendOutcome.refused(BrokerAwayError(f"ActiveMQ took no message of {topic!r}: {error}"))
 
 
 def unanswered(frames: list[Frame], error: BaseException | None) -> list[SendOutcome]:
@@ -83,10 +81,8 @@ def unanswered(frames: list[Frame], error: BaseException | None) -> list[SendOut
     if isinstance(error, RefusedError) and error.is_too_large and frames:
         largest = max(len(one.body) for one in frames)
         too_large = BodyTooLargeError(f"ActiveMQ takes no message so large: {words}")
-        return [
-            SendOutcome(verdict="refused", error=too_large if len(one.body) == largest else untouched) for one in frames
-        ]
+        return [SendOutcome.refused(too_large if len(one.body) == largest else untouched) for one in frames]
     if isinstance(error, UntouchedError):
-        return [SendOutcome(verdict="refused", error=untouched)] * len(frames)
+        return [SendOutcome.refused(untouched)] * len(frames)
     unknown = OutcomeUnknownError(f"ActiveMQ did not confirm a message, which may be there: {words}")
-    return [SendOutcome(verdict="unknown", error=unknown)] * len(frames)
+    return [SendOutcome.unknown(unknown)] * len(frames)

@@ -91,7 +91,7 @@ class StompSender(DeliverySender[StompConnection]):
                 good.append(place)
             except ValueError as error:
                 refused = InvalidMessageError(f"ActiveMQ cannot carry the message {frame.id[:64]!r}: {error}")
-                delivery.settle(place, SendOutcome(verdict="refused", error=refused))
+                delivery.settle(place, SendOutcome.refused(refused))
         if good:
             connection.expect(receipt, lambda error: _settled(delivery, good, error))
         if single or not good:
@@ -100,7 +100,7 @@ class StompSender(DeliverySender[StompConnection]):
 
     def _too_large(self, frame: Frame) -> SendOutcome:
         words = f"the message {frame.id[:64]!r} has {frame.size} bytes with its headers: ActiveMQ takes {self._largest}"
-        return SendOutcome(verdict="refused", error=BodyTooLargeError(words))
+        return SendOutcome.refused(BodyTooLargeError(words))
 
     def _delay(self, frame: Frame) -> int:
         """Give for how many milliseconds the server has to hold a message back; never too short."""

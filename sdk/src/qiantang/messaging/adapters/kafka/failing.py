@@ -27,15 +27,17 @@ def outcome(error: KafkaError, topic: str) -> SendOutcome:
     """Say what became of a message that was not delivered."""
     code = error.code()
     if code in _TOO_LARGE:
-        return _refused(BodyTooLargeError(f"Kafka takes no message so large on topic {topic}: {error.str()}"))
+        return SendOutcome.refused(
+            BodyTooLargeError(f"Kafka takes no message so large on topic {topic}: {error.str()}")
+        )
     if code in _UNKNOWN_TOPIC:
-        return _refused(UnknownTopicError(f"Kafka has no topic {topic!r}, or not so many partitions of it"))
+        return SendOutcome.refused(UnknownTopicError(f"Kafka has no topic {topic!r}, or not so many partitions of it"))
     if code in _FORBIDDEN:
-        return _refused(SendForbiddenError(f"Kafka does not let us send to {topic}: {error.str()}"))
+        return SendOutcome.refused(SendForbiddenError(f"Kafka does not let us send to {topic}: {error.str()}"))
     if code in _NEVER_SENT:
-        return _refused(BrokerAwayError(f"a message to {topic} was not sent: {error.str()}"))
+        return SendOutcome.refused(BrokerAwayError(f"a message to {topic} was not sent: {error.str()}"))
     said = f"Kafka did not confirm a message to {topic}, which may be there: {error.str()}"
-    return SendOutcome(verdict="unknown", error=OutcomeUnknownError(said))
+    return SendOutcome.unknown(OutcomeUnknownError(said))
 
 
 def never(error: KafkaError, topic: str) -> SendOutcome:
@@ -43,7 +45,7 @@ def never(error: KafkaError, topic: str) -> SendOutcome:
     found = outcome(error, topic)
     if found.verdict == "refused":
         return found
-    return _refused(BrokerAwayError(f"a message to {topic} was not sent: {error.str()}"))
+    return SendOutcome.refused(BrokerAwayError(f"a message to {topic} was not sent: {error.str()}"))
 
 
 def is_refusal(error: KafkaError) -> bool:
@@ -54,10 +56,6 @@ def is_refusal(error: KafkaError) -> bool:
 def misconfigured(error: KafkaException) -> errors.MisconfiguredError:
     """Give the error for settings that librdkafka does not take."""
     return errors.MisconfiguredError(f"Kafka's client does not take the address: {error.args[0].str()}")
-
-
-def _refused(error: errors.QiantangError) -> SendOutcome:
-    return SendOutcome(verdict="refused", error=error)
 
 
 def named(error: KafkaError | KafkaException, doing: str) -> errors.QiantangError:

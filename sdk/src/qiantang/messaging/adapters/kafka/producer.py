@@ -107,7 +107,7 @@ class KafkaProducer:
                 )
             except BufferError as error:
                 full = BacklogFullError(f"too much waits to be sent to Kafka: {error}", retry_after=1)
-                delivery.settle(place, SendOutcome(verdict="refused", error=full))
+                delivery.settle(place, SendOutcome.refused(full))
             except KafkaException as error:
                 delivery.settle(place, failing.never(error.args[0], frame.topic))
         await self._answers(lambda: delivery.left)

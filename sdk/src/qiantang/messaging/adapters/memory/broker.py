@@ -112,7 +112,7 @@ class Space:
     def _put(self, frame: Frame) -> SendOutcome:
         held = self._topics.get(frame.topic)
         if held is None:
-            return SendOutcome(verdict="refused", error=UnknownTopicError(f"the broker has no topic {frame.topic!r}"))
+            return SendOutcome.refused(UnknownTopicError(f"the broker has no topic {frame.topic!r}"))
         queue = frame.queue_of(held.queues, held.turns)
         position = held.positions[queue]
         held.positions[queue] += 1
@@ -259,7 +259,7 @@ class MemoryBroker:
         try:
             return self.space.send(frames)
         except BrokerAwayError as error:
-            return [SendOutcome(verdict="refused", error=error)] * len(frames)
+            return [SendOutcome.refused(error)] * len(frames)
 
     async def receive(self, subscription: Subscription, member: str, queues: Collection[str] = ()) -> MemoryReceiver:
         self.space.require()

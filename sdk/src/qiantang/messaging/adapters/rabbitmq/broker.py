@@ -126,7 +126,7 @@ class RabbitBroker:
         if not wanted:
             return outcomes
         await self._make_anew()
-        away = SendOutcome(verdict="refused", error=BrokerAwayError(_NO_QUEUE))
+        away = SendOutcome.refused(BrokerAwayError(_NO_QUEUE))
         return [away if place in wanted else outcome for place, outcome in enumerate(outcomes)]
 
     def _count_of(self, topic: str) -> int:

@@ -58,7 +58,7 @@ class Confirms:
     def _settle(self, delivery: Delivery, place: int, accepted: bool) -> None:
         frame = delivery.frames[place]
         if not accepted:
-            delivery.settle(place, SendOutcome(verdict="refused", error=BrokerAwayError(_NOT_TAKEN)))
+            delivery.settle(place, SendOutcome.refused(BrokerAwayError(_NOT_TAKEN)))
             return
         if self._returned and frame.id in self._returned:
             self._returned.discard(frame.id)

@@ -63,11 +63,11 @@ def unanswered(frames: list[Frame], error: BaseException | None) -> list[SendOut
     outcomes: list[SendOutcome] = []
     for place, frame in enumerate(frames):
         if refusal is None or place < culprit:
-            outcomes.append(SendOutcome(verdict="unknown", error=unknown))
+            outcomes.append(SendOutcome.unknown(unknown))
         elif place == culprit or (frame.topic == frames[culprit].topic and not isinstance(refusal, BodyTooLargeError)):
-            outcomes.append(SendOutcome(verdict="refused", error=refusal))
+            outcomes.append(SendOutcome.refused(refusal))
         else:
-            outcomes.append(SendOutcome(verdict="refused", error=untouched))
+            outcomes.append(SendOutcome.refused(untouched))
     return outcomes
 
 

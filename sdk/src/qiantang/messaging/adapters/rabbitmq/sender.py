@@ -106,5 +106,5 @@ def _encoded(delivery: Delivery, channel: int, frame_max: int) -> tuple[list[int
             places.append(place)
         except ValueError as error:
             refused = InvalidMessageError(f"RabbitMQ cannot carry the message {frame.id[:64]!r}: {error}")
-            delivery.settle(place, SendOutcome(verdict="refused", error=refused))
+            delivery.settle(place, SendOutcome.refused(refused))
     return places, b"".join(parts)

@@ -9,21 +9,20 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import random
 from collections.abc import Callable, Mapping
 
 from qiantang.kernel import errors, observe
 from qiantang.messaging.adapters.rocketmq import failing, wire
 from qiantang.messaging.adapters.rocketmq.address import Address, Host
 from qiantang.messaging.adapters.rocketmq.wire import Answer, Code, Command
+from qiantang.messaging.adapters.sharing.supervising import Supervisor
 from qiantang.messaging.errors import BrokerAwayError, BusClosedError, OutcomeUnknownError, UndecodableError
 
 log = observe.BoundedLog(logging.getLogger(__name__))
 
 CONNECT_SECONDS = 5.0
 ASK_SECONDS = 6.0
-AGAIN_FIRST, AGAIN_LONGEST = 0.1, 2.0
-_chance = random.Random()  # noqa: S311 -- spreads what would otherwise come together; nobody gains by guessing it
+AGAIN_LONGEST = 2.0
 
 Hear = Callable[[Command], None]
 
@@ -35,7 +34,7 @@ class Connection:
         self, address: Address, host: Host, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], hear: Hear
     ) -> None:
         self.host = host
-        self.closed = False
+        self.is_opened = True
         self._address = address
         self._hear = hear
         self._reader, self._writer = streams
@@ -53,7 +52,7 @@ class Connection:
             BrokerAwayError: nothing was asked: the connection is closed.
             OutcomeUnknownError: no answer came in time, or the connection was lost before; it may have been done.
         """
-        if self.closed:
+        if not self.is_opened:
             raise BrokerAwayError(f"the connection to RocketMQ at {_place(self.host)} is lost")
         number = next(self._numbers)
         future: asyncio.Future[Command] = asyncio.get_running_loop().create_future()
@@ -103,9 +102,9 @@ class Connection:
 
     def cut(self) -> None:
         """Close it at once."""
-        if self.closed:
+        if not self.is_opened:
             return
-        self.closed = True
+        self.is_opened = False
         self._task.cancel()
         self._writer.transport.abort()
         lost = OutcomeUnknownError(f"the connection to RocketMQ at {_place(self.host)} was lost before it answered")
@@ -180,73 +179,43 @@ class Remotes:
 
 
 class _Remote:
-    """The connection to one server; after a failure the next attempt waits for a while, ever longer."""
+    """The connection to one server, which is tried meanwhile where somebody only wants to know whether it is away."""
 
     def __init__(self, address: Address, host: Host, hear: Hear) -> None:
         self._address = address
         self._host = host
         self._hear = hear
-        self._connection: Connection | None = None
-        self._turn = asyncio.Lock()
-        self._failure: errors.QiantangError | None = None
-        self._pause = AGAIN_FIRST
-        self._again = 0.0
-        self._closed = False
+        self._supervisor = Supervisor("RocketMQ", _place(host), self._connect, longest=AGAIN_LONGEST)
         self._trying: asyncio.Task[None] | None = None
 
     def is_away(self) -> bool:
-        if self._failure is None or self._closed:
+        if not self._supervisor.is_failing:
             return False
         if self._trying is None or self._trying.done():
             self._trying = asyncio.create_task(self._try(), name=f"trying RocketMQ at {_place(self._host)}")
         return True
 
     async def get(self) -> Connection:
-        found = self._connection
-        if found is not None and not found.closed:
-            return found
-        async with self._turn:
-            if self._closed:
-                raise BusClosedError(f"the connection to RocketMQ at {_place(self._host)} is closed")
-            found = self._connection
-            if found is not None and not found.closed:
-                return found
-            return await self._again_later()
+        return await self._supervisor.get()
 
     async def close(self) -> None:
         if self._trying is not None:
             self._trying.cancel()
             await asyncio.wait({self._trying})
-        async with self._turn:
-            self._closed = True
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.end()
+        await self._supervisor.close()
 
     async def _try(self) -> None:
         with contextlib.suppress(errors.QiantangError):
             await self.get()
 
-    async def _again_later(self) -> Connection:
-        clock = asyncio.get_running_loop().time
-        if self._failure is not None and clock() < self._again:
-            raise self._failure
-        place = _place(self._host)
+    async def _connect(self, _number: int) -> Connection:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 streams = await asyncio.open_connection(*self._host)
         except (OSError, TimeoutError) as error:
             said = str(error) or f"no answer within {CONNECT_SECONDS:g} s"
-            self._failure = BrokerAwayError(f"RocketMQ at {place} cannot be reached: {said}")
-            log.failure(place, "RocketMQ cannot be reached", error=self._failure)
-            self._again = clock() + self._pause * (0.5 + _chance.random())
-            self._pause = min(AGAIN_LONGEST, self._pause * 2)
-            raise self._failure from error
-        if self._failure is not None:
-            log.recovered(place, "RocketMQ is there again")
-        self._failure, self._pause = None, AGAIN_FIRST
-        self._connection = Connection(self._address, self._host, streams, self._hear)
-        return self._connection
+            raise BrokerAwayError(f"RocketMQ at {_place(self._host)} cannot be reached: {said}") from error
+        return Connection(self._address, self._host, streams, self._hear)
 
 
 async def first_of(remotes: Remotes, hosts: tuple[Host, ...]) -> Connection:

@@ -50,19 +50,14 @@ def outcome(answer: Command, topic: str) -> SendOutcome:
     said = f"RocketMQ: sending to {topic} failed: {_said(answer)} (code {code})"
     if code in UNCERTAIN:
         unsure = f"RocketMQ has a message to {topic}, but not yet where it is safe: {_said(answer)} (code {code})"
-        return SendOutcome(verdict="unknown", error=OutcomeUnknownError(unsure))
+        return SendOutcome.unknown(OutcomeUnknownError(unsure))
     if code == Answer.ILLEGAL_MESSAGE:
         large = any(one in said.lower() for one in _SIZE)
-        return refused(BodyTooLargeError(said) if large else InvalidMessageError(said))
+        return SendOutcome.refused(BodyTooLargeError(said) if large else InvalidMessageError(said))
     found = named(answer, f"sending to {topic}")
     if type(found) is errors.ForbiddenError:
-        return refused(SendForbiddenError(said))
-    return refused(found)
-
-
-def refused(error: errors.QiantangError) -> SendOutcome:
-    """Give the outcome of what was not taken."""
-    return SendOutcome(verdict="refused", error=error)
+        return SendOutcome.refused(SendForbiddenError(said))
+    return SendOutcome.refused(found)
 
 
 def _said(answer: Command) -> str:

@@ -137,7 +137,7 @@ class Holds:
             locked |= await talk.lock(connection, self._group, self._client, missing)
         taken = set(queues) if alone else locked
         starts = await self._group.starts({place: queues[place] for place in taken})
-        if connection.closed or not taken:
+        if not connection.is_opened or not taken:
             return
         self._renewed.setdefault(connection.host, begun)
         self.partitions.assign((place, wanted[place][0]) for place in taken)
@@ -180,7 +180,7 @@ class Holds:
         self.partitions.leave(places)
         await self._commit(self.partitions.moved(places))
         self._lose(some)
-        for connection in {one.connection for one in some if not one.connection.closed}:
+        for connection in {one.connection for one in some if one.connection.is_opened}:
             queues = {one.partition.place: one.queue for one in some if one.connection is connection}
             await talk.unlock(connection, self._group, self._client.id, queues)
 
@@ -218,7 +218,7 @@ class Holds:
 
         async def one(place: Place, offset: int) -> None:
             hold = self._held.get(place)
-            if hold is None or hold.connection.closed:
+            if hold is None or not hold.connection.is_opened:
                 return
             try:
                 await talk.commit(hold.connection, self._group, place[0], hold.queue, offset)

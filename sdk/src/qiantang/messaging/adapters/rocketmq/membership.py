@@ -73,7 +73,7 @@ class Membership(Looking):
         with contextlib.suppress(errors.QiantangError, TimeoutError):  # the brokers find out by themselves
             async with asyncio.timeout(END_SECONDS):
                 await self.holds.give_up()
-                await asyncio.gather(*(self._part_from(one) for one in self._beats if not one.closed))
+                await asyncio.gather(*(self._part_from(one) for one in self._beats if one.is_opened))
         await self.holds.end()
         await self._remotes.close()
 

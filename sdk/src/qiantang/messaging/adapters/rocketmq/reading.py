@@ -70,12 +70,12 @@ class Reading:
 
     async def _run(self) -> None:
         partition = self._partition
-        while not partition.leaving and not self._connection.closed:
+        while not partition.leaving and self._connection.is_opened:
             await self._room()
             try:
                 await self._read()
             except errors.QiantangError as error:
-                if not self._connection.closed:  # else whoever holds is told by the connection
+                if self._connection.is_opened:  # else whoever holds is told by the connection
                     self._listener.failed(error)
                     await asyncio.sleep(AGAIN_SECONDS)
 

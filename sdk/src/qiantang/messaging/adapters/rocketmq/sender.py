@@ -98,7 +98,7 @@ class RocketSender:
             until = self._delay_until(frame)
             one = _One(place, frame, messages.properties_of(frame, until), until)
             if len(one.properties.encode()) > messages.MOST_PROPERTIES:
-                outcomes[place] = failing.refused(_too_many(frame))
+                outcomes[place] = SendOutcome.refused(_too_many(frame))
             elif until:
                 work.append(self._send_held(lane, one, outcomes))
             else:
@@ -163,7 +163,7 @@ class RocketSender:
             for count, one in enumerate(batch):
                 outcomes[one.place] = _at(found, lane.name, count)
             if found.verdict != "accepted" and found.may_pass:
-                failed = failing.refused(
+                failed = SendOutcome.refused(
                     BrokerAwayError(
                         f"a message to {lane.home.topic} was not sent, for one before it failed: {found.error}"
                     )
@@ -199,9 +199,9 @@ class RocketSender:
             code = Code.SEND_BATCH if is_batch else Code.SEND
             answer = await connection.call(code, fields, body, seconds=SEND_SECONDS)
         except OutcomeUnknownError as error:
-            return SendOutcome(verdict="unknown", error=error), ""
+            return SendOutcome.unknown(error), ""
         except errors.QiantangError as error:
-            return failing.refused(error), ""
+            return SendOutcome.refused(error), ""
         if answer.header.code not in failing.STORED:
             return failing.outcome(answer, lane.home.topic), ""
         position = int(answer.fields.get("queueOffset") or -1)

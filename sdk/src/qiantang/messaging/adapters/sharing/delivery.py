@@ -46,11 +46,11 @@ class Delivery:
 
     def refuse(self, error: errors.QiantangError) -> None:
         """Say of what has no outcome yet that it was not sent."""
-        self._settle_rest(SendOutcome(verdict="refused", error=error))
+        self._settle_rest(SendOutcome.refused(error))
 
     def give_up(self, why: str) -> None:
         """Say of what has no outcome yet that none came."""
-        self._settle_rest(SendOutcome(verdict="unknown", error=OutcomeUnknownError(why)))
+        self._settle_rest(SendOutcome.unknown(OutcomeUnknownError(why)))
 
     def _settle_rest(self, outcome: SendOutcome) -> None:
         for place in range(len(self.outcomes)):
@@ -109,10 +109,7 @@ async def send_but(
         return await send(frames) if frames else []
     sent = [one for one in frames if one.topic not in refused]
     outcomes = iter(await send(sent) if sent else ())
-    return [
-        SendOutcome(verdict="refused", error=refused[one.topic]) if one.topic in refused else next(outcomes)
-        for one in frames
-    ]
+    return [SendOutcome.refused(refused[one.topic]) if one.topic in refused else next(outcomes) for one in frames]
 
 
 async def send_known(frames: Sequence[Frame], topics: Container[str], broker: str, send: Send) -> Sequence[SendOutcome]:

@@ -7,17 +7,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Final
 
 from qiantang.kernel import errors, observe
+from qiantang.kernel.backoff import Backoff
 
 log = observe.BoundedLog(logging.getLogger(__name__))
 
 AGAIN_FIRST, AGAIN_LONGEST = 0.1, 2.0
-_chance: Final = random.Random()  # noqa: S311 -- spreads what would otherwise come together; nobody gains by guessing it
 
 
 class Looking(ABC):
@@ -46,7 +44,7 @@ class Looking(ABC):
         self._wake()
 
     async def _run(self) -> None:
-        pause = AGAIN_FIRST
+        backoff = Backoff(AGAIN_FIRST, AGAIN_LONGEST)
         while not self._ending:
             self.news.clear()
             wait = 0.0
@@ -58,7 +56,8 @@ class Looking(ABC):
                 log.failure(self._name, "a member of a group failed", error=error)
                 self.failure = errors.UnavailableError(f"taking part in {self._name} broke off: {error}")
             else:
-                self.failure, pause = None, AGAIN_FIRST
+                self.failure = None
+                backoff.reset()
             self.joined.set()
             if self.failure is None:
                 with contextlib.suppress(TimeoutError):
@@ -66,5 +65,4 @@ class Looking(ABC):
                         await self.news.wait()
             else:
                 self._wake()
-                await asyncio.sleep(pause * (0.5 + _chance.random()))
-                pause = min(AGAIN_LONGEST, pause * 2)
+                await asyncio.sleep(backoff.next())

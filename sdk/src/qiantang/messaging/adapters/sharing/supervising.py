@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from qiantang.kernel import errors, observe
+from qiantang.kernel.backoff import Backoff
 from qiantang.messaging.errors import BusClosedError
 
 log = observe.BoundedLog(logging.getLogger(__name__))
 
 AGAIN_FIRST, AGAIN_LONGEST = 0.1, 5.0
-_chance: Final = random.Random()  # noqa: S311 -- spreads what would otherwise come together; nobody gains by guessing it
 
 
 class Connection(Protocol):
@@ -44,11 +43,18 @@ C = TypeVar("C", bound=Connection)
 class Supervisor(Generic[C]):
     """Gives the connection that is there, or makes one. `server` and `name` say in the log which it is.
 
-    `make` connects, given the number of the connection. `prepare` gets each that follows a lost one, before anybody else.
+    `make` connects, given the number of the connection. `prepare` gets each that follows a lost one, before anybody else. `longest`
+    is how many seconds nobody tries after many failures in a row.
     """
 
     def __init__(
-        self, server: str, name: str, make: Callable[[int], Awaitable[C]], prepare: Callable[[C], Awaitable[None]]
+        self,
+        server: str,
+        name: str,
+        make: Callable[[int], Awaitable[C]],
+        prepare: Callable[[C], Awaitable[None]] | None = None,
+        *,
+        longest: float = AGAIN_LONGEST,
     ) -> None:
         self._server = server
         self._name = name
@@ -58,9 +64,14 @@ class Supervisor(Generic[C]):
         self._count = 0
         self._turn = asyncio.Lock()
         self._failure: errors.QiantangError | None = None
-        self._pause = AGAIN_FIRST
+        self._backoff = Backoff(AGAIN_FIRST, longest)
         self._again = 0.0
         self._closed = False
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether no connection could be made when that was tried last."""
+        return self._failure is not None and not self._closed
 
     async def get(self) -> C:
         """Give a connection.
@@ -103,17 +114,17 @@ class Supervisor(Generic[C]):
         except errors.QiantangError as error:
             log.failure(self._name, f"{self._server} cannot be reached, or says no", error=error)
             self._failure = error
-            self._again = clock() + self._pause * (0.5 + _chance.random())
-            self._pause = min(AGAIN_LONGEST, self._pause * 2)
+            self._again = clock() + self._backoff.next()
             raise
         if self._failure is not None:
             log.recovered(self._name, f"{self._server} is there again")
-        self._failure, self._pause = None, AGAIN_FIRST
+        self._failure = None
+        self._backoff.reset()
         return self._connection
 
     async def _connect(self) -> C:
         connection = await self._make(self._count + 1)
-        if self._count:
+        if self._count and self._prepare is not None:
             try:
                 await self._prepare(connection)
             except BaseException:

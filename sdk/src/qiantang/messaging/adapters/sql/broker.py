@@ -104,7 +104,7 @@ class SqlBroker:
             queues = self._queues.get(frame.topic)
             if queues is None:
                 unknown = UnknownTopicError(f"the broker has no topic {frame.topic!r}")
-                outcomes[place] = SendOutcome(verdict="refused", error=unknown)
+                outcomes[place] = SendOutcome.refused(unknown)
             else:
                 # of a key the order counts more: all its messages are in one log
                 priority = frame.rank

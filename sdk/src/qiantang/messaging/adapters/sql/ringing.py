@@ -13,6 +13,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from qiantang.kernel import observe
+from qiantang.kernel.backoff import Backoff
 from qiantang.messaging.adapters.sql import waking
 from qiantang.messaging.adapters.sql.database import Database
 
@@ -57,7 +58,7 @@ class Bell:
     # -- inside ------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        pause = AGAIN_FIRST
+        backoff = Backoff(AGAIN_FIRST, AGAIN_LONGEST, spread=0)
         while True:
             try:
                 async with self._database.connect() as connection:
@@ -65,14 +66,13 @@ class Bell:
                         driver: Any = (await connection.get_raw_connection()).driver_connection
                         await self._listen(driver)
                         log.recovered(self._database.name, "processes tell each other of messages again")
-                        pause = AGAIN_FIRST
+                        backoff.reset()
                         await self._tell(driver)
                     finally:
                         await connection.invalidate()  # it listens: nobody else is to have it
             except Exception as error:  # whatever it is: those who look find what was not told
                 log.failure(self._database.name, "processes do not tell each other of messages", error=error)
-            await asyncio.sleep(pause)
-            pause = min(AGAIN_LONGEST, pause * 2)
+            await asyncio.sleep(backoff.next())
 
     async def _listen(self, driver: Any) -> None:
         async with asyncio.timeout(ANSWER_SECONDS):

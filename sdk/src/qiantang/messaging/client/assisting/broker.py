@@ -139,14 +139,14 @@ class AssistedBroker:
         if self._relay is not None:
             return await self._relay.hold(frames)
         missing = FeatureMissingError(self._missing("hold a message back until its time"))
-        return [SendOutcome(verdict="refused", error=missing)] * len(frames)
+        return [SendOutcome.refused(missing)] * len(frames)
 
     async def _without_ranks(self, frames: Sequence[Frame]) -> Sequence[SendOutcome]:
         """Send what has no priority; the rest is refused rather than sent as if it had none."""
         missing = FeatureMissingError(f"{self._link} keeps no priorities apart, and nobody does it in its place")
         plain = [frame.rank == DEFAULT_PRIORITY for frame in frames]
         sent = iter(await self.send([frame for frame, is_plain in zip(frames, plain, strict=True) if is_plain]))
-        return [next(sent) if is_plain else SendOutcome(verdict="refused", error=missing) for is_plain in plain]
+        return [next(sent) if is_plain else SendOutcome.refused(missing) for is_plain in plain]
 
     def _missing(self, what: str) -> str:
         return f"{self._link} cannot {what}, and the estate has no store that does it: give it `store`, a database"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from qiantang.kernel import observe
+from qiantang.kernel.backoff import Backoff
 from qiantang.messaging.model import Taken
 from qiantang.messaging.port import HoldingReceiver, Parked, Parking, Settle, Waiting
 
@@ -77,19 +78,18 @@ class Keeping:
 
     async def _run(self) -> None:
         await asyncio.sleep(0)  # what is settled in the same turn goes together
-        pause = AGAIN_FIRST
+        backoff = Backoff(AGAIN_FIRST, AGAIN_LONGEST, spread=0)
         while self._waiting or self._told or self._later:
             try:
                 async with self.turn:
                     await self._tell()
                     await self._put()
-                pause = AGAIN_FIRST
+                backoff.reset()
                 log.recovered(self._name, "what is to be tried again is kept again")
                 self.kept.set()
             except Exception as error:  # whatever the store says: what waits here is nowhere else
                 log.failure(self._name, "what is to be tried again cannot be kept yet", error=error)
-                await asyncio.sleep(pause)
-                pause = min(AGAIN_LONGEST, pause * 2)
+                await asyncio.sleep(backoff.next())
 
     async def _tell(self) -> None:
         told, later = list(self._told), list(self._later)

@@ -65,7 +65,7 @@ class DelayRelay:
         try:
             broker = await self._opened()
         except errors.QiantangError as error:
-            return [SendOutcome(verdict="refused", error=error)] * len(frames)
+            return [SendOutcome.refused(error)] * len(frames)
         return await broker.send(
             [
                 # in turns over the queues: these have no order among themselves, their times are their order

@@ -13,18 +13,10 @@ from typing import cast
 from qiantang.kernel import errors
 from qiantang.messaging import Context, Message, MessageBus, RetryPolicy, Subscription, Topic
 from qiantang.messaging.port import Broker, HoldingReceiver, Receiver, Settle
-from qiantang.messaging.testing import Rig, Taker
+from qiantang.messaging.testing import Rig, Taker, until
 
 QUICK = RetryPolicy(attempts=200, backoff="fixed", first=0.05, jitter=0)
 LONG = 60.0
-
-
-async def until(true: Callable[[], bool], what: Callable[[], object] = lambda: "", seconds: float = LONG) -> None:
-    """Wait until something is so; `what` says how far it came."""
-    ends = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < ends, what()
-        await asyncio.sleep(0.02)
 
 
 async def finished(bus: MessageBus, topic: Topic) -> None:

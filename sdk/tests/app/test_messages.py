@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
+import functools
 from typing import Any
 
 import pytest
@@ -13,9 +11,11 @@ import qiantang
 from qiantang.kernel import errors, ids, resource
 from qiantang.kernel.testing import entry
 from qiantang.messaging import errors as messaging_errors
+from qiantang.messaging import testing
 from sdk.tests.app.conftest import Plane
 
 SECONDS = 20.0
+until = functools.partial(testing.until, seconds=SECONDS)
 
 
 @pytest.fixture
@@ -35,13 +35,6 @@ def publish(plane: Plane, url: str, *topics: str, **more: dict[str, Any]) -> res
 def last_word(plane: Plane) -> tuple[str, int]:
     said = [one for one in plane.acknowledged if one.bundle.capability == "messaging"]
     return (said[-1].status, said[-1].position.revision) if said else ("", 0)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < ends, "waited in vain"
-        await asyncio.sleep(0.01)
 
 
 async def test_messages_go_over_what_is_published(plane: Plane, url: str) -> None:

@@ -22,7 +22,7 @@ from qiantang.messaging.adapters.activemq.incoming import Incoming
 from qiantang.messaging.adapters.sharing import membership
 from qiantang.messaging.model import Frame, Message, Resource, Store, Subscription, Topic
 from qiantang.messaging.port import SendOutcome, Settle
-from qiantang.messaging.testing import Rig, Taker
+from qiantang.messaging.testing import Rig, Taker, until
 from tests.servers.activemq import ActiveMQ
 from tests.servers.consumers import Consumers
 from tests.servers.fixtures import Factory
@@ -34,7 +34,6 @@ from tests.servers.streams import (
     members_come_and_go,
     queues_are_shared_out,
     take,
-    until,
 )
 
 pytestmark = [pytest.mark.activemq, pytest.mark.timeout(300)]  # servers start slowly where others are busy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,19 +15,14 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from qiantang.kernel import errors, ids
+from qiantang.messaging import testing
 from qiantang.messaging.client import MessageBus
 from qiantang.messaging.model import Cluster, Context, Estate, Message, Resource, Store, Topic
 from qiantang.messaging.testing import PLACE, Taker
 
+until = functools.partial(testing.until, seconds=10.0)
+
 Make = Callable[[str], Awaitable[tuple[MessageBus, Taker]]]
-
-
-async def until(true: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("not so in 10 s")
 
 
 @pytest.fixture

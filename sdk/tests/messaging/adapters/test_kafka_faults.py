@@ -13,7 +13,7 @@ import textwrap
 import threading
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from qiantang.messaging.client import MessageBus
 from qiantang.messaging.client import bus as bus_module
 from qiantang.messaging.model import Context, Message, Resource, RetryPolicy, Store, Topic
 from qiantang.messaging.model.partitions import Partitions
-from qiantang.messaging.testing import Rig, Taker
+from qiantang.messaging.testing import Rig, Taker, until
 from tests.servers.fixtures import Factory
 from tests.servers.kafka import Kafka
 from tests.servers.postgresql import PostgreSQL
@@ -101,13 +101,6 @@ async def send(bus: MessageBus, topic: Topic, count: int, *, pause: float = 0.0,
 
     await asyncio.gather(*(one_key(key) for key in range(KEYS)))
     return outcomes
-
-
-async def until(true: Callable[[], bool], what: Callable[[], object] = lambda: "") -> None:
-    ends = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < ends, what()
-        await asyncio.sleep(0.02)
 
 
 def read(server: Kafka, topics: list[str], count: int) -> list[dict[str, bytes]]:

@@ -17,7 +17,7 @@ from qiantang.messaging.adapters.rabbitmq import broker, connection, sender
 from qiantang.messaging.adapters.sharing import membership
 from qiantang.messaging.model import Frame, Message, Resource, Store, Subscription, Topic
 from qiantang.messaging.port import Settle
-from qiantang.messaging.testing import Rig
+from qiantang.messaging.testing import Rig, until
 from tests.servers.consumers import Consumers
 from tests.servers.fixtures import Factory
 from tests.servers.rabbitmq import PASSWORD, RabbitMQ
@@ -29,7 +29,6 @@ from tests.servers.streams import (
     members_come_and_go,
     queues_are_shared_out,
     take,
-    until,
 )
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(300)]  # servers start slowly where others are busy

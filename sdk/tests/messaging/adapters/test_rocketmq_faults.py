@@ -19,7 +19,7 @@ from qiantang.messaging.adapters.rocketmq.wire import Code
 from qiantang.messaging.client import MessageBus
 from qiantang.messaging.model import Context, Frame, Message, Resource, Store, Subscription, Topic
 from qiantang.messaging.port import Feature, Settle
-from qiantang.messaging.testing import Rig
+from qiantang.messaging.testing import Rig, until
 from tests.servers.consumers import Consumers
 from tests.servers.fixtures import Factory
 from tests.servers.process import HOST
@@ -34,7 +34,6 @@ from tests.servers.streams import (
     members_come_and_go,
     queues_are_shared_out,
     take,
-    until,
 )
 
 pytestmark = [pytest.mark.rocketmq, pytest.mark.timeout(300)]  # servers start slowly where others are busy

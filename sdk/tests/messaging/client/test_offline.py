@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -14,11 +15,14 @@ import pytest
 
 from qiantang.kernel import errors, ids
 from qiantang.messaging import errors as messaging_errors
+from qiantang.messaging import testing
 from qiantang.messaging.adapters.memory import space_of
 from qiantang.messaging.client import MessageBus, offline
 from qiantang.messaging.model import Cluster, Context, Estate, Message, OfflineStore, Resource, RetryPolicy, Topic
 from qiantang.messaging.port import SendOutcome
 from qiantang.messaging.testing import PLACE, Taker
+
+until = functools.partial(testing.until, seconds=20.0)
 
 MISSING = {"messaging.broker_away", "messaging.outcome_unknown"}
 
@@ -55,14 +59,6 @@ class Estates:
         bus.subscribe("orders", group="taking", order="key", retry=RetryPolicy(first=0.01))(taker)
         await until(lambda: all(one.joined for one in bus.consumers("orders", "taking")))
         return taker
-
-
-async def until(true: Any) -> None:
-    for _ in range(2000):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("not so in 20 s")
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import shutil
 import signal
@@ -11,13 +12,14 @@ import sys
 import textwrap
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from qiantang.messaging import testing
 from qiantang.messaging.client import MessageBus, offline
 from qiantang.messaging.model import (
     Cluster,
@@ -33,6 +35,8 @@ from qiantang.messaging.model import (
 from qiantang.messaging.testing import PLACE
 from tests.servers.fixtures import Factory
 from tests.servers.postgresql import PostgreSQL
+
+until = functools.partial(testing.until, seconds=60.0)
 
 KEYS = 5
 
@@ -78,13 +82,6 @@ class Brokers:
                 await asyncio.to_thread(server.start)
         for bus in self.buses:
             await bus.close()
-
-
-async def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    ends = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < ends, f"not so in {seconds:g} s"
-        await asyncio.sleep(0.02)
 
 
 @pytest.fixture(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -17,10 +18,13 @@ from sqlalchemy.orm import Session
 
 from qiantang.kernel import errors, ids
 from qiantang.messaging import errors as messaging_errors
+from qiantang.messaging import testing
 from qiantang.messaging.adapters.memory import space_of
 from qiantang.messaging.client import MessageBus
 from qiantang.messaging.model import Cluster, Context, Estate, Message, Resource, Store, Topic
 from qiantang.messaging.testing import PLACE, Taker
+
+until = functools.partial(testing.until, seconds=10.0)
 
 Work = Callable[[MessageBus, bool], Awaitable[Any]]
 
@@ -51,14 +55,6 @@ class Bench:
         await until(lambda: bus.consumers("orders", "taking")[0].joined)
         await until(lambda: bus._parts._relay is not None and bus._parts._relay._opened)
         return bus
-
-
-async def until(true: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("not so in 10 s")
 
 
 @pytest.fixture

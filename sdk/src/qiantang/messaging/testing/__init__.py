@@ -7,3 +7,4 @@ from qiantang.messaging.testing.conformance import BrokerConformance as BrokerCo
 from qiantang.messaging.testing.rig import PLACE as PLACE
 from qiantang.messaging.testing.rig import Rig as Rig
 from qiantang.messaging.testing.rig import Taker as Taker
+from qiantang.messaging.testing.rig import until as until

@@ -18,6 +18,18 @@ DEADLINE = 60.0  # the machine may be busy; what passes does not wait for it
 _numbers = itertools.count(1)
 
 
+async def until(true: Callable[[], object], what: Callable[[], object] = lambda: "", seconds: float = DEADLINE) -> None:
+    """Wait until something is so; `what` says how far it came.
+
+    Raises:
+        AssertionError: it is not so in time.
+    """
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends, f"not so in {seconds:g} s: {what()}"
+        await asyncio.sleep(0.01)
+
+
 class Rig:
     """A broker, and what a test needs to say of it: topics with unused names, buses, and waiting until something is so."""
 
@@ -60,10 +72,7 @@ class Rig:
 
     async def until(self, true: Callable[[], bool], what: object = "") -> None:
         """Wait until something is so."""
-        ends = time.monotonic() + DEADLINE
-        while not true():
-            assert time.monotonic() < ends, f"not so in {DEADLINE:g} s: {what}"
-            await asyncio.sleep(0.01)
+        await until(true, lambda: what)
 
     async def joined(self, bus: MessageBus, topic: Topic, group: str = "") -> None:
         """Wait until a subscription takes part: from then on it gets what is sent."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import random
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from qiantang.kernel import errors
+from qiantang.messaging import testing
 from qiantang.messaging.client.spool import Slots, Spool, State, slot_of, spool, writing
 from qiantang.messaging.errors import BusClosedError, InvalidMessageError, SpoolFullError
 from qiantang.messaging.model import Frame
+
+until = functools.partial(testing.until, seconds=10.0)
 
 
 def frames(*numbers: int, key: str | None = None, size: int = 10) -> list[Frame]:
@@ -44,15 +48,6 @@ async def drained(made: Spool, count: int = 100) -> list[int]:
         found += [int(one.frame.id) for one in some]
         await made.done(len(some))
     return found
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait until something is so: the machine may be busy."""
-    for _ in range(1000):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("not so in 10 s")
 
 
 async def test_what_is_put_in_comes_out_in_its_order(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ import msgspec
 from qiantang.kernel import errors
 from qiantang.messaging.adapters.rocketmq.connection import Connection, Remotes
 from qiantang.messaging.adapters.rocketmq.routes import Names
-from qiantang.messaging.adapters.rocketmq.wire import Code
+from qiantang.messaging.adapters.rocketmq.wire import Answer, Code
 from qiantang.messaging.errors import BrokerAwayError, FeatureMissingError
 
 MEGABYTE: Final = 1024 * 1024
+_NOT_YET: Final = frozenset({Answer.SYSTEM_ERROR})
+"""In its first moments a broker has counted nothing yet, and fails to say how it is; its version is for people alone."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +72,8 @@ async def _asked(connection: Connection) -> Settings:
     answer = await connection.ask(Code.CONFIGURATION, {}, doing="asking how a broker is set")
     lines = answer.body.decode(errors="replace").splitlines()
     said = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
-    runtime = await connection.ask(Code.RUNTIME, {}, doing="asking a broker for its version")
+    doing = "asking a broker for its version"
+    runtime = await connection.ask(Code.RUNTIME, {}, doing=doing, passing=_NOT_YET)
     return read_settings(said, _version(runtime.body))
 
 

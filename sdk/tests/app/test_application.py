@@ -236,6 +236,7 @@ def test_several_apps_in_one_process_do_not_know_of_each_other(plane: Plane) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # a thousand take their time where others are busy
 def test_a_thousand_apps_in_one_process(plane: Plane) -> None:
     plane.release({"greeting": "hi"})
     count = 1000

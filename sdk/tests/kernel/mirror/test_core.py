@@ -350,6 +350,23 @@ def test_with_no_server_at_start_the_disk_copy_is_used_then_replaced() -> None:
     assert only(core.Apply, client.answer(again, same)).from_disk == {SHARED}
 
 
+def test_a_start_with_nothing_on_disk_goes_on_asking_until_it_takes_too_long() -> None:
+    client = Client()
+    fetch = next(action for action in client.connect() if isinstance(action, core.Fetch))
+    assert only(core.FallBack, client.fail(fetch, errors.UnavailableError("away")))
+    assert none(core.Apply, client.core.restored(client.now, []))
+    assert only(core.Apply, client.core.give_up(client.now)).snapshots == {}
+
+
+def test_a_start_with_nothing_on_disk_takes_the_answer_that_comes_after_a_failure() -> None:
+    client = Client()
+    fetch = next(action for action in client.connect() if isinstance(action, core.Fetch))
+    client.fail(fetch, errors.UnavailableError("away"))
+    client.core.restored(client.now, [])
+    again = only(core.Fetch, client.wait(1.0))
+    assert only(core.Apply, client.answer(again, snapshot(CONFIG, 1))).snapshots.keys() == {CONFIG}
+
+
 def test_a_start_that_takes_too_long_falls_back_once() -> None:
     client = Client()
     client.connect()

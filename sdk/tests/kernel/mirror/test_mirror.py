@@ -321,7 +321,7 @@ async def test_a_hanging_server_costs_the_deadline_only(plane: FakeControlPlane,
 async def test_with_nothing_anywhere_the_view_is_empty(plane: FakeControlPlane, tmp_path: Path) -> None:
     plane.kill()
     mirror = make(plane, folder=tmp_path)
-    view = await mirror.open(deadline=30)
+    view = await mirror.open(deadline=1)
     assert (dict(view.snapshots), view.source, view.stale_since) == ({}, "none", None)
     assert isinstance(view.problem, errors.UnavailableError)
     plane.restart()

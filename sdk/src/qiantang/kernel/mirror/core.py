@@ -147,6 +147,7 @@ class Core:
         self._offer = _Offer()
         self._fetches = 0
         self._copy_asked = False
+        self._gave_up = False
         self._copy_answered = False
 
     # -- what is known -----------------------------------------------------------------------------------
@@ -294,7 +295,8 @@ class Core:
         return self._drop([self._tracks[root] for root in self._roots], error, now)
 
     def give_up(self, now: float) -> list[Action]:
-        """The start took too long: use the copy on disk for what is missing."""
+        """The start took too long: use the copy on disk for what is missing, and go on without what that has not either."""
+        self._gave_up = True
         return [*self._ask_for_copy(), *self._step(now)]
 
     def restored(self, now: float, snapshots: Iterable[resource.Snapshot]) -> list[Action]:
@@ -436,13 +438,14 @@ class Core:
         return [FallBack()]
 
     def _offer_view(self) -> list[Action]:
-        settled = True
+        missing: list[resource.Bundle] = []
         for root in self._roots:
             closure = self._closure(root)
             if closure is not None:
                 self._whole[root] = closure
             else:
-                settled = settled and self._will_not_come(root)
+                missing.append(root)
+        settled = all(self._will_not_come(root) for root in missing)
         if not self._tracks or (self._offer.number == 0 and not settled):
             return []
         snapshots = self._merged()
@@ -478,13 +481,13 @@ class Core:
         return closure
 
     def _will_not_come(self, root: resource.Bundle) -> bool:
-        """Say whether waiting for the root before the first view is in vain."""
+        """Say whether waiting for the root before the first view is in vain: with nothing at all to start from it is not, yet."""
         held = {bundle: track.held for bundle, track in self._tracks.items() if track.held is not None}
         missing = [bundle for bundle in _reachable([root], held, missing_too=True) if bundle not in held]
         refused = any(
             isinstance(self._tracks[bundle].problem, DEFINITE) for bundle in missing if bundle in self._tracks
         )
-        return refused or self._copy_answered
+        return refused or (self._copy_answered and (self._gave_up or bool(self._whole)))
 
     def _merged(self) -> Closure:
         merged: Closure = {}

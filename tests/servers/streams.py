@@ -53,7 +53,7 @@ class Stream:
         for _ in range(count // self.keys):
             await self._send_one_of_each_key(deadline)
 
-    async def send_until(self, over: asyncio.Event, pause: float = 0.01, deadline: float = 5.0) -> None:
+    async def send_until(self, over: asyncio.Event, pause: float = 0.03, deadline: float = 5.0) -> None:
         """Go on sending as `send` does, a little after each five, until it is over."""
         while not over.is_set():
             await self._send_one_of_each_key(deadline)

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from qiantang.kernel import errors
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.adapters.rocketmq import broker, holds, names, passing, sender
+from qiantang.messaging.adapters.rocketmq.receiver import RocketReceiver
 from qiantang.messaging.adapters.rocketmq.wire import Code
 from qiantang.messaging.client import MessageBus
 from qiantang.messaging.model import Context, Frame, Message, Resource, Store, Subscription, Topic
@@ -181,6 +183,56 @@ async def test_what_is_not_settled_comes_to_the_next_member_in_its_order(rocketm
     second = await other.receive(group, "two")
     await take(second, batch, 7)
     assert batch == [f"{number}" for number in range(3, 10)]
+    for each in (one, other):
+        await each.close()
+
+
+async def share(receivers: Sequence[RocketReceiver]) -> None:
+    """Wait until four queues are shared out among two members; locks of others would keep them for a minute."""
+    await until(lambda: [len(one.holds) for one in receivers] == [2, 2], lambda: [one.holds for one in receivers], 20)
+
+
+async def test_members_that_die_together_keep_no_queues_from_those_who_come_after_them(
+    rocketmq_server: RocketMQ,
+) -> None:
+    one, other = await opened(rocketmq_server), await opened(rocketmq_server)
+    topic, group = Topic(name="replaced", clusters=["main"], queues=4), Subscription(group="g", topic="replaced")
+    for each in (one, other):
+        await each.ensure(topic, [group])
+    gone = [await one.receive(group, "a"), await other.receive(group, "b")]
+    await share(gone)
+    for receiver in gone:  # as processes that die: they say nothing
+        receiver.membership._task.cancel()
+        await receiver.membership.holds.end()
+        await receiver.membership._remotes.close()
+    came = await asyncio.gather(one.receive(group, "c"), other.receive(group, "d"))
+    await share(came)
+    for each in (one, other):
+        await each.close()
+
+
+async def test_what_a_member_locked_and_did_not_get_is_given_back(
+    rocketmq_server: RocketMQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await opened(rocketmq_server), await opened(rocketmq_server)
+    topic, group = Topic(name="broken.off", clusters=["main"], queues=4), Subscription(group="g", topic="broken.off")
+    for each in (one, other):
+        await each.ensure(topic, [group])
+    first = await one.receive(group, "a")
+    tried = asyncio.Event()
+
+    async def fail(_: object) -> NoReturn:
+        tried.set()
+        raise messaging_errors.BrokerAwayError("it is just coming back")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(first.membership._group, "starts", fail)
+        for connection in list(first.membership._beats):
+            connection.cut()
+        await tried.wait()
+        second = await other.receive(group, "b")
+        assert not second.holds
+    await share([first, second])
     for each in (one, other):
         await each.close()
 

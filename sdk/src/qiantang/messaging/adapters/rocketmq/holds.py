@@ -1,7 +1,7 @@
 """Holds: the queues that one member holds: getting them, keeping them, saying up to where they are done, and giving them up.
 
-A hold of a queue is the lock of it that a broker gives to one client of a group, on one connection: it ends with that connection,
-or when it could not be renewed in time.
+A hold of a queue is the lock of it that a broker gives to one member of a group. Here it ends with the connection, or when it could
+not be renewed in time; the lock itself outlives both, and is given back later, or taken back by others where its member is gone.
 """
 
 from __future__ import annotations
@@ -36,16 +36,12 @@ Wanted = Mapping[Place, tuple[str, Queue]]
 
 @dataclass(slots=True, eq=False)
 class Hold:
-    """A queue that is held: on which connection, and who reads it. Of one that is leaving is noted since when.
-
-    One without a lock is held by whoever is alone: the lock is that of a member that is gone, and ends by itself.
-    """
+    """A queue that is held: on which connection, and who reads it. Of one that is leaving is noted since when."""
 
     partition: Partition
     queue: Queue
     connection: Connection
     reading: Reading
-    locked: bool
     leaving: float = 0.0
 
 
@@ -73,6 +69,8 @@ class Holds:
         self._client = client
         self._news = news
         self._held: dict[Place, Hold] = {}
+        self._locked: dict[Place, Queue] = {}
+        """What was asked for and not given back: the lock may be this member's though the queue is not held."""
         self._renewed: dict[Host, float] = {}
         self._committing = asyncio.create_task(self._commit_on(), name=f"offsets of {client.name} of {group.name}")
 
@@ -101,7 +99,7 @@ class Holds:
         self._lose(one for one in self._held.values() if one.connection is connection)
 
     async def give_up(self) -> None:
-        """Say up to where all is done, and let it go.
+        """Say up to where all is done, and hold it no more; what was locked is unlocked next.
 
         Raises:
             BrokerAwayError: not all of it could be said.
@@ -121,22 +119,18 @@ class Holds:
 
     # -- getting and giving back -------------------------------------------------------------------------
 
-    async def get(self, connection: Connection, wanted: Wanted, gone: Collection[str], *, alone: bool) -> None:
-        """Get those of the queues of a broker that no other has, and read them.
-
-        `gone` are members that were there: they cannot give back what they had. A member that is alone there takes what is
-        locked all the same, for it is so for nobody.
-        """
+    async def get(self, connection: Connection, wanted: Wanted) -> None:
+        """Get those of the queues of a broker that no member who is there has, and read them."""
         queues = {place: queue for place, (_, queue) in wanted.items()}
         begun = time.monotonic()
-        locked = await talk.lock(connection, self._group, self._client, queues)
-        missing = {place: queue for place, queue in queues.items() if place not in locked}
-        if missing and gone:
-            for one in gone:
-                await talk.unlock(connection, self._group, one, missing)
-            locked |= await talk.lock(connection, self._group, self._client, missing)
-        taken = set(queues) if alone else locked
-        starts = await self._group.starts({place: queues[place] for place in taken})
+        self._locked |= queues
+        taken = await talk.lock(connection, self._group, self._client.owner, queues)
+        missing = {place: queue for place, queue in queues.items() if place not in taken}
+        if missing and (left := await self._left_over(connection, missing)):
+            taken |= await talk.lock(connection, self._group, self._client.owner, left)
+        locked = {place: queues[place] for place in taken}
+        await talk.note_owner(connection, self._group, self._client.owner, locked)
+        starts = await self._group.starts(locked)
         if not connection.is_opened or not taken:
             return
         self._renewed.setdefault(connection.host, begun)
@@ -146,43 +140,63 @@ class Holds:
             if partition is not None:
                 partition.begin(start)
                 reading = Reading(self._group, partition, queues[place], connection, self)
-                self._held[place] = Hold(partition, queues[place], connection, reading, place in locked)
+                self._held[place] = Hold(partition, queues[place], connection, reading)
         self.came()
 
-    async def renew(self, connections: Mapping[Host, Connection], alone: Callable[[Host], bool]) -> None:
+    async def _left_over(self, connection: Connection, queues: Mapping[Place, Queue]) -> dict[Place, Queue]:
+        """Unlock those of some queues of a broker whose members are gone, in their names; give them.
+
+        Who is there is asked after who has them: whoever locked one was there before that, so one that is missing now is gone,
+        and holds nothing since its connection ended.
+        """
+        owners = await talk.owners(connection, self._group, queues)
+        present = {talk.owner_of(one) for one in await talk.members(connection, self._group.name)}
+        left = {place: queues[place] for place, owner in owners.items() if owner not in present}
+        for owner in {owners[place] for place in left}:
+            some = {place: queue for place, queue in left.items() if owners[place] == owner}
+            await talk.unlock(connection, self._group, owner, some)
+        return left
+
+    async def renew(self, connections: Mapping[Host, Connection]) -> None:
         """Renew what is held; what is another's by now is lost."""
         now = time.monotonic()
         for host, connection in connections.items():
             held = {place: one for place, one in self._held.items() if one.connection is connection}
             if not held:
                 self._renewed.pop(host, None)
-            elif now - self._renewed.get(host, 0.0) > RENEW_SECONDS or not all(one.locked for one in held.values()):
+            elif now - self._renewed.get(host, 0.0) > RENEW_SECONDS:
                 queues = {place: one.queue for place, one in held.items()}
-                locked = await talk.lock(connection, self._group, self._client, queues)
+                locked = await talk.lock(connection, self._group, self._client.owner, queues)
                 self._renewed[host] = now
-                for place, one in held.items():
-                    one.locked = place in locked
-                self._lose(one for one in held.values() if not (one.locked or alone(host)))
+                self._lose(one for place, one in held.items() if place not in locked)
 
-    async def give_back(self, wanted: Collection[Place]) -> None:
-        """Let go what belongs to others and is not in hand; of what has no lock nothing is waited for."""
+    async def give_back(self, connections: Mapping[Host, Connection], wanted: Collection[Place]) -> None:
+        """Let go what belongs to others and is not in hand, and locks that are left of what was lost, or not got in the end."""
         now = time.monotonic()
         leaving = [one for place, one in self._held.items() if place not in wanted or one.leaving]
         self.partitions.leave([one.partition.place for one in leaving if not one.leaving])
         for one in leaving:
             one.leaving = one.leaving or now
-        await self._give_up(
-            [one for one in leaving if not (one.partition.out and one.locked) or now - one.leaving > DRAIN_SECONDS]
-        )
+        await self._give_up([one for one in leaving if not one.partition.out or now - one.leaving > DRAIN_SECONDS])
+        for connection in connections.values():
+            await self.unlock(connection, wanted)
+
+    async def unlock(self, connection: Connection, but: Collection[Place] = ()) -> None:
+        """Give a broker back what is not held and may be locked, but for some of it."""
+        queues = {
+            place: queue
+            for place, queue in self._locked.items()
+            if queue.host == connection.host and place not in self._held and place not in but
+        }
+        await talk.unlock(connection, self._group, self._client.owner, queues)
+        for place in queues:
+            self._locked.pop(place, None)
 
     async def _give_up(self, some: Sequence[Hold]) -> None:
         places = [one.partition.place for one in some]
         self.partitions.leave(places)
         await self._commit(self.partitions.moved(places))
         self._lose(some)
-        for connection in {one.connection for one in some if one.connection.is_opened}:
-            queues = {one.partition.place: one.queue for one in some if one.connection is connection}
-            await talk.unlock(connection, self._group, self._client.id, queues)
 
     def _lose(self, some: Iterable[Hold]) -> None:
         """Hold queues no more: what is in hand of them is not settled any more."""

@@ -31,11 +31,8 @@ LOOK_SOON: Final = 0.2
 ROUTE_SECONDS: Final = 3.0
 """How soon it sees queues and bands that are new."""
 HEARTBEAT_SECONDS: Final = 5.0
-ALONE_SECONDS: Final = 2.0
-"""So long a member has to be alone on a broker before it takes queues whose locks outlive somebody that it never knew."""
 END_SECONDS: Final = 3.0
 """How long leaving may take."""
-MOST_GONE: Final = 100
 
 
 class Membership(Looking):
@@ -58,9 +55,6 @@ class Membership(Looking):
         self._remotes = remotes
         self._remake = remake
         self._beats: dict[Connection, float] = {}
-        self._seen: set[str] = set()
-        self._gone: list[str] = []
-        self._alone: dict[Host, float] = {}
         self._routes: dict[str, Route] = {}
         self._routes_at = 0.0
         self._missing = False
@@ -78,14 +72,8 @@ class Membership(Looking):
         await self._remotes.close()
 
     async def _part_from(self, connection: Connection) -> None:
-        """Leave a broker, with whatever was locked last and is not known to be."""
-        places = {
-            (self._group.name_of(band), number): queue
-            for band, route in self._routes.items()
-            for number, queue in enumerate(route.queues)
-            if queue.host == connection.host
-        }
-        await talk.unlock(connection, self._group, self._client.id, places)
+        """Leave a broker."""
+        await self.holds.unlock(connection)
         await talk.leave(connection, self._group, self._client)
 
     # -- looking -----------------------------------------------------------------------------------------
@@ -106,14 +94,13 @@ class Membership(Looking):
         await self._find_routes()
         connections = await self._connect()
         wanted = self._wanted(await self._members(connections))
-        await self.holds.give_back(wanted)
-        await self.holds.renew(connections, self._is_alone)
+        await self.holds.give_back(connections, wanted)
+        await self.holds.renew(connections)
         missing = {place: one for place, one in wanted.items() if place not in self.holds}
         for host, connection in connections.items():
             some = {place: one for place, one in missing.items() if one[1].host == host}
             if some:
-                await self.holds.get(connection, some, self._gone, alone=self._is_alone(host))
-        self._gone.clear()
+                await self.holds.get(connection, some)
         return all(place in self.holds for place, (_, queue) in wanted.items() if queue.host in connections)
 
     async def _find_routes(self) -> None:
@@ -162,23 +149,13 @@ class Membership(Looking):
     async def _members(self, connections: dict[Host, Connection]) -> dict[str, Collection[int]]:
         """Give who takes part, with the queues that each asks for."""
         found = {self._client.id}
-        for host, connection in connections.items():
+        for connection in connections.values():
             present = await talk.members(connection, self._group.name)
             if self._client.id not in present:
                 self._missing = True  # somebody removed the group
                 self._beats.pop(connection, None)
-            if present == {self._client.id}:
-                self._alone.setdefault(host, time.monotonic())
-            else:
-                self._alone.pop(host, None)
             found |= present
-        self._gone = [one for one in [*self._gone, *(self._seen - found)] if one not in found][-MOST_GONE:]
-        self._seen = found
         return {one: talk.wanted_of(one) for one in found}
-
-    def _is_alone(self, host: Host) -> bool:
-        """Whether this member is the only one on a broker, and not only just so."""
-        return time.monotonic() - self._alone.get(host, math.inf) > ALONE_SECONDS
 
     def _wanted(self, members: dict[str, Collection[int]]) -> dict[Place, tuple[str, Queue]]:
         """Say which queues are this member's, each with its band and where it is."""
@@ -196,7 +173,6 @@ class Membership(Looking):
     def _closed(self, connection: Connection) -> None:
         """Hear that a connection was lost."""
         self._beats.pop(connection, None)
-        self._alone.pop(connection.host, None)
         self.holds.closed(connection)
         self.news.set()
 

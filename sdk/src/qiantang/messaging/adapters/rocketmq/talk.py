@@ -1,13 +1,19 @@
-"""Talk: what a member of a group says to a broker, and asks of it."""
+"""Talk: what a member of a group says to a broker, and asks of it.
+
+A broker tells nobody whose a lock is, and keeps it for 60 s when its member is gone. So a member locks queues under a number that
+follows from its name, and notes that number where the broker keeps offsets: who finds a queue locked reads there by whom.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from qiantang.messaging.adapters.rocketmq.admin import offset_fields
+from qiantang.messaging.adapters.rocketmq.admin import offset_fields, queue_fields
 from qiantang.messaging.adapters.rocketmq.connection import Connection
 from qiantang.messaging.adapters.rocketmq.groups import Group
 from qiantang.messaging.adapters.rocketmq.routes import Queue
@@ -17,7 +23,10 @@ from qiantang.messaging.model.partitions import Place
 
 T = TypeVar("T")
 _NOBODY: Final = frozenset({Answer.SYSTEM_ERROR})
+_WITHOUT: Final = frozenset({Answer.NOT_FOUND})
 _ASKED: Final = "#"
+OWNERS: Final = 1 << 20
+"""So much is added to the number of a queue where its owner is noted: no queue has such a number, and nobody takes that for one."""
 
 
 class Client(NamedTuple):
@@ -30,6 +39,11 @@ class Client(NamedTuple):
     def id(self) -> str:
         """The name by which the brokers know it: who shares queues out reads the wishes of the others there."""
         return f"{self.name}{_ASKED}{','.join(map(str, self.wanted))}" if self.wanted else self.name
+
+    @property
+    def owner(self) -> int:
+        """The number under which it locks queues."""
+        return owner_of(self.id)
 
 
 class _Members(msgspec.Struct):
@@ -52,6 +66,11 @@ def wanted_of(client: str) -> tuple[int, ...]:
     if not asked or not all(one.isascii() and one.isdigit() for one in numbers.split(",")):
         return ()
     return tuple(int(one) for one in numbers.split(","))
+
+
+def owner_of(client: str) -> int:
+    """Give the number under which a member locks queues, by the name that the brokers know: any of 63 bits."""
+    return int.from_bytes(hashlib.sha256(client.encode()).digest()[:8]) >> 1
 
 
 async def heartbeat(connection: Connection, group: Group, client: Client, bands: Iterable[str]) -> None:
@@ -95,23 +114,44 @@ async def members(connection: Connection, group: str) -> set[str]:
     return set(_read(_Members, answer.body, doing).ids)
 
 
-async def lock(connection: Connection, group: Group, client: Client, queues: Mapping[Place, Queue]) -> set[Place]:
-    """Lock queues for a member, or renew that; give those that are its own now, for 60 s."""
+async def lock(connection: Connection, group: Group, owner: int, queues: Mapping[Place, Queue]) -> set[Place]:
+    """Lock queues for an owner, or renew that; give those that are its own now, for 60 s."""
     if not queues:
         return set()
     doing = f"getting queues of {group.name}"
-    answer = await connection.ask(Code.LOCK, {}, _queues(group, client.id, queues), doing=doing)
+    answer = await connection.ask(Code.LOCK, {}, _queues(group, owner, queues), doing=doing)
     places = {(place[0], queue.broker, queue.number): place for place, queue in queues.items()}
     found = _read(_Locked, answer.body, doing).queues
     return {places[key] for one in found if (key := (one.topic, one.broker, one.number)) in places}
 
 
-async def unlock(connection: Connection, group: Group, client: str, queues: Mapping[Place, Queue]) -> None:
-    """Give queues back that are a member's; of others nothing happens."""
+async def unlock(connection: Connection, group: Group, owner: int, queues: Mapping[Place, Queue]) -> None:
+    """Give queues back that are an owner's; to those of others nothing happens."""
     if queues:
-        await connection.ask(
-            Code.UNLOCK, {}, _queues(group, client, queues), doing=f"letting queues of {group.name} go"
-        )
+        await connection.ask(Code.UNLOCK, {}, _queues(group, owner, queues), doing=f"letting queues of {group.name} go")
+
+
+async def note_owner(connection: Connection, group: Group, owner: int, queues: Mapping[Place, Queue]) -> None:
+    """Note whose queues are that were locked just now."""
+
+    async def one(place: Place, queue: Queue) -> None:
+        fields = offset_fields(group.name, place[0], _beside(queue), owner)
+        await connection.ask(Code.COMMIT, fields, doing=f"noting who has queues of {group.name}")
+
+    await asyncio.gather(*(one(place, queue) for place, queue in queues.items()))
+
+
+async def owners(connection: Connection, group: Group, queues: Mapping[Place, Queue]) -> dict[Place, int]:
+    """Give by whom queues were locked last; one that was locked only just now may be another's already."""
+
+    async def one(place: Place, queue: Queue) -> tuple[Place, int | None]:
+        fields = {**queue_fields(place[0], _beside(queue)), "consumerGroup": group.name, "setZeroIfNotFound": "false"}
+        doing = f"asking who has queues of {group.name}"
+        answer = await connection.ask(Code.OFFSET, fields, doing=doing, passing=_WITHOUT)
+        return place, int(answer.fields["offset"]) if answer.header.code == Answer.DONE else None
+
+    found = await asyncio.gather(*(one(place, queue) for place, queue in queues.items()))
+    return {place: owner for place, owner in found if owner is not None}
 
 
 async def commit(connection: Connection, group: Group, name: str, queue: Queue, offset: int) -> None:
@@ -120,12 +160,17 @@ async def commit(connection: Connection, group: Group, name: str, queue: Queue, 
     await connection.ask(Code.COMMIT, fields, doing=f"settling messages of {group.name}")
 
 
-def _queues(group: Group, client: str, queues: Mapping[Place, Queue]) -> bytes:
+def _beside(queue: Queue) -> Queue:
+    """Give the place beside all queues where the owner of one is noted."""
+    return queue._replace(number=queue.number + OWNERS)
+
+
+def _queues(group: Group, owner: int, queues: Mapping[Place, Queue]) -> bytes:
     places: Collection[dict[str, Any]] = [
         {"topic": place[0], "brokerName": queue.broker, "queueId": queue.number} for place, queue in queues.items()
     ]
     return msgspec.json.encode(
-        {"consumerGroup": group.name, "clientId": client, "onlyThisBroker": False, "mqSet": places}
+        {"consumerGroup": group.name, "clientId": f"{owner:x}", "onlyThisBroker": False, "mqSet": places}
     )
 
 

@@ -221,8 +221,16 @@ class Broker(Protocol):
         """Take a held back frame back; say whether it was still there. Only where the broker has the feature."""
         ...
 
-    async def lag(self, topic: str, group: str) -> Lag:
-        """Say what the group has not finished."""
+    async def lag(self, topic: str, group: str, first: int = 0) -> Lag:
+        """Say what the group has not finished; with `first`, of the queues from that number on.
+
+        Where `first` is given, and nobody has sent to these queues since before the call, 0 means that nothing is there but what
+        waits for its own time.
+        """
+        ...
+
+    def queues(self, topic: str) -> int:
+        """Say how many queues a topic has by what is known here; 0 where it was not had yet."""
         ...
 
 
@@ -324,8 +332,8 @@ class Store(Protocol):
         """Give the place for what a group retries of a topic that came over a link."""
         ...
 
-    async def parked(self, link: str, topic: str, group: str) -> Lag:
-        """Say how much waits there."""
+    async def parked(self, link: str, topic: str, group: str, first: int = 0) -> Lag:
+        """Say how much waits there, of the queues from a number on."""
         ...
 
     async def note(self, failures: Sequence[Failure], keep_seconds: float) -> None:

@@ -324,7 +324,7 @@ async def test_what_a_member_has_in_hand_goes_to_another_when_it_is_lost(activem
     first = await one.receive(group, "one")
     await until(lambda: len(first.holds) == 1)
     await other.send([frame(topic.name, f"{number}", body=b"", key="k") for number in range(10)])
-    await until(lambda: first.holdings.unfinished == 10)
+    await until(lambda: first.holdings.unfinished() == 10)
     taken = await first.fetch(4, 10**6, 30)
     await first.settle([Settle(taken=taken[0]), Settle(taken=taken[1], what="back")])
     assert [each.frame.id for each in await first.fetch(1, 10**6, 30)] == [taken[1].frame.id], "in its place"

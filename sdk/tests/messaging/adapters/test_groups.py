@@ -34,11 +34,11 @@ def test_a_held_back_frame_comes_when_it_is_due_and_can_be_taken_back_before() -
     assert (taken(group, now=10), group.next_due()) == ([], 50.0)
     assert group.cancel("2", 10)
     assert not group.cancel("2", 10)
-    assert group.unfinished == 1
+    assert group.unfinished() == 1
     assert taken(group, now=70) == [1]
     assert not group.cancel("1", 70)
     group.done([1])
-    assert group.unfinished == 0
+    assert group.unfinished() == 0
 
 
 def test_what_has_expired_is_finished_unseen() -> None:
@@ -48,7 +48,7 @@ def test_what_has_expired_is_finished_unseen() -> None:
         group.add(entry(2, "k"), 0)
         assert taken(group, now=91) == [2]
         group.done([2])
-        assert group.unfinished == 0
+        assert group.unfinished() == 0
 
 
 def test_a_key_belongs_to_one_member_until_nothing_of_it_is_held() -> None:
@@ -85,7 +85,7 @@ def test_what_was_offered_twice_is_given_once() -> None:
     assert taken(group, count=2) == [1, 2]
     group.done([1, 2])
     assert taken(group) == []
-    assert group.unfinished == 0
+    assert group.unfinished() == 0
 
 
 def test_what_waited_twice_for_its_time_comes_once() -> None:
@@ -102,7 +102,7 @@ def test_what_waited_twice_for_its_time_comes_once() -> None:
     assert taken(group, now=300) == [2, 3]
     group.done([2, 3])
     assert taken(group, now=400) == []
-    assert group.unfinished == 0
+    assert group.unfinished() == 0
 
 
 def test_only_the_asked_queues_are_given() -> None:
@@ -162,6 +162,6 @@ def test_the_machine(data: st.DataObject) -> None:
         for one in rest:
             finished[one.frame.key].append(one.number)
         group.done([one.number for one in rest])
-    assert group.unfinished == 0
+    assert group.unfinished() == 0
     assert sorted(number for numbers in finished.values() for number in numbers) == list(range(1, added + 1))
     assert all(numbers == sorted(numbers) for numbers in finished.values())

@@ -54,7 +54,7 @@ class AsyncBus(Protocol):
     async def cancel(self, topic: str, id: str) -> bool: ...
     async def pause(self, topic: str, group: str = "") -> None: ...
     async def resume(self, topic: str, group: str = "") -> None: ...
-    async def lag(self, topic: str, group: str = "") -> Lag: ...
+    async def lag(self, topic: str, group: str = "", *, first: int = 0) -> Lag: ...
 
 
 class SyncBus:
@@ -134,9 +134,9 @@ class SyncBus:
         """Take messages of a subscription again."""
         self._call(self._bus.resume(topic, group))
 
-    def lag(self, topic: str, group: str = "") -> Lag:
-        """Say what a group has not finished of a topic."""
-        return self._call(self._bus.lag(topic, group))
+    def lag(self, topic: str, group: str = "", *, first: int = 0) -> Lag:
+        """Say what a group has not finished of a topic, with `first` of the queues from that number on."""
+        return self._call(self._bus.lag(topic, group, first=first))
 
     # -- inside ------------------------------------------------------------------------------------------
 

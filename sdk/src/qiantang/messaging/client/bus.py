@@ -400,11 +400,15 @@ class MessageBus:
         for one in self.consumers(topic, group):
             await one.resume()
 
-    async def lag(self, topic: str, group: str = "") -> Lag:
-        """Say what a group has not finished of a topic, over those of its brokers that were connected to."""
+    async def lag(self, topic: str, group: str = "", *, first: int = 0) -> Lag:
+        """Say what a group has not finished of a topic, over those of its brokers that were connected to.
+
+        With `first`, of the queues from that number on of each: of a topic that shrinks, these are to be empty.
+        """
         known = self._ground.topic(topic)
         named = self._subscriptions.group_of(topic, group)
-        found = [await link.broker.lag(topic, named) for link in self._ground.links_of(known) if link.has(topic)]
+        links = [link for link in self._ground.links_of(known) if link.has(topic)]
+        found = [await link.broker.lag(topic, named, first) for link in links]
         return Lag(
             messages=sum(one.messages for one in found),
             in_flight=sum(one.in_flight for one in found),

@@ -19,9 +19,10 @@ from qiantang.messaging.client.health import Health
 from qiantang.messaging.client.offline import Offline
 from qiantang.messaging.client.routing import Route
 from qiantang.messaging.client.sending import Line
+from qiantang.messaging.client.shrinking import ShrinkingBroker, Shrinks
 from qiantang.messaging.errors import BrokerAwayError
 from qiantang.messaging.model import Cluster, Estate, Frame, Resource, Subscription, Topic
-from qiantang.messaging.port import Broker, Feature, Receiver, SendOutcome, Store
+from qiantang.messaging.port import Broker, Feature, Lag, Receiver, SendOutcome, Store
 
 Make = Callable[[Resource], Broker]
 
@@ -51,12 +52,14 @@ class Link:
         self.route = Route(cluster.name, resource.name, resource.weight)
         self.health = Health()
         self._share = counting.health(f"{cluster.name}/{resource.name}")
-        self.broker = make(resource)
+        self.shrinks = Shrinks(f"{cluster.name}/{resource.name}", self._count, self._ask)
+        self.broker: Broker = ShrinkingBroker(make(resource), self.shrinks)
         self.line = Line(f"{cluster.name}/{resource.name}", self.broker)
         self.offline: Offline | None = None
         self._store = store
         self._member = member
         self._topics = topics or {}
+        self.shrinks.know(self._topics)
         self._opened = False
         self._ensured: set[str] = set()
         self._moved_with: set[str] = set()
@@ -84,19 +87,44 @@ class Link:
         self.route = replace(self.route, weight=resource.weight)
         self._ensured = {name for name in self._ensured if self._topics.get(name) == topics.get(name)}
         self._topics = topics
+        self.shrinks.know(topics)
 
     async def move(self, adapter: str, broker: Broker, store: Store | None) -> None:
         """Go to another broker from now on; what is being sent is answered by the one before."""
         async with self._turn:
             before, was_open = self.broker, self._opened
             self.adapter, self._store = adapter, store
-            self.broker, self._opened = broker, False
+            self.shrinks.know({})  # what is there is another's: it begins anew
+            self.shrinks.know(self._topics)
+            self.broker, self._opened = ShrinkingBroker(broker, self.shrinks), False
             self._moved_with, self._ensured = self._ensured, set()
             self._failed = (None, 0.0)
             self.health = Health()
             self._connect_line()
         if was_open:
             await before.close()
+
+    async def send(self, frames: Sequence[Frame], deadline: float) -> Sequence[SendOutcome]:
+        """Send frames in their order by the line; give an outcome for each within `deadline` seconds."""
+        if not self.shrinks or self.is_away:
+            return await self.line.send(frames, deadline)
+        ends = time.monotonic() + deadline
+        try:
+            async with asyncio.timeout(deadline):
+                sent = await self.shrinks.admit(frames)
+        except TimeoutError:
+            moving = BrokerAwayError(
+                f"keys of a topic at {self.name} are moving to other queues, and that took too long"
+            )
+            return [SendOutcome.refused(moving)] * len(frames)
+        unsure = True
+        try:
+            outcomes = await self.line.send(frames, max(0.0, ends - time.monotonic()))
+            unsure = any(one.verdict == "unknown" for one in outcomes)
+            return outcomes
+        finally:
+            if sent is not None:
+                sent(unsure)
 
     async def put(self, frames: Sequence[Frame]) -> Sequence[SendOutcome]:
         """Have the broker send frames, past the line: what waits in an offline store goes so."""
@@ -184,9 +212,17 @@ class Link:
         await self.ready(topic, subscription)
         return await self.broker.receive(subscription, member, queues)
 
+    def _count(self, topic: str) -> int:
+        return self.broker.queues(topic)
+
+    async def _ask(self, topic: str, group: str, first: int) -> Lag:
+        await self.have([topic])
+        return await self.broker.lag(topic, group, first)
+
     async def finish(self) -> None:
         """Send what waits, or keep it; take nothing more."""
         await self.line.close()
+        await self.shrinks.close()
 
     async def close(self) -> None:
         """Disconnect."""

@@ -142,7 +142,7 @@ class Sender:
         if missing and not link.is_away:
             failure = await self._have(link, [topic or self._ground.topic(name) for name in missing], deadline)
         if failure is None:
-            outcomes: Sequence[SendOutcome] = await link.line.send(frames, deadline)
+            outcomes = await link.send(frames, deadline)
         else:
             outcomes = [SendOutcome.refused(failure)] * len(frames)
         now = time.monotonic()

@@ -13,6 +13,7 @@ from qiantang.messaging.model.estate import Packing as Packing
 from qiantang.messaging.model.estate import RateLimit as RateLimit
 from qiantang.messaging.model.estate import Resource as Resource
 from qiantang.messaging.model.estate import RetryPolicy as RetryPolicy
+from qiantang.messaging.model.estate import Shrinking as Shrinking
 from qiantang.messaging.model.estate import Store as Store
 from qiantang.messaging.model.estate import Subscription as Subscription
 from qiantang.messaging.model.estate import Topic as Topic

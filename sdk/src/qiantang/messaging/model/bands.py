@@ -32,3 +32,8 @@ def name_of(topic: str, band: str) -> str:
 def queue_of(band: str, partition: int) -> str:
     """Give the name of a physical queue: "3" of the topic itself, "high-3" of a band."""
     return f"{band}-{partition}" if band else f"{partition}"
+
+
+def number_of(queue: str) -> int:
+    """Give the number in the name of a physical queue."""
+    return int(queue.rpartition("-")[2])

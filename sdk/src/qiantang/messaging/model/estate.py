@@ -102,6 +102,17 @@ class BacklogLimit(wire.Command, frozen=True):
     resume: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.8
 
 
+class Shrinking(wire.Command, frozen=True):
+    """That a topic is sent to in the first `queues` of its queues alone, on each of its brokers, so that the others become empty.
+
+    A key whose queue is among the others moves to another one as soon as the groups have finished all that is there, so that
+    nothing of it is overtaken. Groups that do not get so far keep such keys where they are.
+    """
+
+    queues: Annotated[int, msgspec.Meta(ge=1, le=1024)]
+    groups: Annotated[list[Name], msgspec.Meta(min_length=1, max_length=16)]
+
+
 class TopicSettings(wire.Command, frozen=True, kw_only=True):
     """A topic without its name, on every resource of its clusters.
 
@@ -123,6 +134,13 @@ class TopicSettings(wire.Command, frozen=True, kw_only=True):
     refused_consumers: list[Who] = []
     limits: Annotated[list[RateLimit], msgspec.Meta(max_length=256)] = []
     backlog: BacklogLimit | None = None
+    shrink: Shrinking | None = None
+
+    def __post_init__(self) -> None:
+        if self.shrink is not None and self.shrink.queues > self.queues:
+            raise ValueError(
+                f"it is to shrink to {self.shrink.queues} queues and has {self.queues}: `queues` says how many it had"
+            )
 
 
 class Topic(TopicSettings, frozen=True, kw_only=True):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from qiantang.messaging.model.message import DEFAULT_PRIORITY
+from qiantang.messaging.model.spreading import queue_of_key
 
 HEADER_BYTES = 128
 """What a header is taken to hold, name and value."""
@@ -39,7 +39,7 @@ class Frame(msgspec.Struct, kw_only=True):
         """Choose among so many queues: the one that was chosen already, else by key, else the next in turn."""
         if self.queue >= 0:
             return self.queue % count
-        return (zlib.crc32(self.key.encode()) if self.key else next(turns)) % count
+        return queue_of_key(self.key, count) if self.key else next(turns) % count
 
     @property
     def rank(self) -> int:

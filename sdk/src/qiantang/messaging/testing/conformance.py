@@ -18,7 +18,18 @@ import pytest
 from qiantang.kernel import errors
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.client import Item, MessageBus
-from qiantang.messaging.model import Context, Dead, Message, Reply, Resource, Retry, RetryPolicy, Store, Topic
+from qiantang.messaging.model import (
+    Context,
+    Dead,
+    Message,
+    Reply,
+    Resource,
+    Retry,
+    RetryPolicy,
+    Shrinking,
+    Store,
+    Topic,
+)
 from qiantang.messaging.port import Feature
 from qiantang.messaging.testing.rig import DEADLINE, Rig, Taker
 
@@ -479,6 +490,44 @@ class BrokerConformance:
         assert (await bus.lag(topic.name)).messages == 9
         gate.set()
         await self.settled(rig, bus, topic)
+
+    async def test_a_topic_that_shrinks_loses_nothing_and_no_order(self, rig: Rig) -> None:
+        topic = rig.topic(queues=4)
+        bus, sending = await rig.bus(topic), await rig.bus(topic)
+        seen: dict[str, list[int]] = defaultdict(list)
+
+        async def take(body: int, context: Context) -> None:
+            await asyncio.sleep(0.002)
+            seen[context.key].append(body)
+
+        bus.subscribe(topic.name, order="key", concurrency=8)(take)
+        await rig.joined(bus, topic)
+        keys, places, count = [f"k{number}" for number in range(12)], list[str](), 0
+
+        async def send(rounds: int) -> None:
+            nonlocal count
+            for _ in range(rounds):
+                messages = [Message(topic=topic.name, body=count, key=key) for key in (*keys, "")]
+                sent = await sending.send_many(messages, deadline=DEADLINE)
+                assert all(one.ok for one in sent), sent
+                places.extend(one.queue for one in sent)
+                count += 1
+
+        await send(20)
+        assert {"2", "3"} < set(places)
+        shrinking = msgspec.structs.replace(topic, shrink=Shrinking(queues=2, groups=["order"]))
+        await sending.change(rig.estate(shrinking))
+        ends, before = time.monotonic() + DEADLINE, 0
+        while {"2", "3"} & set(places[before:]):
+            assert time.monotonic() < ends, places[-13:]
+            before = len(places)
+            await send(1)
+        await send(20)
+        assert set(places[before:]) == {"0", "1"}, "what moved stays so"
+        await rig.until(lambda: all(len(seen[key]) == count for key in keys) and len(seen[""]) == count, seen)
+        assert all(seen[key] == list(range(count)) for key in keys)
+        await self.settled(rig, bus, topic)
+        assert (await sending.lag(topic.name, "order", first=2)).messages == 0
 
     # -- requests, broadcasts ----------------------------------------------------------------------------
 

@@ -23,12 +23,12 @@ def test_members_that_hear_of_all_share_all_queues_evenly(names: set[str], queue
 
 def test_who_is_not_heard_of_is_gone_and_who_leaves_at_once() -> None:
     one = Members("b")
-    assert one.hear(Word(member="a", in_hand=3), 0.0), "it is new"
-    assert not one.hear(Word(member="a", in_hand=4), 1.0)
-    assert one.hear(Word(member="a", in_hand=4, news=True), 2.0)
+    assert one.hear(Word(member="a", in_hand={0: 3}), 0.0), "it is new"
+    assert not one.hear(Word(member="a", in_hand={0: 1, 2: 3}), 1.0)
+    assert one.hear(Word(member="a", in_hand={0: 1, 2: 3}, news=True), 2.0)
     assert not one.hear(Word(member="b", news=True), 2.0), "itself"
     assert one.present(5.0) == ["a", "b"]
-    assert [word.in_hand for word in one.words()] == [4]
+    assert [one.in_hand(2.0, first) for first in (0, 1, 3)] == [4, 3, 0]
     assert one.present(5.6) == ["b"]
     one.hear(Word(member="c"), 6.0)
     assert one.hear(Word(member="c", left=True), 6.1)
@@ -37,7 +37,7 @@ def test_who_is_not_heard_of_is_gone_and_who_leaves_at_once() -> None:
 
 
 def test_words_are_read_as_they_were_written_and_others_are_none() -> None:
-    word = Word(member="a", queues=4, in_hand=7, news=True)
+    word = Word(member="a", queues=4, in_hand={1: 7}, news=True)
     assert members.read(members.written(word)) == word
     assert members.read(b"\xff") is None
     assert members.read(b"[]") is None

@@ -110,15 +110,18 @@ class ActiveMQBroker:
     async def cancel(self, topic: str, id: str) -> bool:
         raise FeatureMissingError(f"ActiveMQ gives no message back that it holds: {id} of {topic}")
 
-    async def lag(self, topic: str, group: str) -> Lag:
+    def queues(self, topic: str) -> int:
+        return self._topics.get(topic, 0)
+
+    async def lag(self, topic: str, group: str, first: int = 0) -> Lag:
         known = self._groups.get((topic, group))
         queues = known.queues if known is not None else self._topics.get(topic)
         if queues is None:
             raise UnknownTopicError(f"ActiveMQ has no topic {topic!r}")
         if known is None and (alone := self._receivers.named(topic, group)):
-            unfinished = sum(one.holdings.unfinished for one in alone)
+            unfinished = sum(one.holdings.unfinished(first) for one in alone)
             return Lag(messages=unfinished, in_flight=unfinished)  # of a group without a queue nothing else is kept
-        names = [destinations.queue_name(group, topic, number) for number in range(queues)]
+        names = [destinations.queue_name(group, topic, number) for number in range(first, queues)]
         try:
             messages, in_flight = await self._counter.count(names)
         except errors.NotFoundError as error:

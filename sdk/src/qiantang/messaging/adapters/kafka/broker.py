@@ -125,10 +125,14 @@ class KafkaBroker:
     async def cancel(self, topic: str, id: str) -> bool:
         raise FeatureMissingError(f"Kafka holds no message back, so it gives none back: {id} of {topic}")
 
-    async def lag(self, topic: str, group: str) -> Lag:
+    def queues(self, topic: str) -> int:
+        home = self._homes.get((topic, bands.NORMAL))
+        return len(home.queues) if home is not None else 0
+
+    async def lag(self, topic: str, group: str, first: int = 0) -> Lag:
         admin = self._opened()[0]
         have = await admin.describe([bands.name_of(topic, band) for band in bands.BANDS])
-        places = [(name, number) for name, count in have.items() for number in range(count)]
+        places = [(name, number) for name, count in have.items() for number in range(first, count)]
         ends = await admin.ends(places)
         done = await admin.committed(group_of(Subscription(group=group, topic=topic)), places)
         missing = [place for place in places if place not in done]

@@ -73,6 +73,11 @@ class Space:
             raise UnknownTopicError(f"the broker has no group {group!r} of a topic {topic!r}")
         return found
 
+    def queues(self, topic: str) -> int:
+        """Say how many queues a topic has; 0 where there is none."""
+        held = self._topics.get(topic)
+        return held.queues if held is not None else 0
+
     def require(self) -> None:
         """Pass where the broker is there; a test may take it away."""
         if self.away:
@@ -271,10 +276,13 @@ class MemoryBroker:
     async def cancel(self, topic: str, id: str) -> bool:
         return self.space.cancel(topic, id)
 
-    async def lag(self, topic: str, group: str) -> Lag:
+    async def lag(self, topic: str, group: str, first: int = 0) -> Lag:
         with self.space.locked():
-            held = self.space.group(topic, group)
-            return Lag(messages=held.unfinished, in_flight=held.in_flight, seconds=held.oldest(self.space.clock()))
+            held, now = self.space.group(topic, group), self.space.clock()
+            return Lag(messages=held.unfinished(first), in_flight=held.in_flight, seconds=held.oldest(now))
+
+    def queues(self, topic: str) -> int:
+        return self.space.queues(topic)
 
 
 _spaces: dict[str, Space] = {}

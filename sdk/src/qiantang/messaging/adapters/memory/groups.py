@@ -8,6 +8,7 @@ to be tried again the whole key waits.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -54,13 +55,13 @@ class Group:
         """By time: whether it stands in its key already, which waits with it, or comes in then."""
         self._keys: dict[str, _Key] = {}
         self._held: dict[int, Entry] = {}
-        self._cancelled: set[int] = set()
-        self._unfinished = 0
+        self._cancelled: dict[int, str] = {}
+        self._unfinished: Counter[str] = Counter()
 
-    @property
-    def unfinished(self) -> int:
-        """How many frames it has not finished."""
-        return self._unfinished - len(self._cancelled)
+    def unfinished(self, first: int = 0) -> int:
+        """Count the frames that it has not finished, of the queues from a number on."""
+        found = sum(count for queue, count in self._unfinished.items() if int(queue) >= first)
+        return found - sum(int(queue) >= first for queue in self._cancelled.values())
 
     @property
     def in_flight(self) -> int:
@@ -78,7 +79,7 @@ class Group:
         """Take a new frame in."""
         if self.tags and entry.frame.tag not in self.tags:
             return
-        self._unfinished += 1
+        self._unfinished[entry.queue] += 1
         if entry.due > now:
             heapq.heappush(self._later, (entry.due, entry.number, False, entry))
         else:
@@ -117,7 +118,7 @@ class Group:
             entry = self._held.pop(number, None)
             if entry is not None:
                 self._release(entry)
-                self._unfinished -= 1
+                self._unfinished[entry.queue] -= 1
 
     def back(self, numbers: Iterable[int]) -> None:
         """Have frames wait again in their old places, their attempts not counted."""
@@ -137,7 +138,7 @@ class Group:
         """Take back a frame that is held back still."""
         for due, number, _, entry in self._later:
             if entry.frame.id == id and due > now and number not in self._cancelled:
-                self._cancelled.add(number)
+                self._cancelled[number] = entry.queue
                 return True
         return False
 
@@ -145,8 +146,8 @@ class Group:
 
     def _wait(self, entry: Entry) -> None:
         if entry.number in self._cancelled:
-            self._cancelled.discard(entry.number)
-            self._unfinished -= 1
+            del self._cancelled[entry.number]
+            self._unfinished[entry.queue] -= 1
         elif self.ordered and entry.frame.key:
             key = self._keys.setdefault(entry.frame.key, _Key())
             place = len(key.waiting)
@@ -201,7 +202,7 @@ class Group:
                     self._offer(key)
                 if 0 < entry.frame.expires_at <= now * 1000:
                     self._release(entry)
-                    self._unfinished -= 1
+                    self._unfinished[entry.queue] -= 1
                     continue
                 self._hold(entry, member)
                 yield entry

@@ -18,7 +18,7 @@ from qiantang.messaging.adapters.rabbitmq.consuming import Consuming, Server
 from qiantang.messaging.adapters.rabbitmq.holdings import Held, Holdings
 from qiantang.messaging.adapters.rabbitmq.receiver import RabbitReceiver
 from qiantang.messaging.adapters.rabbitmq.sender import RabbitSender
-from qiantang.messaging.adapters.rabbitmq.talk import Voice, Watch
+from qiantang.messaging.adapters.rabbitmq.talk import HEAR_SECONDS, Voice, Watch
 from qiantang.messaging.adapters.rabbitmq.topology import Topology
 from qiantang.messaging.adapters.sharing.delivery import send_known
 from qiantang.messaging.adapters.sharing.membership import Group, Membership
@@ -101,21 +101,27 @@ class RabbitBroker:
     async def cancel(self, topic: str, id: str) -> bool:
         raise FeatureMissingError(f"RabbitMQ holds no message back, so it gives none back: {id} of {topic}")
 
-    async def lag(self, topic: str, group: str) -> Lag:
+    def queues(self, topic: str) -> int:
+        return self._topics.get(topic, 0)
+
+    async def lag(self, topic: str, group: str, first: int = 0) -> Lag:
         known = self._groups.get((topic, group))
         queues = known.queues if known is not None else self._topics.get(topic)
         if queues is None:
             raise UnknownTopicError(f"RabbitMQ has no topic {topic!r}")
         connection = await self._consuming.get()
-        waiting = await self._topology.waiting(connection, topic, group, queues)
+        numbers = range(first, queues)
+        waiting = await self._topology.waiting(connection, topic, group, numbers)
         taking = self._receivers.of(known)
         if taking:
-            in_flight = sum(one.holdings.unfinished for one in taking)
-            in_flight += max(one.membership.others_in_hand for one in taking)
+            if first and not waiting:  # what others took before that they have said by then
+                await asyncio.sleep(HEAR_SECONDS)
+            in_flight = sum(one.holdings.unfinished(first) for one in taking)
+            in_flight += max(one.membership.others_in_hand(first) for one in taking)
         else:
             watch = self._watches.setdefault((topic, group), Watch(topic, group))
-            in_flight = await watch.in_hand(connection)
-            waiting = await self._topology.waiting(connection, topic, group, queues)
+            in_flight = await watch.in_hand(connection, first)
+            waiting = await self._topology.waiting(connection, topic, group, numbers)
         return Lag(messages=waiting + in_flight, in_flight=in_flight)
 
     # -- inside ------------------------------------------------------------------------------------------

@@ -115,13 +115,15 @@ class Watch:
         self._members = Members("")
         self._ear = Ear(topic, group)
 
-    async def in_hand(self, connection: RabbitConnection) -> int:
-        """Count what the members have in hand, by what each last said; the first time it takes a second to hear all of them.
+    async def in_hand(self, connection: RabbitConnection, first: int = 0) -> int:
+        """Count what the members have in hand of the queues from a number on, by what each last said.
+
+        It takes a second to hear all of them, the first time; with `first` each time, so that it is what they have now.
 
         Raises:
             BrokerAwayError: the connection is lost.
         """
-        if await self._ear.listen(connection, lambda word: self._members.hear(word, self._clock())):
+        began = await self._ear.listen(connection, lambda word: self._members.hear(word, self._clock()))
+        if began or first:
             await asyncio.sleep(HEAR_SECONDS)
-        self._members.present(self._clock())
-        return sum(word.in_hand for word in self._members.words())
+        return self._members.in_hand(self._clock(), first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from aiormq.exceptions import ChannelNotFoundEntity
@@ -61,8 +62,8 @@ class Topology:
                 await channel.queue_delete(name, timeout=RPC_SECONDS)
             await channel.close(None, timeout=RPC_SECONDS)
 
-    async def waiting(self, connection: RabbitConnection, topic: str, group: str, queues: int) -> int:
-        """Count what waits in the queues of a group and is in nobody's hand.
+    async def waiting(self, connection: RabbitConnection, topic: str, group: str, numbers: Iterable[int]) -> int:
+        """Count what waits in some queues of a group and is in nobody's hand.
 
         Raises:
             UnknownTopicError: there is no such group.
@@ -72,7 +73,7 @@ class Topology:
         total = 0
         with naming(doing):
             try:
-                for number in range(queues):
+                for number in numbers:
                     name = routing.queue_name(group, topic, number)
                     found = await channel.queue_declare(name, passive=True, timeout=RPC_SECONDS)
                     total += found.message_count or 0

@@ -141,9 +141,13 @@ class RocketBroker:
             )
         return await self._sender.cancel(topic, id)
 
-    async def lag(self, topic: str, group: str) -> Lag:
+    def queues(self, topic: str) -> int:
+        route = self._admin.known(names.topic_name(topic))
+        return len(route.queues) if route is not None else 0
+
+    async def lag(self, topic: str, group: str, first: int = 0) -> Lag:
         found = self._groups.get((topic, group)) or Group(self._admin, topic, group, ())
-        unfinished = await found.unfinished()
+        unfinished = await found.unfinished(first)
         in_flight = sum(one.membership.holds.in_hand for one in self._receivers.of(found))
         return Lag(messages=unfinished, in_flight=min(in_flight, unfinished))
 

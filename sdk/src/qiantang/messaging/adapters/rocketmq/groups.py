@@ -72,16 +72,17 @@ class Group:
                 found[place] = min(done.get(queue, begun), ends[queue])
         return found
 
-    async def unfinished(self) -> int:
-        """Count what the group has not finished."""
+    async def unfinished(self, first: int = 0) -> int:
+        """Count what the group has not finished of the queues from a number on."""
         found = 0
         for band in BANDS:
             name, route = self.name_of(band), await self.look(band)
             if route is None:
                 continue
-            ends = await self._admin.ends(name, route.queues)
-            done = await self._admin.committed(self.name, name, route.queues)
-            unknown = [queue for queue in route.queues if queue not in done]
+            queues = route.queues[first:]
+            ends = await self._admin.ends(name, queues)
+            done = await self._admin.committed(self.name, name, queues)
+            unknown = [queue for queue in queues if queue not in done]
             if unknown:
                 done |= await self._admin.beginnings(name, unknown)
             found += sum(max(0, end - done.get(queue, 0)) for queue, end in ends.items())

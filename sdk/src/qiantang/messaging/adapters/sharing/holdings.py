@@ -84,10 +84,9 @@ class Holdings(Generic[H]):
         """All that is held."""
         return list(self._held.values())
 
-    @property
-    def unfinished(self) -> int:
-        """How many messages came and were not acknowledged."""
-        return sum(one.unfinished for one in self._held.values())
+    def unfinished(self, first: int = 0) -> int:
+        """Count the messages that came of the queues from a number on and were not acknowledged."""
+        return sum(one.unfinished for one in self._held.values() if one.number >= first)
 
     def find(self, number: int) -> H | None:
         """Find the hold of a queue."""

@@ -17,7 +17,7 @@ HEARD_SECONDS: Final = 3.5
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True):
-    """What a member says: its name, how many queues the group has by what it knows, and how many messages it has in hand.
+    """What a member says: its name, how many queues the group has by what it knows, and how many messages of which it has in hand.
 
     `wanted` are the queues that it asks for by number, if it does. `news` asks the others to look now: it came, or let a queue
     go. `left` says that it is gone. Without a name it is no member's word: somebody says that the group has more queues.
@@ -25,7 +25,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
 
     member: str
     queues: int = 0
-    in_hand: int = 0
+    in_hand: dict[int, int] = {}
     wanted: tuple[int, ...] = ()
     news: bool = False
     left: bool = False
@@ -85,6 +85,8 @@ class Members:
         """How many queues the group has by what was heard."""
         return max([self._noted, *(word.queues for _, word in self._heard.values())])
 
-    def words(self) -> Collection[Word]:
-        """Give the last word of each of the others."""
-        return [word for _, word in self._heard.values()]
+    def in_hand(self, now: float, first: int = 0) -> int:
+        """Count what the others have in hand of the queues from a number on, by what each last said."""
+        self.present(now)
+        some = [count for _, word in self._heard.values() for number, count in word.in_hand.items() if number >= first]
+        return sum(some)

@@ -87,11 +87,9 @@ class Membership(Looking, Generic[H]):
         self._clock = asyncio.get_running_loop().time
         self._task = asyncio.create_task(self._run(), name=f"member {member} of {self._name}")
 
-    @property
-    def others_in_hand(self) -> int:
-        """How many messages the other members have in hand, by what they last said."""
-        self._members.present(self._clock())
-        return sum(word.in_hand for word in self._members.words())
+    def others_in_hand(self, first: int = 0) -> int:
+        """Count what the other members have in hand of the queues from a number on, by what they last said."""
+        return self._members.in_hand(self._clock(), first)
 
     async def close(self) -> None:
         """Leave: what is not acknowledged goes to others at once."""
@@ -130,7 +128,7 @@ class Membership(Looking, Generic[H]):
         word = Word(
             member=self._members.name,
             queues=self._group.queues,
-            in_hand=self._holdings.unfinished,
+            in_hand={one.number: one.unfinished for one in self._holdings.held if one.unfinished},
             wanted=self._members.wanted,
             news=news,
             left=left,

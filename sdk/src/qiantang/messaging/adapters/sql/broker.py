@@ -157,11 +157,14 @@ class SqlBroker:
 
         return await self._database.write(work)
 
-    async def lag(self, topic: str, group: str) -> Lag:
+    def queues(self, topic: str) -> int:
+        return self._queues.get(topic, 0)
+
+    async def lag(self, topic: str, group: str, first: int = 0) -> Lag:
         """Count what stands behind the offsets, and what is held before them."""
         async with self._database.reading() as connection:
             named = f"{broadcasting.MARK}{group}" if (topic, group) in self._broadcasts else group
-            return await lagging.lag(connection, topic, named)
+            return await lagging.lag(connection, topic, named, first)
 
     # -- inside ------------------------------------------------------------------------------------------
 

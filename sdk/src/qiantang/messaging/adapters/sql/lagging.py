@@ -24,7 +24,7 @@ _UNDONE = (
             tables.messages, sa.and_(*(_m[name] == _l[name] for name in _LOG), _m.position == _first), isouter=True
         )
     )
-    .where(_l.topic == sa.bindparam("a"), _l.tail > _first)
+    .where(_l.topic == sa.bindparam("a"), _l.queue >= sa.bindparam("first"), _l.tail > _first)
 )
 """Of each log what stands behind the offset, and how old its first is."""
 _DONE = sa.and_(*(_o[name] == _h[name] for name in (*_LOG, "grp")), _h.position < _o.position)
@@ -32,7 +32,12 @@ _WAITING = sa.or_(_h.due <= sa.bindparam("now"), _h.attempt > 1)
 _HELD = (
     sa.select(sa.func.count(), sa.func.min(sa.case((_WAITING, _h.number))))
     .select_from(tables.held.join(tables.offsets, _DONE))
-    .where(_h.topic == sa.bindparam("a"), _h.grp == sa.bindparam("b"))
+    .where(
+        _h.topic == sa.bindparam("a"),
+        _h.grp == sa.bindparam("b"),
+        _h.queue >= sa.bindparam("first"),
+        sa.or_(sa.bindparam("first") == 0, _WAITING),  # what waits for its own time has no place in an order yet
+    )
 )
 """What is held before the offsets, and the first of it that does not merely wait for its own time."""
 _OLD = (
@@ -42,10 +47,13 @@ _OLD = (
 )
 
 
-async def lag(connection: AsyncConnection, topic: str, group: str) -> Lag:
-    """Say what a group has not finished. `seconds` is the age of the oldest that could be had, by the clocks of those who sent."""
+async def lag(connection: AsyncConnection, topic: str, group: str, from_queue: int = 0) -> Lag:
+    """Say what a group has not finished, of the queues from a number on.
+
+    `seconds` is the age of the oldest that could be had, by the clocks of those who sent.
+    """
     now = int(time.time() * 1000)
-    own: dict[str, Any] = {"a": topic, "b": group}
+    own: dict[str, Any] = {"a": topic, "b": group, "first": from_queue}
     logs = (await connection.execute(_UNDONE, own)).all()
     waiting, first = (await connection.execute(_HELD, {**own, "now": now})).one()
     since = [when for _, when in logs if when is not None]

@@ -22,7 +22,7 @@ from qiantang.messaging.adapters.sql.broker import SqlBroker
 from qiantang.messaging.adapters.sql.crashed import SqlCrashed
 from qiantang.messaging.adapters.sql.database import Database
 from qiantang.messaging.adapters.sql.failing import FailureTable
-from qiantang.messaging.model import Failure, Resource, Subscription, Taken, envelope
+from qiantang.messaging.model import Failure, Resource, Subscription, Taken, bands, envelope
 from qiantang.messaging.model.rate import Rate
 from qiantang.messaging.port import Lag, Parked, Waiting
 
@@ -292,15 +292,23 @@ class SqlStore:
     async def draw(self, name: str, rate: Rate, wanted: float, most: float) -> float:
         return await quotas.draw(self._database, name, rate, wanted, most)
 
-    async def parked(self, link: str, topic: str, group: str) -> Lag:
+    async def parked(self, link: str, topic: str, group: str, first: int = 0) -> Lag:
         async with self._database.reading() as connection:
             found = await connection.execute(
-                sa.select(sa.func.count(), sa.func.min(_p.parked_at)).where(
-                    _p.topic == topic, _p.grp == group, _p.queue.startswith(f"{link}:", autoescape=True)
-                )
+                sa.select(_p.queue, sa.func.count(), sa.func.min(_p.parked_at))
+                .where(_p.topic == topic, _p.grp == group, _p.queue.startswith(f"{link}:", autoescape=True))
+                .group_by(_p.queue)
             )
-            count, oldest = found.one()
-        return Lag(messages=count, seconds=max(0.0, time.time() - oldest / 1000) if oldest else 0.0)
+            some = [
+                (count, since)
+                for queue, count, since in found
+                if bands.number_of(queue.removeprefix(f"{link}:")) >= first
+            ]
+        oldest = min((since for _, since in some), default=0)
+        return Lag(
+            messages=sum(count for count, _ in some),
+            seconds=max(0.0, time.time() - oldest / 1000) if oldest else 0.0,
+        )
 
 
 def make(resource: Resource) -> SqlStore:

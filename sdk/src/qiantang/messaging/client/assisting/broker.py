@@ -106,12 +106,15 @@ class AssistedBroker:
             raise FeatureMissingError(self._missing("take a message back"))
         return found
 
-    async def lag(self, topic: str, group: str) -> Lag:
-        lag = await self._inner.lag(topic, group)
+    def queues(self, topic: str) -> int:
+        return self._inner.queues(topic)
+
+    async def lag(self, topic: str, group: str, first: int = 0) -> Lag:
+        lag = await self._inner.lag(topic, group, first)
         if self._store is None or Feature.LATER in self._inner.capabilities.native:
             return lag
         await self._store.open()
-        parked = await self._store.parked(self._link, topic, group)
+        parked = await self._store.parked(self._link, topic, group, first)
         return Lag(
             messages=lag.messages + parked.messages,
             in_flight=lag.in_flight,

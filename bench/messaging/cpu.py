@@ -67,8 +67,11 @@ class Nothing:
     async def cancel(self, _topic: str, _id: str) -> bool:
         return False
 
-    async def lag(self, _topic: str, _group: str) -> Lag:
+    async def lag(self, _topic: str, _group: str, _first: int = 0) -> Lag:
         return Lag(messages=0)
+
+    def queues(self, _topic: str) -> int:
+        return 4
 
 
 def measure() -> dict[str, Value]:

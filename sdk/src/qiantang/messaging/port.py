@@ -288,7 +288,10 @@ class Parking(Protocol):
         ...
 
     async def due(self, count: int) -> list[Taken]:
-        """Give up to `count` messages whose time has come, of a key only its first; none twice before it is settled."""
+        """Give up to `count` messages whose time has come; none twice before it is settled.
+
+        Of a key these are its first ones, in their order: where one of them is not done, those behind it have to be given back.
+        """
         ...
 
     async def settle(self, done: Sequence[Taken], back: Sequence[Taken], later: Sequence[Waiting]) -> None:

@@ -17,13 +17,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from qiantang.kernel import errors as kernel_errors
 from qiantang.messaging import errors
 from qiantang.messaging.client import MessageBus
 from qiantang.messaging.client import bus as bus_module
-from qiantang.messaging.model import Context, Message, Resource, RetryPolicy, Store, Topic
+from qiantang.messaging.model import Context, Message, Resource, RetryPolicy, Shrinking, Store, Topic
 from qiantang.messaging.model.partitions import Partitions
 from qiantang.messaging.testing import Rig, Taker, until
 from tests.servers.fixtures import Factory
@@ -469,3 +471,31 @@ async def test_while_the_store_is_away_others_go_on_and_nothing_is_lost(
         await drained(bus, topic)
     finally:
         await rig.close()
+
+
+@pytest.mark.parametrize("partitioner", ["murmur2", "consistent", "fnv1a"])
+async def test_keys_go_where_other_clients_send_them(kafka_server: Kafka, tmp_path: Path, partitioner: str) -> None:
+    url = f"kafka://{kafka_server.hosts}?{SHORT}&partitioner={partitioner}"
+    rig = Rig("kafka", Resource(name="one", url=url), Store(url=f"sqlite:///{tmp_path / 'store.sqlite3'}"))
+    topic = rig.topic(queues=7)
+    bus = await rig.bus(topic)
+    keys = [f"order-{number}" for number in range(30)]
+    ours = await bus.send_many([Message(topic=topic.name, body=1, key=key) for key in keys])
+    theirs: dict[str, int] = {}
+
+    def note(_error: Any, message: Any) -> None:
+        theirs[message.key().decode()] = message.partition()
+
+    producer = Producer({"bootstrap.servers": kafka_server.hosts, "partitioner": partitioner})
+    for key in keys:
+        producer.produce(topic.name, b"1", key, on_delivery=note)
+    await asyncio.to_thread(producer.flush, 30)
+    assert [int(one.queue) for one in ours] == [theirs[key] for key in keys]
+    assert len(set(theirs.values())) > 3
+    unkeyed = await bus.send_many([Message(topic=topic.name, body=1)] * 3)
+    assert all(one.ok for one in unkeyed)
+    shrinking = msgspec.structs.replace(topic, shrink=Shrinking(queues=2, groups=["order"]))
+    await bus.change(rig.estate(shrinking))
+    with pytest.raises(kernel_errors.MisconfiguredError, match="names a partitioner"):
+        await bus.send(topic.name, 1, deadline=5)
+    await rig.close()

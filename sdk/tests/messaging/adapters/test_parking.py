@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from qiantang.messaging.adapters.sql import parking
 from qiantang.messaging.model import Frame, Resource, Subscription, Taken
 from qiantang.messaging.port import Waiting
+
+
+async def test_of_a_key_what_stands_behind_its_first_is_given_with_it_up_to_what_has_to_wait(tmp_path: Path) -> None:
+    store = parking.make(Resource(name="store", url=f"sqlite:///{tmp_path / 'store.sqlite3'}"))
+    await store.open()
+    try:
+        one = store.parking("main/one", Subscription(group="g", topic="t", order="key"))
+        await one.own({"0": 1})
+        far = time.time() + 3600
+        dues = {
+            0: ("a", 0.0),
+            1: ("a", 0.0),
+            2: ("a", far),
+            3: ("a", 0.0),
+            4: ("b", far),
+            5: ("b", 0.0),
+            6: ("", 0.0),
+            7: ("", 0.0),
+        }
+        waiting = [
+            Waiting(
+                taken=Taken(frame=Frame(topic="t", id=f"{n}", body=b"", key=key), queue="0", position=n),
+                key=key,
+                due=due,
+            )
+            for n, (key, due) in dues.items()
+        ]
+        await one.put(waiting)
+        found = await one.due(10)
+        assert sorted(each.position for each in found) == [0, 1, 6, 7]
+        first, second = [each for each in found if each.position < 2]
+        assert (first.position, second.position) == (0, 1)
+        assert await one.due(10) == [], "what is behind those in hand waits for them"
+        again = Waiting(taken=first, key="a", due=0.0, attempt=2)
+        await one.settle([], [second], [again])
+        assert [(each.position, each.attempt) for each in await one.due(10)] == [(0, 2), (1, 1)]
+        assert len(await one.due(1)) == 0
+    finally:
+        await store.close()
 
 
 async def test_what_was_given_when_a_queue_was_lost_is_given_again_once_it_comes_back(tmp_path: Path) -> None:

@@ -55,3 +55,11 @@ def test_what_order_and_durability_stand_on_cannot_be_set(name: str) -> None:
 async def test_what_librdkafka_does_not_take_is_said_at_once(setting: str) -> None:
     with pytest.raises(errors.MisconfiguredError, match="does not take the address"):
         await KafkaBroker(Address(f"kafka://127.0.0.1:9?{setting}")).open()
+
+
+def test_a_partitioner_is_one_that_goes_by_the_key_alone() -> None:
+    assert Address("kafka://one?partitioner=murmur2").partitioner == "murmur2"
+    assert Address("kafka://one").partitioner == ""
+    assert "partitioner" not in Address("kafka://one?partitioner=murmur2").common("c")
+    with pytest.raises(errors.MisconfiguredError, match="consistent, fnv1a, murmur2"):
+        Address("kafka://one?partitioner=random")

@@ -115,12 +115,14 @@ class Durable:
 
     async def due(self, count: int) -> list[Taken]:
         await self._ask()
-        seen: set[str] = set()
+        over: set[str] = set()
         found: list[Taken] = []
         for number, one in sorted(self.rows.items()):
-            first = one.key not in seen or not one.key
-            seen.add(one.key)
-            if first and one.due <= time.time() and number not in self.given and len(found) < count:
+            if one.key in over:
+                continue
+            if one.due > time.time() or number in self.given:
+                over.add(one.key)
+            elif len(found) < count:
                 self.given.add(number)
                 hold = self.holds.get("0", -1)
                 found.append(

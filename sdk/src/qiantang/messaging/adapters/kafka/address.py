@@ -2,7 +2,7 @@
 
 `kafka://host:9092,other:9092`, with a name and a password where it asks for them (`kafka://name:password@host:9092`), and any
 setting of librdkafka as a parameter: `?security.protocol=SASL_SSL&ssl.ca.location=/etc/ca.pem`. What order and durability stand
-on cannot be set.
+on cannot be set. With a `partitioner`, as the `murmur2` of Java clients, the key of a message chooses its partition as theirs do.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ OURS: Final = frozenset(
     }
 )
 """What the adapter sets itself."""
+PARTITIONERS: Final = frozenset({"murmur2", "consistent", "fnv1a"})
+"""How librdkafka knows a partition by a key alone."""
 
 
 class Address:
@@ -46,6 +48,11 @@ class Address:
         refused = sorted(OURS.intersection(self.settings))
         if refused:
             raise errors.MisconfiguredError(f"{refused[0]!r} cannot be set in the address of Kafka: the adapter does")
+        self.partitioner = self.settings.pop("partitioner", "")
+        if self.partitioner and self.partitioner not in PARTITIONERS:
+            raise errors.MisconfiguredError(
+                f"the partitioner {self.partitioner[:40]!r} in the address of Kafka is none of {', '.join(sorted(PARTITIONERS))}"
+            )
         self.hosts = ",".join(one if ":" in one else f"{one}:9092" for one in written.hosts.split(","))
         if written.user is not None:
             self.settings |= {"sasl.username": written.user, "sasl.password": written.password}

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, cast
 
-from qiantang.kernel import ids
+from qiantang.kernel import errors, ids
 from qiantang.messaging.adapters.kafka.address import Address
 from qiantang.messaging.adapters.kafka.admin import Admin
 from qiantang.messaging.adapters.kafka.polling import Polling
@@ -61,6 +61,10 @@ class KafkaBroker:
             await connected[1].close()
 
     async def ensure(self, topic: Topic, groups: Collection[Subscription] = ()) -> None:
+        if topic.shrink is not None and self._address.partitioner:
+            raise errors.MisconfiguredError(
+                f"topic {topic.name} cannot shrink on a Kafka whose address names a partitioner: nobody else would find its keys"
+            )
         async with self._turn:
             admin = self._opened()[0]
             have = await admin.describe([bands.name_of(topic.name, band) for band in bands.BANDS])

@@ -30,6 +30,8 @@ DELIVERY_MS: Final = 20_000
 LOOK_FIRST, LOOK_LONGEST, LOOK_SHARE = 0.001, 0.05, 0.1
 """How soon the first look for answers is; later ones come after a share of what was waited for already."""
 TEND_SECONDS: Final = 0.5
+ANY: Final = -1
+"""The partition of a message whose partition librdkafka is to choose."""
 FLUSH_SECONDS: Final = 1.0
 
 
@@ -82,6 +84,9 @@ class KafkaProducer:
             "linger.ms": address.settings.get("linger.ms", "2"),
             "error_cb": self._erred,
         }
+        self._leaves_keys = bool(address.partitioner)
+        if address.partitioner:
+            self._settings["partitioner"] = address.partitioner
         self._client = client
         self._tend = tend
         self._turns = itertools.count()
@@ -101,7 +106,9 @@ class KafkaProducer:
                     home.name,
                     frame.body,
                     frame.key or None,
-                    frame.queue_of(len(home.queues), turn),
+                    ANY
+                    if self._leaves_keys and frame.key and frame.queue < 0
+                    else frame.queue_of(len(home.queues), turn),
                     functools.partial(delivery.answer, place, home),
                     headers=_headers(frame),
                 )

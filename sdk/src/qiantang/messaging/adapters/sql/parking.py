@@ -125,13 +125,14 @@ class SqlParking:
     async def due(self, count: int) -> list[Taken]:
         now = int(time.time() * 1000)
         async with self._database.reading() as connection:
-            rows = (await connection.execute(self._heads(count).where(_p.due <= now))).all()
+            rows = list((await connection.execute(self._heads(count).where(_p.due <= now))).all())
             if len(rows) == count:
                 self._next = 0.0
             else:
                 following = self._heads(1).where(_p.due > now).with_only_columns(_p.due)
                 due = (await connection.execute(following)).scalar()
                 self._next = time.time() + IDLE_SECONDS if due is None else min(due / 1000, time.time() + IDLE_SECONDS)
+            rows += await self._followers(connection, rows, now, count - len(rows))
         self._given.update((row.number, self._local(row.queue)) for row in rows)
         return [self._taken(row) for row in rows]
 
@@ -197,7 +198,7 @@ class SqlParking:
         return there
 
     def _heads(self, count: int) -> sa.Select[Any]:
-        """What may be given: of each key only its first, and nothing that is in hand."""
+        """What may be given first: of each key only its first, and nothing that is in hand."""
         earlier = parked.alias("earlier")
         behind = sa.exists(
             sa.select(earlier.c.number).where(
@@ -218,6 +219,29 @@ class SqlParking:
             .order_by(_p.due, _p.number)
             .limit(count)
         )
+
+    async def _followers(
+        self, connection: AsyncConnection, heads: Sequence[sa.Row[Any]], now: int, count: int
+    ) -> list[sa.Row[Any]]:
+        """Give what stands behind the first ones of keys, up to where its time has not come."""
+        keys = {(row.queue, row.k) for row in heads if row.k}
+        if not keys or count <= 0:
+            return []
+        found = await connection.execute(
+            sa.select(parked)
+            .where(
+                *self._mine(_p), sa.tuple_(_p.queue, _p.k).in_(keys), _p.number.not_in([row.number for row in heads])
+            )
+            .order_by(_p.number)
+            .limit(count)
+        )
+        follow: list[sa.Row[Any]] = []
+        for row in found:
+            if row.due > now or row.number in self._given:
+                keys.discard((row.queue, row.k))
+            if (row.queue, row.k) in keys:
+                follow.append(row)
+        return follow
 
     def _row(self, one: Waiting) -> dict[str, Any]:
         frame = one.taken.frame

@@ -251,7 +251,20 @@ class AssistedReceiver:
         handle: Parked = one.taken.handle
         if one.what == "done":
             self._less(one.taken.queue, handle.key)
+        elif handle.key:
+            self._give_back(one.taken.queue, handle.key)
         self._keeping.tell(one, self._later(one) if one.what == "later" else None)
+
+    def _give_back(self, queue: str, key: str) -> None:
+        """Give the parking back what it gave of a key and nobody has fetched: it must not overtake what was not done."""
+        behind = [
+            one for one in self._come if isinstance(one.handle, Parked) and (one.queue, one.handle.key) == (queue, key)
+        ]
+        if behind:
+            gone = {id(one) for one in behind}
+            self._come = [one for one in self._come if id(one) not in gone]
+            for one in behind:
+                self._keeping.tell(Settle(taken=one, what="back"))
 
     def _uncount(self, waiting: Waiting) -> None:
         if self._holds(waiting.taken):

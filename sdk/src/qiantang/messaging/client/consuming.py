@@ -12,6 +12,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from qiantang.kernel import errors, observe
@@ -71,6 +72,18 @@ class Ways(NamedTuple):
     failed: Note = _nowhere
 
 
+@dataclass(slots=True)
+class _Block:
+    """A key that waits since a message failed: which one, and with which batch of settles the broker knows all of it."""
+
+    failed: tuple[str, int, str]
+    batch: int
+
+
+def _place(taken: Taken) -> tuple[str, int, str]:
+    return taken.queue, taken.position, taken.frame.id
+
+
 class Consumer:
     """One subscription on the broker of a link, whose capabilities are known once it was joined."""
 
@@ -105,8 +118,10 @@ class Consumer:
         self._receiver: Receiver | None = None
         self._fetcher: asyncio.Task[None] | None = None
         self._paused = False
-        self._fetches = 0
-        self._blocked: dict[tuple[str, int], int | None] = {}
+        self._blocked: dict[tuple[str, int], _Block] = {}
+        self._batches = 0
+        self._settled = 0
+        self._told = asyncio.Event()
 
     # -- its life ----------------------------------------------------------------------------------------
 
@@ -187,17 +202,22 @@ class Consumer:
                 await asyncio.sleep(backoff.next())
 
     async def _fetch_once(self) -> None:
+        await self._tell_what_waits()
         room = max(self.concurrency, self._batch) * 2 - self.in_hand
         if room <= 0:
             await self._wait_for_room()
             return
         receiver = await self._joined()
-        self._fetches += 1
         for taken in await receiver.fetch(min(room, FETCH_MOST), FETCH_BYTES, FETCH_SECONDS):
             self._take(taken)
-        # what was fetched before the broker knew that a key waits has come and gone back by now
-        self._blocked = {key: told for key, told in self._blocked.items() if told is None or told > self._fetches}
         self._employ()
+
+    async def _tell_what_waits(self) -> None:
+        """Wait until the broker knows which keys wait, and has back what it gave of them before: what it gives then is in order."""
+        while any(block.batch > self._settled for block in self._blocked.values()):
+            self._told.clear()
+            await self._told.wait()
+        self._blocked.clear()
 
     async def _wait_for_room(self) -> None:
         """Wait until something is finished; leave the group where that takes too long, so that others take over."""
@@ -234,10 +254,15 @@ class Consumer:
         native = self._capabilities().native
         tags = self.subscription.tags
         unwanted = tags and Feature.TAGS not in native and frame.tag not in tags
+        block = self._blocked.get((frame.key, taken.hold))
+        if block is not None and block.failed == _place(taken):
+            del self._blocked[frame.key, taken.hold]  # it comes again, and what is behind it comes after it
+            block = None
         expired = 0 < frame.expires_at <= self._now() * 1000 and Feature.EXPIRY not in native
         if unwanted or expired:
             self._settle(Settle(taken=taken))
-        elif (frame.key, taken.hold) in self._blocked:
+        elif block is not None:
+            block.batch = self._batches + 1
             self._settle(Settle(taken=taken, what="back"))
         else:
             self._lanes.put(frame.key, taken)
@@ -308,16 +333,16 @@ class Consumer:
         after = wait if wait is not None else BURY_AGAIN_SECONDS
         self._settle(Settle(taken=taken, what="later", after=after))
         if lane:
-            self._block(lane, taken.hold)
+            self._block(lane, taken)
 
-    def _block(self, lane: str, hold: int) -> None:
+    def _block(self, lane: str, failed: Taken) -> None:
         """Give back what is in hand of a key that waits, and what comes of it before the broker knows: nothing overtakes.
 
         What was taken under a newer hold begins anew, in its own order: that it waits has nothing to do with the failure.
         """
-        self._blocked[lane, hold] = None
+        self._blocked[lane, failed.hold] = _Block(_place(failed), self._batches + 1)
         for behind in self._lanes.failed(lane):
-            if behind.hold == hold:
+            if behind.hold == failed.hold:
                 self._settle(Settle(taken=behind, what="back"))
             else:
                 self._lanes.put(lane, behind)
@@ -358,9 +383,10 @@ class Consumer:
         await asyncio.sleep(SETTLE_SECONDS)
         while self._settles:
             settles, self._settles = self._settles, []
-            blocked = [key for key, told in self._blocked.items() if told is None]
+            self._batches += 1
             await self._settle_some(settles)
-            self._blocked.update(dict.fromkeys(blocked, self._fetches))
+            self._settled = self._batches
+            self._told.set()
             self.counts.tell(self.in_hand)
 
     async def _settle_some(self, settles: Sequence[Settle]) -> None:

@@ -491,6 +491,24 @@ class BrokerConformance:
         gate.set()
         await self.settled(rig, bus, topic)
 
+    async def test_all_that_stands_behind_a_key_that_fails_comes_after_it(self, rig: Rig) -> None:
+        topic, failed = rig.topic(), set[int]()
+        bus, seen = await rig.bus(topic), list[int]()
+
+        async def take(body: int) -> None:
+            if body % 100 == 0 and body not in failed:
+                failed.add(body)
+                raise ValueError("once")
+            seen.append(body)
+
+        bus.subscribe(topic.name, order="key", concurrency=4, retry=QUICK)(take)
+        await rig.joined(bus, topic)
+        sent = await bus.send_many([Message(topic=topic.name, body=number, key="k") for number in range(250)])
+        assert all(one.ok for one in sent)
+        await rig.until(lambda: len(set(seen)) == 250, seen)
+        assert list(dict.fromkeys(seen)) == list(range(250))
+        await self.settled(rig, bus, topic)
+
     async def test_a_topic_that_shrinks_loses_nothing_and_no_order(self, rig: Rig) -> None:
         topic = rig.topic(queues=4)
         bus, sending = await rig.bus(topic), await rig.bus(topic)

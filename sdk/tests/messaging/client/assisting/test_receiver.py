@@ -183,7 +183,7 @@ class Worker:
 
 
 def counts(held: Any) -> list[dict[str, int]]:
-    return [dict(one) for some in (held._keys, held._given) for one in some.values()]
+    return [dict(one) for some in (held._keys, held._given, held._lent) for one in some.values()]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -233,6 +233,31 @@ async def test_what_comes_of_a_key_waits_for_what_of_it_is_in_hand_and_comes_bac
             order.append(one.frame.body)
             await held.settle([Settle(taken=one)])
     assert order == [b"7", b"8", b"9"]
+    await held.close()
+
+
+async def test_of_a_parked_key_no_more_is_given_before_what_was_is_settled() -> None:
+    """Were 2 given before 1 came back, it would overtake it."""
+    log, parking = Log(), Durable()
+    held = AssistedReceiver(log, parking, ORDERED)
+    for number in range(4):
+        log.send("k", number)
+    (failed,) = await held.fetch(1, 1 << 20, 1)
+    await held.settle([Settle(taken=failed, what="later", after=0.1)])
+    first: list[Taken] = []
+    while not first:
+        first = await held.fetch(2, 1 << 20, 0.05)
+    assert len(parking.rows) == 4, "all that came meanwhile was parked behind it"
+    assert [one.frame.body for one in first] == [b"0", b"1"]
+    assert await held.fetch(2, 1 << 20, 0.05) == []
+    await held.settle([Settle(taken=one, what="back") for one in first])
+    order: list[bytes] = []
+    while len(order) < 4:
+        for one in await held.fetch(2, 1 << 20, 1):
+            order.append(one.frame.body)
+            await held.settle([Settle(taken=one)])
+    assert order == [b"0", b"1", b"2", b"3"]
+    assert not any(counts(held))
     await held.close()
 
 

@@ -14,29 +14,48 @@ from qiantang.messaging.adapters.sql import tables
 from qiantang.messaging.adapters.sql.owned import OwnedQueue
 
 _h, _m = tables.held.c, tables.messages.c
-_earlier = tables.held.alias("earlier")
-_SAME_KEY = sa.and_(*(_earlier.c[name] == _h[name] for name in ("topic", "grp", "queue", "k")))
-_BEHIND = sa.exists(sa.select(_earlier.c.number).where(_SAME_KEY, _earlier.c.position < _h.position))
 _MINE = (_h.topic == sa.bindparam("a"), _h.grp == sa.bindparam("b"))
-_DUE = (
-    sa.select(
-        _h.queue,
-        _h.priority,
-        _h.position,
-        *(_m[name] for name in ("id", "tag", "k", "deliver_at", "expires_at", "headers", "body")),
-        _h.number,
-        _h.attempt,
-        _h.k.label("waits"),
-    )
-    .join(tables.messages, tables.HELD_IS)
+_QUEUES: sa.BindParameter[Any] = sa.bindparam("queues", expanding=True)
+_other = tables.held.alias("other")
+# asked once, and not for each message: a database that knows no better compares each of them with all others
+_FIRSTS = (
+    sa.select(_other.c.queue, _other.c.k, sa.func.min(_other.c.position))
     .where(
+        _other.c.topic == sa.bindparam("a"),
+        _other.c.grp == sa.bindparam("b"),
+        _other.c.queue.in_(_QUEUES),
+        _other.c.k != "",
+    )
+    .group_by(_other.c.queue, _other.c.k)
+)
+_ROWS = sa.select(
+    _h.queue,
+    _h.priority,
+    _h.position,
+    *(_m[name] for name in ("id", "tag", "k", "deliver_at", "expires_at", "headers", "body")),
+    _h.number,
+    _h.attempt,
+    _h.k.label("waits"),
+).join(tables.messages, tables.HELD_IS)
+_DUE = (
+    _ROWS.where(
         *_MINE,
-        _h.queue.in_(sa.bindparam("queues", expanding=True)),
+        _h.queue.in_(_QUEUES),
         _h.due <= sa.bindparam("now"),
-        sa.or_(_h.k == "", ~_BEHIND),
+        sa.or_(_h.k == "", sa.tuple_(_h.queue, _h.k, _h.position).in_(_FIRSTS)),
         _h.number.not_in(sa.bindparam("working", expanding=True)),
     )
     .order_by(_h.priority.desc(), _h.due, _h.position)
+    .limit(sa.bindparam("most"))
+)
+_FOLLOW = (
+    _ROWS.add_columns(_h.due)
+    .where(
+        *_MINE,
+        sa.tuple_(_h.queue, _h.k).in_(sa.bindparam("keys", expanding=True)),
+        _h.number.not_in(sa.bindparam("given", expanding=True)),
+    )
+    .order_by(_h.position)
     .limit(sa.bindparam("most"))
 )
 _NEXT = sa.select(sa.func.min(_h.due)).where(*_MINE, _h.queue == sa.bindparam("queue"), _h.due > sa.bindparam("now"))
@@ -45,8 +64,8 @@ _NEXT = sa.select(sa.func.min(_h.due)).where(*_MINE, _h.queue == sa.bindparam("q
 async def due(
     connection: AsyncConnection, own: Mapping[str, str], queues: Collection[OwnedQueue], count: int
 ) -> Sequence[Any]:
-    """Give held messages whose time has come, of a key that waits only its first: the columns of a row of a log, then the
-    number, the attempts and the key that waits with it. Queues of which there is no more know when there will be.
+    """Give held messages whose time has come, of a key that waits its first and what follows that: the columns of a row of a log,
+    then the number, the attempts and the key that waits with it. Queues of which there is no more know when there will be.
     """
     now = int(time.time() * 1000)
     mine = {"a": own["topic"], "b": own["grp"]}
@@ -54,10 +73,31 @@ async def due(
     numbers = [queue.number for queue in queues]
     found = await connection.execute(_DUE, {**mine, "queues": numbers, "now": now, "working": working, "most": count})
     rows = found.all()
+    following = await _followers(connection, mine, rows, now, count - len(rows))
     if len(rows) < count:
         for queue in queues:
             # what is due and was not given is in hand, or behind what is: settling that says to look again
             later = await connection.execute(_NEXT, {**mine, "queue": queue.number, "now": now})
             soonest = later.scalar()
             queue.due = math.inf if soonest is None else soonest
-    return rows
+    return [*rows, *following]
+
+
+async def _followers(
+    connection: AsyncConnection, mine: Mapping[str, str], firsts: Sequence[Any], now: int, count: int
+) -> list[Any]:
+    """Give what stands behind the first ones of keys that wait, up to where its time has not come.
+
+    Who gets them gets them with their first one: nothing of a key is given while something of it is in hand.
+    """
+    keys = {(row.queue, row.waits) for row in firsts if row.waits}
+    if not keys or count <= 0:
+        return []
+    said = {**mine, "keys": list(keys), "given": [row.number for row in firsts], "most": count}
+    found: list[Any] = []
+    for row in await connection.execute(_FOLLOW, said):
+        if row.due > now:
+            keys.discard((row.queue, row.waits))
+        if (row.queue, row.waits) in keys:
+            found.append(row[:-1])
+    return found

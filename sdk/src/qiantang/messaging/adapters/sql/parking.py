@@ -199,21 +199,18 @@ class SqlParking:
 
     def _heads(self, count: int) -> sa.Select[Any]:
         """What may be given first: of each key only its first, and nothing that is in hand."""
-        earlier = parked.alias("earlier")
-        behind = sa.exists(
-            sa.select(earlier.c.number).where(
-                *self._mine(earlier.c),
-                earlier.c.queue == _p.queue,
-                earlier.c.k == _p.k,
-                earlier.c.number < _p.number,
-            )
+        other, queues = parked.alias("other").c, [self._name(queue) for queue in self._epochs]
+        firsts = (
+            sa.select(sa.func.min(other.number))
+            .where(*self._mine(other), other.queue.in_(queues), other.k != "")
+            .group_by(other.queue, other.k)
         )
         return (
             sa.select(parked)
             .where(
                 *self._mine(_p),
-                _p.queue.in_([self._name(queue) for queue in self._epochs]),
-                sa.or_(_p.k == "", ~behind),
+                _p.queue.in_(queues),
+                sa.or_(_p.k == "", _p.number.in_(firsts)),
                 _p.number.not_in(self._given),
             )
             .order_by(_p.due, _p.number)

@@ -47,6 +47,8 @@ class AssistedReceiver:
         self._owned: dict[str, int] = {}
         self._keys: dict[str, Counter[str]] = {}
         self._given: dict[str, Counter[str]] = {}
+        self._lent: dict[str, Counter[str]] = {}
+        """By key what was parked, is given, and not settled yet."""
         self._come: list[Taken] = []
         self._rests = False
         self._fetching: asyncio.Task[list[Taken]] | None = None
@@ -112,6 +114,7 @@ class AssistedReceiver:
             return []
         found: list[Taken] = []
         left: list[Taken] = []
+        lending: set[tuple[str, str]] = set()
         held, owned = self._held, self._owned
         self._rests = False
         for one in self._come:
@@ -119,6 +122,12 @@ class AssistedReceiver:
                 continue  # it is another's
             if owned.get(one.queue) != one.hold:
                 left.append(one)  # it is not known yet what waits there
+            elif (
+                self._ordered
+                and isinstance(one.handle, Parked)
+                and not self._may_lend(one, lending, len(found) < count)
+            ):
+                left.append(one)
             elif len(found) == count or (self._ordered and self._must_wait(one)):
                 left.append(one)
                 self._rests = True
@@ -126,6 +135,23 @@ class AssistedReceiver:
                 found.append(one)
         self._come = left
         return found
+
+    def _may_lend(self, one: Taken, lending: set[tuple[str, str]], there_is_room: bool) -> bool:
+        """Say whether a message that was parked may be given, and note that it is: of a key no more than one fetch took at a time.
+
+        Should any of these come back, those behind them are here still.
+        """
+        key = one.handle.key
+        if not there_is_room:
+            self._rests = True
+            return False
+        if not key:
+            return True
+        if self._lent[one.queue][key] and (one.queue, key) not in lending:
+            return False
+        lending.add((one.queue, key))
+        self._lent[one.queue][key] += 1
+        return True
 
     def _is_behind(self, one: Taken) -> bool:
         """Park it where its key waits, and say so; else note that it is given."""
@@ -175,7 +201,7 @@ class AssistedReceiver:
         """See what is held, and forget what is another's."""
         self._held = dict(self._inner.holds)
         for queue in [one for one, hold in self._owned.items() if self._held.get(one) != hold]:
-            for some in (self._owned, self._keys, self._given):
+            for some in (self._owned, self._keys, self._given, self._lent):
                 del some[queue]
             self._parking.forget(queue)
             self._keeping.forget(queue)
@@ -218,6 +244,7 @@ class AssistedReceiver:
             self._owned[queue] = hold
             self._keys[queue] = Counter(waiting.get(queue, {}))
             self._given[queue] = Counter()
+            self._lent[queue] = Counter()
         self._look()
 
     def _look_again(self) -> None:
@@ -249,10 +276,12 @@ class AssistedReceiver:
 
     def _settle_parked(self, one: Settle) -> None:
         handle: Parked = one.taken.handle
-        if one.what == "done":
-            self._less(one.taken.queue, handle.key)
-        elif handle.key:
-            self._give_back(one.taken.queue, handle.key)
+        if handle.key:
+            _count(self._lent[one.taken.queue], handle.key, -1)
+            if one.what == "done":
+                self._less(one.taken.queue, handle.key)
+            else:
+                self._give_back(one.taken.queue, handle.key)
         self._keeping.tell(one, self._later(one) if one.what == "later" else None)
 
     def _give_back(self, queue: str, key: str) -> None:

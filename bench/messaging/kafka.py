@@ -34,7 +34,7 @@ PLACE = scope.Scope(tenant="bench", environment="bench", center="trade", applica
 def measure() -> dict[str, Value]:
     """Start the server, let the contenders take turns, give the best of each and the ratios of these."""
     found: dict[str, list[float]] = {
-        name: [] for name in ("send", "raw_send", "consume", "raw_consume", "peer", "peer_batch")
+        name: [] for name in ("send", "raw_send", "consume", "raw_consume", "calling", "peer", "peer_batch")
     }
     with Kafka() as server:
         for _ in range(ROUNDS):
@@ -43,6 +43,7 @@ def measure() -> dict[str, Value]:
             found["raw_send"].append(kafka_peers.send(server.hosts, server.create_topic("raw", partitions=4), MESSAGES))
             found["consume"].append(_run(consume, server.hosts, topic))
             found["raw_consume"].append(kafka_peers.consume(server.hosts, topic, MESSAGES))
+            found["calling"].append(_run(kafka_peers.consume_calling, server.hosts, topic, MESSAGES))
             short = server.create_topic("short", partitions=4)
             kafka_peers.send(server.hosts, short, MESSAGES_FASTSTREAM)
             found["peer"].append(_run(kafka_peers.faststream, server.hosts, short, MESSAGES_FASTSTREAM))
@@ -55,6 +56,8 @@ def measure() -> dict[str, Value]:
         "kafka_consume_per_s": rounded(best["consume"]),
         "kafka_raw_consume_per_s": rounded(best["raw_consume"]),
         "kafka_vs_raw_consume": rounded(best["consume"] / best["raw_consume"]),
+        "kafka_raw_calling_per_s": rounded(best["calling"]),
+        "kafka_vs_raw_calling": rounded(best["consume"] / best["calling"]),
         "faststream_per_s": rounded(best["peer"]),
         "kafka_vs_faststream": rounded(best["consume"] / best["peer"]),
         "faststream_batch_per_s": rounded(best["peer_batch"]),

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -73,8 +74,29 @@ def begin(hosts: str, topic: str, group: str) -> None:
     consumer.close()
 
 
+async def _handle(_body: Order) -> None:
+    """Do nothing."""
+
+
+async def consume_calling(hosts: str, topic: str, messages: int) -> float:
+    """The same, and read the headers of each message as text and await a handler for it: the least that any framework does."""
+
+    async def call(message: Message, body: Order) -> None:
+        headers: Any = message.headers() or ()  # a list of pairs
+        assert {name: value.decode() for name, value in headers}
+        await _handle(body)
+
+    return await _consume(hosts, topic, messages, call)
+
+
 def consume(hosts: str, topic: str, messages: int) -> float:
     """Read batches, decode, commit what was read now and then; give messages a second, from the first read to the last."""
+    return asyncio.run(_consume(hosts, topic, messages))
+
+
+async def _consume(
+    hosts: str, topic: str, messages: int, call: Callable[[Message, Order], Awaitable[None]] | None = None
+) -> float:
     settings: dict[str, Any] = {
         "bootstrap.servers": hosts,
         "group.id": f"raw-{uuid.uuid4()}",
@@ -93,7 +115,9 @@ def consume(hosts: str, topic: str, messages: int) -> float:
                 began = time.perf_counter()
             for one in batch:
                 assert one.error() is None
-                decoder.decode(one.value() or b"")
+                body = decoder.decode(one.value() or b"")
+                if call is not None:
+                    await call(one, body)
                 ends[one.partition() or 0] = (one.offset() or 0) + 1
             count += len(batch)
             if time.perf_counter() - told > COMMIT_SECONDS and ends:

@@ -112,6 +112,7 @@ class Consumer:
         self._workers: set[asyncio.Task[None]] = set()
         self._working = 0
         self._employed = 0
+        self._beginning = False
         self._room = asyncio.Event()
         self._settles: list[Settle] = []
         self._settler: asyncio.Task[None] | None = None
@@ -270,17 +271,24 @@ class Consumer:
     # -- working -----------------------------------------------------------------------------------------
 
     def _employ(self) -> None:
-        """Have as many workers as there is work for, up to the concurrency."""
-        wanted = min(self.concurrency, self._employed + -(-self._lanes.ready // self._batch))
-        while self._employed < wanted:
-            self._employed += 1
-            task = asyncio.create_task(self._run(), name=f"work {self.name}")
-            self._workers.add(task)
-            task.add_done_callback(self._workers.discard)
+        """Have another worker where there is work for it, up to the concurrency.
+
+        Each has the next one begin as it does itself: that one comes to something only once this one waits, so that handlers that
+        wait for nothing are all called by one.
+        """
+        if self._beginning or not self._lanes.ready or self._employed >= self.concurrency:
+            return
+        self._beginning = True
+        self._employed += 1
+        task = asyncio.create_task(self._run(), name=f"work {self.name}")
+        self._workers.add(task)
+        task.add_done_callback(self._workers.discard)
 
     async def _run(self) -> None:
+        self._beginning = False
         try:
             while self._employed <= self.concurrency and (taken := self._next()):
+                self._employ()
                 if len(taken) == 1:
                     await self._handle_one(*taken[0])
                 else:

@@ -58,6 +58,7 @@ def test_one_that_does_not_answer_is_left_out_until_it_does() -> None:
     assert not health.is_isolated(STUCK_SECONDS)
     assert health.is_isolated(STUCK_SECONDS + 0.1)
     assert health.is_isolated(3600)
+    assert health.is_stuck(3600)
     health.end(0.0, 3600, 0.0)
     assert not health.is_isolated(3600)
 

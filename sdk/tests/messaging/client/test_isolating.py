@@ -120,6 +120,27 @@ async def test_one_that_stands_still_is_left_out(two: Brokers, monkeypatch: pyte
     assert await two.send(10) == {"accepted": 10}
 
 
+async def test_what_waits_for_one_that_stands_still_goes_to_the_other(
+    two: Brokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "STUCK_SECONDS", 0.3)
+    assert await two.send(4) == {"accepted": 4}
+    two.free.clear()
+    one = asyncio.create_task(two.one(key="", deadline=30))
+    other = asyncio.create_task(two.one(key="", deadline=30))
+    await asyncio.sleep(0.05)  # one of them is handed to the broker that stands still
+    messages = [Message(topic="orders", body=number, key="k1" if number % 5 == 0 else "") for number in range(50)]
+    sending = asyncio.create_task(two.bus.send_many(messages, deadline=3))
+    single = [asyncio.create_task(two.one(deadline=30)) for _ in range(20)]
+    async with asyncio.timeout(2.5):
+        assert [await each for each in single] == ["accepted"] * 20
+    found = await sending
+    assert all(sent.ok for sent, message in zip(found, messages, strict=True) if not message.key)
+    two.free.set()
+    assert await asyncio.gather(one, other) == ["accepted"] * 2
+    assert two.taken["r1"] >= 60
+
+
 async def test_the_slower_takes_less(two: Brokers) -> None:
     two.seconds["r0"] = 0.05
     await two.send(60)

@@ -134,3 +134,23 @@ async def test_closing_that_is_cut_off_refuses_what_waits() -> None:
     (handed,), (waited,) = await asyncio.gather(*tasks)
     assert handed.verdict == "unknown"
     assert isinstance(waited.error, BusClosedError)
+
+
+async def test_what_waits_for_one_that_stands_still_may_leave_but_for_what_was_handed_over_or_has_a_key() -> None:
+    broker = Slow()
+    made = line(broker)
+    broker.open.clear()
+    handed = asyncio.create_task(made.send(frames(0), 5))
+    await asyncio.sleep(0.02)
+    keyed = [Frame(topic="t", id="3", body=b"x", key="k"), *frames(4)]
+    waiting = [asyncio.create_task(made.send(some, 5)) for some in (frames(1, 2), keyed, frames(5))]
+    await asyncio.sleep(0.1)
+    assert not any(one.done() for one in waiting), "it does not stand still yet"
+    made.leaving = lambda: lambda frame: frame.id != "5"
+    left = await waiting[0]
+    assert [one.verdict for one in left] == ["refused"] * 2
+    assert all(one.may_pass for one in left)
+    assert len(made) == 3
+    broker.open.set()
+    assert [one.position for some in await asyncio.gather(handed, *waiting[1:]) for one in some] == [0, 3, 4, 5]
+    assert broker.batches == [["0"], ["3", "4", "5"]]

@@ -62,9 +62,11 @@ class Health:
 
     def is_isolated(self, now: float) -> bool:
         """Say whether another broker should be asked first."""
-        if self._under_way and now - self._under_way[0] > STUCK_SECONDS:
-            return True
-        return self._is_isolated and now < self._until
+        return self.is_stuck(now) or (self._is_isolated and now < self._until)
+
+    def is_stuck(self, now: float) -> bool:
+        """Say whether it has given no answer for so long that what waits for it should not."""
+        return bool(self._under_way) and now - self._under_way[0] > STUCK_SECONDS
 
     def admit(self, now: float) -> None:
         """Something is sent to it: while that tries an isolated broker, the others wait for another pause."""

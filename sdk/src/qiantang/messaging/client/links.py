@@ -55,6 +55,9 @@ class Link:
         self.shrinks = Shrinks(f"{cluster.name}/{resource.name}", self._count, self._ask)
         self.broker: Broker = ShrinkingBroker(make(resource), self.shrinks)
         self.line = Line(f"{cluster.name}/{resource.name}", self.broker)
+        self.line.leaving = self._leaving
+        self.others: Callable[[Frame], bool] = lambda _frame: False
+        """Says whether another broker can take a message."""
         self.offline: Offline | None = None
         self._store = store
         self._member = member
@@ -211,6 +214,9 @@ class Link:
         """Take part in a group."""
         await self.ready(topic, subscription)
         return await self.broker.receive(subscription, member, queues)
+
+    def _leaving(self) -> Callable[[Frame], bool] | None:
+        return self.others if self.health.is_stuck(time.monotonic()) else None
 
     def _count(self, topic: str) -> int:
         return self.broker.queues(topic)

@@ -66,6 +66,8 @@ class Parts:
         outbox = self.outbox if estate.outbox == before.outbox else make_outbox(estate, member)
         all_move = store is not self._ground.store
         plan = plan_links(self._ground.links, estate, self._adapters, store, member, all_move=all_move)
+        for link in plan.new:
+            link.others = functools.partial(self._sender.has_other, link)
         return Next(estate, plan, known_topics(estate, plan.links), store, outbox)
 
     def adopt(self, coming: Next) -> None:
@@ -181,7 +183,7 @@ class Parts:
 
     def _go_offline(self, links: Mapping[str, Link], ways: Mapping[str, Offline]) -> None:
         for name, offline in ways.items():
-            offline.others = functools.partial(self._sender.has_other, links[name])
+            offline.others = links[name].others
             links[name].go(offline)
 
 

@@ -90,16 +90,19 @@ class Sender:
     async def send_frames(self, frames: Sequence[Frame], deadline: float) -> list[Sent]:
         """Send what was written; give what became of each."""
         refused = await self._refused(frames, deadline) if self._has_rates else {}
-        lines: dict[Link, list[int]] = {}
+        lines: dict[tuple[Link, bool], list[int]] = {}
         found: list[Sent | None] = [None] * len(frames)
         for place, frame in enumerate(frames):
             link = self.link_of(frame)
             error = refused.get(frame.topic) or self._too_far_behind(link, frame.topic)
             if error is None:
-                lines.setdefault(link, []).append(place)
+                # what has no key may go elsewhere, and does not wait for what has to stay
+                lines.setdefault((link, not frame.key), []).append(place)
             else:
                 found[place] = Sent(id=frame.id, outcome="refused", error=error)
-        sends = [self.send_to(link, [frames[place] for place in places], deadline) for link, places in lines.items()]
+        sends = [
+            self.send_to(link, [frames[place] for place in places], deadline) for (link, _), places in lines.items()
+        ]
         some = [await sends[0]] if len(sends) == 1 else await asyncio.gather(*sends)  # a task costs more than a message
         for places, outcomes in zip(lines.values(), some, strict=True):
             for place, outcome in zip(places, outcomes, strict=True):

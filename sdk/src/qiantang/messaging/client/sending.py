@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from qiantang.kernel import observe
@@ -56,8 +56,14 @@ class Sends(Protocol):
         ...
 
 
+def _nobody() -> None:
+    """Nothing leaves the line."""
+
+
 class Line:
-    """The line before one broker. Of one event loop."""
+    """The line before one broker. Of one event loop. While that stands still, `leaving` gives what says of a message without a key
+    whether another broker can take it: such ones are refused at once, and not at their deadline.
+    """
 
     def __init__(self, name: str, broker: Sends) -> None:
         self.name = name
@@ -70,6 +76,7 @@ class Line:
         self._tickets: set[_Ticket] = set()
         self._watch: asyncio.TimerHandle | None = None
         self._counts = SendCounts(name)
+        self.leaving: Callable[[], Callable[[Frame], bool] | None] = _nobody
 
     def __len__(self) -> int:
         """Count the frames that wait."""
@@ -172,7 +179,26 @@ class Line:
         self._tickets = {one for one in self._tickets if not one.future.done()}
         for ticket in [one for one in self._tickets if one.ends <= now]:
             self._give_up(ticket)
+        if self._waiting and (may := self.leaving()) is not None:
+            self._let_leave(may)
         self._watch = loop.call_later(WATCH_SECONDS, self._look) if self._tickets else None
+
+    def _let_leave(self, may: Callable[[Frame], bool]) -> None:
+        """Refuse what was sent together where nothing of it was handed over, and another broker can take all of it."""
+        sent: dict[_Ticket, list[tuple[Frame, int]]] = {}
+        for frame, ticket, place in self._waiting:
+            sent.setdefault(ticket, []).append((frame, place))
+        gone: set[_Ticket] = set()
+        for ticket, placed in sent.items():
+            if ticket.left == len(placed) and all(not frame.key and may(frame) for frame, _ in placed):
+                gone.add(ticket)
+                still = SendOutcome.refused(BrokerAwayError(f"{self.name} stands still"))
+                for _, place in placed:
+                    ticket.settle(place, still)
+        if gone:
+            self._bytes -= sum(frame.size for frame, ticket, _ in self._waiting if ticket in gone)
+            self._waiting = deque(one for one in self._waiting if one[1] not in gone)
+            self._room.set()
 
     def _give_up(self, ticket: _Ticket) -> None:
         for place, outcome in enumerate(ticket.outcomes):

@@ -34,13 +34,16 @@ PLACE = scope.Scope(tenant="bench", environment="bench", center="trade", applica
 def measure() -> dict[str, Value]:
     """Start the server, let the contenders take turns, give the best of each and the ratios of these."""
     found: dict[str, list[float]] = {
-        name: [] for name in ("send", "raw_send", "consume", "raw_consume", "calling", "peer", "peer_batch")
+        name: []
+        for name in ("send", "raw_send", "answering", "consume", "raw_consume", "calling", "peer", "peer_batch")
     }
     with Kafka() as server:
         for _ in range(ROUNDS):
             topic = server.create_topic("bench", partitions=4)
             found["send"].append(_run(send, server.hosts, topic))
             found["raw_send"].append(kafka_peers.send(server.hosts, server.create_topic("raw", partitions=4), MESSAGES))
+            answering = server.create_topic("answering", partitions=4)
+            found["answering"].append(kafka_peers.send_answering(server.hosts, answering, MESSAGES))
             found["consume"].append(_run(consume, server.hosts, topic))
             found["raw_consume"].append(kafka_peers.consume(server.hosts, topic, MESSAGES))
             found["calling"].append(_run(kafka_peers.consume_calling, server.hosts, topic, MESSAGES))
@@ -53,6 +56,8 @@ def measure() -> dict[str, Value]:
         "kafka_send_per_s": rounded(best["send"]),
         "kafka_raw_send_per_s": rounded(best["raw_send"]),
         "kafka_vs_raw_send": rounded(best["send"] / best["raw_send"]),
+        "kafka_raw_answering_per_s": rounded(best["answering"]),
+        "kafka_vs_raw_answering": rounded(best["send"] / best["answering"]),
         "kafka_consume_per_s": rounded(best["consume"]),
         "kafka_raw_consume_per_s": rounded(best["raw_consume"]),
         "kafka_vs_raw_consume": rounded(best["consume"] / best["raw_consume"]),

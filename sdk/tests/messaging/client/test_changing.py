@@ -15,7 +15,17 @@ from qiantang.kernel import errors, ids
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.adapters.memory import space_of
 from qiantang.messaging.client import MessageBus
-from qiantang.messaging.model import Cluster, Estate, Message, OfflineStore, RateLimit, Resource, Subscription, Topic
+from qiantang.messaging.model import (
+    Cluster,
+    Estate,
+    Message,
+    OfflineStore,
+    RateLimit,
+    Resource,
+    Shrinking,
+    Subscription,
+    Topic,
+)
 from qiantang.messaging.testing import PLACE, Rig, Taker
 
 
@@ -80,10 +90,12 @@ async def test_what_is_the_same_goes_on_undisturbed(rig: Rig) -> None:
     await bus.send(topic.name, 1)
     (before,), (gone,) = bus.consumers(topic.name), bus.consumers(other.name)
     await rig.until(lambda: before.in_hand == 1)
-    limited = msgspec.structs.replace(topic, limits=[RateLimit(per_second=1000)], senders=["trade"])
+    limited = msgspec.structs.replace(
+        topic, limits=[RateLimit(per_second=1000)], senders=["trade"], shrink=Shrinking(queues=1, groups=["order"])
+    )
     grown = msgspec.structs.replace(other, queues=other.queues + 1)
     await bus.change(rig.estate(limited, grown))
-    assert bus.consumers(topic.name) == [before], "who sends, and how fast, is nothing to who consumes"
+    assert bus.consumers(topic.name) == [before], "who sends, how fast and where is nothing to who consumes"
     assert before.in_hand == 1
     assert bus.consumers(other.name) != [gone], "it has to find out about the new queue"
     hold.set()

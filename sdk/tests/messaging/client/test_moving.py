@@ -34,6 +34,12 @@ def test_what_is_left_is_waited_for_and_then_no_more() -> None:
     assert move.state == "moved"
 
 
+def test_for_much_that_is_left_nobody_waits_at_all() -> None:
+    move = Move()
+    move.saw(NEARLY + 1, 10.0, counts=True)
+    assert move.state == "staying"
+
+
 def test_a_look_that_began_while_something_was_on_its_way_does_not_count() -> None:
     move = Move()
     move.begin(1)

@@ -129,12 +129,9 @@ async def test_what_goes_past_the_line_is_refused_while_keys_move(shrinks: Shrin
     assert [one.verdict for one in await shrinks.send([frame(LEAVING)], server.send)] == ["accepted"]
 
 
-async def test_a_broker_that_is_away_makes_nobody_wait_for_ever(
-    shrinks: Shrinks, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(moving, "HOLD_SECONDS", 0.05)
+async def test_a_broker_that_cannot_be_asked_makes_nobody_wait(shrinks: Shrinks, server: Server) -> None:
     server.away = True
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(moving.HOLD_SECONDS / 2):
         assert await shrinks.admit([frame(LEAVING)]) is not None
 
 

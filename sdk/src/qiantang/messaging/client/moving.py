@@ -1,7 +1,8 @@
 """Moving: when the keys of queues that are to become empty move to others. Pure; times are in seconds of any clock that only rises.
 
 A key stays with its queue until the groups have finished what is there. To see that, nothing more is sent there for a moment: who
-sends such a key waits. Groups that do not finish within that moment keep the keys where they are, and it is tried again later.
+sends such a key waits. Groups that do not finish within that moment, or have too much left, keep the keys where they are, and
+it is tried again later.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Move:
             self._until = self._until or now + HOLD_SECONDS
             if counts and not unfinished and self.is_quiet:
                 self.state = "moved"
-            elif now >= self._until:
+            elif now >= self._until or unfinished > NEARLY:
                 self.state, self._again = "staying", now + REST_SECONDS
         elif self.state == "staying" and unfinished <= NEARLY and now >= max(self._again, self._unsure_until):
             self.state, self._until = "holding", now + HOLD_SECONDS

@@ -305,7 +305,7 @@ def _pool(subscription: Subscription) -> ThreadPoolExecutor:
 def _read_of(topic: Topic) -> Topic:
     """Give what consumers need to know of a topic; who sends, and how fast, does not concern them."""
     return msgspec.structs.replace(
-        topic, clusters=["-"], write_version="2.0", senders=[], refused_senders=[], limits=[], backlog=None
+        topic, clusters=["-"], write_version="2.0", senders=[], refused_senders=[], limits=[], backlog=None, shrink=None
     )
 
 

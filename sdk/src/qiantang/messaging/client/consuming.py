@@ -34,8 +34,6 @@ SETTLE_SECONDS: Final = 0.002
 BURY_AGAIN_SECONDS: Final = 30.0
 """How long a message waits whose dead letter could not be sent."""
 AGAIN_FIRST, AGAIN_LONGEST = 0.1, 5.0
-MOST_FETCHES: Final = 2
-"""So many may bring something of a key that waits; then none begins before the broker knows."""
 _chance = random.Random()  # noqa: S311 -- spreads what would otherwise come together; nobody gains by guessing it
 
 Bury = Callable[[Frame], Awaitable[SendOutcome]]
@@ -76,15 +74,10 @@ class Ways(NamedTuple):
 
 @dataclass(slots=True)
 class _Block:
-    """A key that waits since a message failed: which one, and with which batch of settles the broker knows all of it.
-
-    `fetches` is how many brought something of it before the broker knew, `fetch` the last that did.
-    """
+    """A key that waits since a message failed: which one, and with which batch of settles the broker knows all of it."""
 
     failed: tuple[str, int, str]
     batch: int
-    fetches: int = 0
-    fetch: int = 0
 
 
 def _place(taken: Taken) -> tuple[str, int, str]:
@@ -127,7 +120,6 @@ class Consumer:
         self._fetcher: asyncio.Task[None] | None = None
         self._paused = False
         self._blocked: dict[tuple[str, int], _Block] = {}
-        self._fetches = 0
         self._batches = 0
         self._settled = 0
         self._told = asyncio.Event()
@@ -211,10 +203,9 @@ class Consumer:
                 await asyncio.sleep(backoff.next())
 
     async def _fetch_once(self) -> None:
-        await self._forget_what_is_told()
+        await self._tell_what_waits()
         room = max(self.concurrency, self._batch) * 2 - self.in_hand
-        # while there is something to begin, more is fetched in batches, and not for each that was finished
-        if room < (max(1, self.concurrency // 2) if self._lanes.ready else 1):
+        if room <= 0:
             await self._wait_for_room()
             return
         receiver = await self._joined()
@@ -222,17 +213,12 @@ class Consumer:
             self._take(taken)
         self._employ()
 
-    async def _forget_what_is_told(self) -> None:
-        """Forget the keys that wait where the broker knows of it, and has back what it gave before: what it gives now is in order.
-
-        For one that is given back again and again, since all that comes was under way already, wait until that is so.
-        """
-        while any(block.fetches > MOST_FETCHES and block.batch > self._settled for block in self._blocked.values()):
+    async def _tell_what_waits(self) -> None:
+        """Wait until the broker knows which keys wait, and has back what it gave of them before: what it gives then is in order."""
+        while any(block.batch > self._settled for block in self._blocked.values()):
             self._told.clear()
             await self._told.wait()
-        if self._blocked:
-            self._blocked = {key: block for key, block in self._blocked.items() if block.batch > self._settled}
-        self._fetches += 1
+        self._blocked.clear()
 
     async def _wait_for_room(self) -> None:
         """Wait until something is finished; leave the group where that takes too long, so that others take over."""
@@ -270,24 +256,17 @@ class Consumer:
         tags = self.subscription.tags
         unwanted = tags and Feature.TAGS not in native and frame.tag not in tags
         block = self._blocked.get((frame.key, taken.hold))
-        if block is not None and block.failed == _place(taken) and block.batch <= self._settled:
+        if block is not None and block.failed == _place(taken):
             del self._blocked[frame.key, taken.hold]  # it comes again, and what is behind it comes after it
             block = None
         expired = 0 < frame.expires_at <= self._now() * 1000 and Feature.EXPIRY not in native
         if unwanted or expired:
             self._settle(Settle(taken=taken))
         elif block is not None:
-            self._give_back(taken, block)
+            block.batch = self._batches + 1
+            self._settle(Settle(taken=taken, what="back"))
         else:
             self._lanes.put(frame.key, taken)
-
-    def _give_back(self, taken: Taken, block: _Block) -> None:
-        """Give back what comes of a key that waits."""
-        block.batch = self._batches + 1
-        if block.fetch != self._fetches:
-            block.fetch = self._fetches
-            block.fetches += 1
-        self._settle(Settle(taken=taken, what="back"))
 
     # -- working -----------------------------------------------------------------------------------------
 

@@ -109,13 +109,25 @@ async def test_a_group_that_does_not_finish_keeps_keys_where_they_are(
     while shrinks._topics["t"].move.state == "staying":  # who sends has it looked at
         again = await shrinks.admit([frame(LEAVING)])
         assert again is not None
-        again(False)
+        again()
         await asyncio.sleep(0.02)
     waiting = asyncio.create_task(shrinks.admit([frame(LEAVING)]))
     await asyncio.sleep(0.05)
     assert not waiting.done(), "the first is on its way still, so that nothing is sure"
-    done(False)
+    done()
     assert await waiting is None
+
+
+async def test_who_waits_for_one_topic_holds_up_no_other(shrinks: Shrinks, server: Server) -> None:
+    shrinks.know({"t": TOPIC, "u": msgspec.structs.replace(TOPIC, name="u")})
+    (one, other) = shrinks._topics.values()
+    one.move.state, one.move._again = "staying", 0.0
+    server.left["g"] = 5
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await shrinks.admit([frame(LEAVING), frame(LEAVING, topic="u")])
+    assert one.move.is_quiet, "what was not sent is not on its way"
+    assert other.move.is_quiet
 
 
 async def test_what_goes_past_the_line_is_refused_while_keys_move(shrinks: Shrinks, server: Server) -> None:

@@ -120,14 +120,11 @@ class Link:
                 f"keys of a topic at {self.name} are moving to other queues, and that took too long"
             )
             return [SendOutcome.refused(moving)] * len(frames)
-        unsure = True
         try:
-            outcomes = await self.line.send(frames, max(0.0, ends - time.monotonic()))
-            unsure = any(one.verdict == "unknown" for one in outcomes)
-            return outcomes
+            return await self.line.send(frames, max(0.0, ends - time.monotonic()))
         finally:
             if sent is not None:
-                sent(unsure)
+                sent()
 
     async def put(self, frames: Sequence[Frame]) -> Sequence[SendOutcome]:
         """Have the broker send frames, past the line: what waits in an offline store goes so."""

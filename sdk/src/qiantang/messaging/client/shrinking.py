@@ -11,13 +11,14 @@ import functools
 import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from qiantang.kernel import errors, observe
 from qiantang.messaging.client.moving import Move
 from qiantang.messaging.errors import BrokerAwayError
-from qiantang.messaging.model import Frame, Subscription, Topic
+from qiantang.messaging.model import Frame, Shrinking, Subscription, Topic
 from qiantang.messaging.model.spreading import queue_of_key
 from qiantang.messaging.port import Broker, Capabilities, Lag, Receiver, SendOutcome
 
@@ -36,11 +37,11 @@ class Shrink:
     number on.
     """
 
-    def __init__(self, link: str, topic: Topic, queues: int, count: Callable[[str], int], ask: Ask) -> None:
-        self.topic = topic
+    def __init__(self, link: str, topic: str, said: Shrinking, count: Callable[[str], int], ask: Ask) -> None:
+        self.said = said
         self.move = Move()
-        self._name = f"{topic.name} at {link}"
-        self._queues = queues
+        self._topic = topic
+        self._name = f"{topic} at {link}"
         self._count = count
         self._ask = ask
         self._changed = asyncio.Event()
@@ -51,17 +52,18 @@ class Shrink:
         """Whether a message belongs to a queue that is to become empty, by its key or since its router chose it."""
         if self.move.state == "moved" or (frame.queue < 0 and not frame.key):
             return False
-        count = self._count(self.topic.name)
+        count = self._count(self._topic)
         if not count:
             return True  # nobody knows yet: better it waits for nothing than is overtaken
-        return (frame.queue % count if frame.queue >= 0 else queue_of_key(frame.key, count)) >= self._queues
+        return (frame.queue % count if frame.queue >= 0 else queue_of_key(frame.key, count)) >= self.said.queues
 
     def place(self, frame: Frame, turn: int) -> None:
         """Have a message go to one of the queues that stay."""
+        queues = self.said.queues
         if frame.queue >= 0:
-            frame.queue %= self._queues
+            frame.queue %= queues
         else:
-            frame.queue = queue_of_key(frame.key, self._queues) if frame.key else turn % self._queues
+            frame.queue = queue_of_key(frame.key, queues) if frame.key else turn % queues
 
     async def wait(self) -> None:
         """Wait while nothing may be sent to the queues that are to become empty."""
@@ -103,11 +105,8 @@ class Shrink:
 
     async def _unfinished(self) -> int:
         """Count what the groups have not finished; so much that nobody waits for it where that is not known."""
-        shrinking = self.topic.shrink
         try:
-            lags = (
-                [await self._ask(self.topic.name, one, self._queues) for one in shrinking.groups] if shrinking else []
-            )
+            lags = [await self._ask(self._topic, one, self.said.queues) for one in self.said.groups]
         except errors.QiantangError as error:
             log.failure(self._name, "whether queues that are to become empty are so cannot be found out", error=error)
             return UNKNOWN
@@ -135,10 +134,10 @@ class Shrinks:
             if topic.shrink is None:
                 continue
             known = before.get(topic.name)
-            if known is not None and known.topic.shrink == topic.shrink:
+            if known is not None and known.said == topic.shrink:
                 self._topics[topic.name] = before.pop(topic.name)
             else:
-                self._topics[topic.name] = Shrink(self._link, topic, topic.shrink.queues, self._count, self._ask)
+                self._topics[topic.name] = Shrink(self._link, topic.name, topic.shrink, self._count, self._ask)
         for one in before.values():
             one.end()
 
@@ -148,25 +147,29 @@ class Shrinks:
         for one in topics.values():
             await one.close()
 
-    async def admit(self, frames: Sequence[Frame]) -> Callable[[bool], None] | None:
-        """Wait until messages may be sent; give what to call once they were, with whether it is not known what became of some."""
-        leaving: dict[Shrink, int] = {}
-        for name in {frame.topic for frame in frames} & self._topics.keys():
-            one = self._topics[name]
-            while count := sum(frame.topic == name and one.is_leaving(frame) for frame in frames):
-                if one.move.state == "staying":
-                    leaving[one] = count
-                    one.move.begin(count)
-                    one.look()
-                    break
-                await one.wait()
+    async def admit(self, frames: Sequence[Frame]) -> Callable[[], None] | None:
+        """Wait until messages may be sent; give what to call once that is over, if any goes to queues that are to become empty."""
+        while True:
+            leaving = self._leaving(frames)
+            waited = next((one for one in leaving if one.move.state == "holding"), None)
+            if waited is None:
+                break
+            await waited.wait()
+        for one in leaving:
+            one.look()
+        _begin(leaving)
         return functools.partial(_end, leaving) if leaving else None
+
+    def _leaving(self, frames: Sequence[Frame]) -> Mapping[Shrink, int]:
+        """Count, for each topic, the messages that belong to queues that are to become empty."""
+        placed = ((self._topics.get(frame.topic), frame) for frame in frames)
+        return Counter(one for one, frame in placed if one is not None and one.is_leaving(frame))
 
     async def send(self, frames: Sequence[Frame], send: Send) -> Sequence[SendOutcome]:
         """Send messages, each to a queue that it may go to; those of keys that are just moving are refused until that is over."""
         if not self._topics:
             return await send(frames)
-        turn, refused, leaving = next(self._turns), dict[int, SendOutcome](), dict[Shrink, int]()
+        turn, refused, leaving = next(self._turns), dict[int, SendOutcome](), Counter[Shrink]()
         for place, frame in enumerate(frames):
             one = self._topics.get(frame.topic)
             if one is None:
@@ -177,9 +180,8 @@ class Shrinks:
                 refused[place] = SendOutcome.refused(BrokerAwayError(_MOVING.format(topic=frame.topic)))
                 one.look()
             else:
-                leaving[one] = leaving.get(one, 0) + 1
-        for one, count in leaving.items():
-            one.move.begin(count)
+                leaving[one] += 1
+        _begin(leaving)
         unsure = True
         try:
             outcomes = iter(await send([frame for place, frame in enumerate(frames) if place not in refused]))
@@ -187,10 +189,15 @@ class Shrinks:
             unsure = any(one.verdict == "unknown" for one in found)
             return found
         finally:
-            _end(leaving, unsure)
+            _end(leaving, unsure=unsure)
 
 
-def _end(leaving: Mapping[Shrink, int], unsure: bool) -> None:
+def _begin(leaving: Mapping[Shrink, int]) -> None:
+    for one, count in leaving.items():
+        one.move.begin(count)
+
+
+def _end(leaving: Mapping[Shrink, int], *, unsure: bool = False) -> None:
     for one, count in leaving.items():
         one.move.end(count, time.monotonic(), unsure=unsure)
 

@@ -41,6 +41,24 @@ def order(number: int) -> Order:
     return Order(number, "customer-0815", _LINES)
 
 
+def _key(number: int) -> str:
+    return f"k{number % 100}"
+
+
+def _produce(
+    producer: Producer, topic: str, number: int, answer: Callable[..., None], headers: list[tuple[str, bytes]]
+) -> None:
+    """Produce a message, once there is room for it; answers are polled for after each batch."""
+    while True:
+        try:
+            producer.produce(topic, _encoder.encode(order(number)), _key(number), on_delivery=answer, headers=headers)
+            break
+        except BufferError:
+            producer.poll(0.01)
+    if number % BATCH == 0:
+        producer.poll(0)
+
+
 def send(hosts: str, topic: str, messages: int) -> float:
     """Produce all, answers polled for after each batch; give messages a second, all of them acknowledged."""
     producer = Producer({"bootstrap.servers": hosts, "enable.idempotence": True, "linger.ms": LINGER_MS})
@@ -55,15 +73,7 @@ def send(hosts: str, topic: str, messages: int) -> float:
     assert producer.flush(10) == 0
     began = time.perf_counter()
     for number in range(messages):
-        key, headers = f"k{number % 100}", [("region", b"hz")]
-        while True:
-            try:
-                producer.produce(topic, _encoder.encode(order(number)), key, on_delivery=answer, headers=headers)
-                break
-            except BufferError:
-                producer.poll(0.01)
-        if number % BATCH == 0:
-            producer.poll(0)
+        _produce(producer, topic, number, answer, [("region", b"hz")])
     assert producer.flush(60) == 0
     took = time.perf_counter() - began
     assert answered == messages + 1
@@ -91,18 +101,10 @@ def send_answering(hosts: str, topic: str, messages: int) -> float:
     assert producer.flush(10) == 0
     began = time.perf_counter()
     for number in range(messages):
-        id, key = ids.ordered_id(), f"k{number % 100}"
-        said = {"v": "2.0", "id": id, "codec": "json", "sent": f"{time.time_ns()}", "key": key, "region": "hz"}
+        id, sent, key = ids.ordered_id(), f"{time.time_ns()}", _key(number)
+        said = {"v": "2.0", "id": id, "codec": "json", "sent": sent, "key": key, "region": "hz"}
         headers = [(name, value.encode()) for name, value in said.items()]
-        while True:
-            try:
-                note = functools.partial(answer, id)
-                producer.produce(topic, _encoder.encode(order(number)), key, on_delivery=note, headers=headers)
-                break
-            except BufferError:
-                producer.poll(0.01)
-        if number % BATCH == 0:
-            producer.poll(0)
+        _produce(producer, topic, number, functools.partial(answer, id), headers)
     assert producer.flush(60) == 0
     took = time.perf_counter() - began
     assert len(results) == messages + 1

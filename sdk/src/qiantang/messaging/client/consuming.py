@@ -12,7 +12,6 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from qiantang.kernel import errors, observe
@@ -72,14 +71,6 @@ class Ways(NamedTuple):
     failed: Note = _nowhere
 
 
-@dataclass(slots=True)
-class _Block:
-    """A key that waits since a message failed: which one, and with which batch of settles the broker knows all of it."""
-
-    failed: tuple[str, int, str]
-    batch: int
-
-
 def _place(taken: Taken) -> tuple[str, int, str]:
     return taken.queue, taken.position, taken.frame.id
 
@@ -119,9 +110,12 @@ class Consumer:
         self._receiver: Receiver | None = None
         self._fetcher: asyncio.Task[None] | None = None
         self._paused = False
-        self._blocked: dict[tuple[str, int], _Block] = {}
+        self._blocked: dict[tuple[str, int], tuple[str, int, str]] = {}
+        """By key and hold, the message that failed and that the key waits for."""
         self._batches = 0
         self._settled = 0
+        self._awaited = 0
+        """The batch of settles with which the broker knows all of what waits."""
         self._told = asyncio.Event()
 
     # -- its life ----------------------------------------------------------------------------------------
@@ -215,7 +209,7 @@ class Consumer:
 
     async def _tell_what_waits(self) -> None:
         """Wait until the broker knows which keys wait, and has back what it gave of them before: what it gives then is in order."""
-        while any(block.batch > self._settled for block in self._blocked.values()):
+        while self._awaited > self._settled:
             self._told.clear()
             await self._told.wait()
         self._blocked.clear()
@@ -255,15 +249,15 @@ class Consumer:
         native = self._capabilities().native
         tags = self.subscription.tags
         unwanted = tags and Feature.TAGS not in native and frame.tag not in tags
-        block = self._blocked.get((frame.key, taken.hold))
-        if block is not None and block.failed == _place(taken):
+        failed = self._blocked.get((frame.key, taken.hold))
+        if failed is not None and failed == _place(taken):
             del self._blocked[frame.key, taken.hold]  # it comes again, and what is behind it comes after it
-            block = None
+            failed = None
         expired = 0 < frame.expires_at <= self._now() * 1000 and Feature.EXPIRY not in native
         if unwanted or expired:
             self._settle(Settle(taken=taken))
-        elif block is not None:
-            block.batch = self._batches + 1
+        elif failed is not None:
+            self._awaited = self._batches + 1
             self._settle(Settle(taken=taken, what="back"))
         else:
             self._lanes.put(frame.key, taken)
@@ -348,7 +342,8 @@ class Consumer:
 
         What was taken under a newer hold begins anew, in its own order: that it waits has nothing to do with the failure.
         """
-        self._blocked[lane, failed.hold] = _Block(_place(failed), self._batches + 1)
+        self._blocked[lane, failed.hold] = _place(failed)
+        self._awaited = self._batches + 1
         for behind in self._lanes.failed(lane):
             if behind.hold == failed.hold:
                 self._settle(Settle(taken=behind, what="back"))

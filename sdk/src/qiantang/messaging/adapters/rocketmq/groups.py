@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from qiantang.messaging.adapters.rocketmq import names
 from qiantang.messaging.adapters.rocketmq.admin import Admin
 from qiantang.messaging.adapters.rocketmq.routes import Queue, Route
 from qiantang.messaging.model.bands import BANDS
 from qiantang.messaging.model.partitions import Place
+
+OWNERS: Final = 1 << 20
+"""So much is added to the number of a queue where its owner is noted: no queue has such a number, and nobody takes that for one."""
 
 
 class Group:
@@ -72,6 +77,19 @@ class Group:
                 found[place] = min(done.get(queue, begun), ends[queue])
         return found
 
+    async def note_owner(self, owner: int, queues: Mapping[Place, Queue]) -> None:
+        """Note by whom queues were locked just now: among the offsets of the group, beside those of the queues."""
+        await asyncio.gather(
+            *(self._admin.commit(self.name, place[0], {_beside(queue): owner}) for place, queue in queues.items())
+        )
+
+    async def owners(self, queues: Mapping[Place, Queue]) -> dict[Place, int]:
+        """Give by whom queues were locked last; one that was locked only just now may be another's already."""
+        noted = await asyncio.gather(
+            *(self._admin.committed(self.name, place[0], [_beside(queue)]) for place, queue in queues.items())
+        )
+        return {place: owner for place, found in zip(queues, noted, strict=True) for owner in found.values()}
+
     async def unfinished(self, first: int = 0) -> int:
         """Count what the group has not finished of the queues from a number on."""
         found = 0
@@ -87,3 +105,8 @@ class Group:
                 done |= await self._admin.beginnings(name, unknown)
             found += sum(max(0, end - done.get(queue, 0)) for queue, end in ends.items())
         return found
+
+
+def _beside(queue: Queue) -> Queue:
+    """Give the place beside all queues where the owner of one is noted."""
+    return queue._replace(number=queue.number + OWNERS)

@@ -129,7 +129,7 @@ class Holds:
         if missing and (left := await self._left_over(connection, missing)):
             taken |= await talk.lock(connection, self._group, self._client.owner, left)
         locked = {place: queues[place] for place in taken}
-        await talk.note_owner(connection, self._group, self._client.owner, locked)
+        await self._group.note_owner(self._client.owner, locked)
         starts = await self._group.starts(locked)
         if not connection.is_opened or not taken:
             return
@@ -149,7 +149,7 @@ class Holds:
         Who is there is asked after who has them: whoever locked one was there before that, so one that is missing now is gone,
         and holds nothing since its connection ended.
         """
-        owners = await talk.owners(connection, self._group, queues)
+        owners = await self._group.owners(queues)
         present = {talk.owner_of(one) for one in await talk.members(connection, self._group.name)}
         left = {place: queues[place] for place, owner in owners.items() if owner not in present}
         for owner in {owners[place] for place in left}:

@@ -1,19 +1,18 @@
 """Talk: what a member of a group says to a broker, and asks of it.
 
 A broker tells nobody whose a lock is, and keeps it for 60 s when its member is gone. So a member locks queues under a number that
-follows from its name, and notes that number where the broker keeps offsets: who finds a queue locked reads there by whom.
+follows from its name, and has the group note it: who finds a queue locked reads there by whom.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from qiantang.messaging.adapters.rocketmq.admin import offset_fields, queue_fields
+from qiantang.messaging.adapters.rocketmq.admin import offset_fields
 from qiantang.messaging.adapters.rocketmq.connection import Connection
 from qiantang.messaging.adapters.rocketmq.groups import Group
 from qiantang.messaging.adapters.rocketmq.routes import Queue
@@ -23,10 +22,7 @@ from qiantang.messaging.model.partitions import Place
 
 T = TypeVar("T")
 _NOBODY: Final = frozenset({Answer.SYSTEM_ERROR})
-_WITHOUT: Final = frozenset({Answer.NOT_FOUND})
 _ASKED: Final = "#"
-OWNERS: Final = 1 << 20
-"""So much is added to the number of a queue where its owner is noted: no queue has such a number, and nobody takes that for one."""
 
 
 class Client(NamedTuple):
@@ -131,38 +127,10 @@ async def unlock(connection: Connection, group: Group, owner: int, queues: Mappi
         await connection.ask(Code.UNLOCK, {}, _queues(group, owner, queues), doing=f"letting queues of {group.name} go")
 
 
-async def note_owner(connection: Connection, group: Group, owner: int, queues: Mapping[Place, Queue]) -> None:
-    """Note whose queues are that were locked just now."""
-
-    async def one(place: Place, queue: Queue) -> None:
-        fields = offset_fields(group.name, place[0], _beside(queue), owner)
-        await connection.ask(Code.COMMIT, fields, doing=f"noting who has queues of {group.name}")
-
-    await asyncio.gather(*(one(place, queue) for place, queue in queues.items()))
-
-
-async def owners(connection: Connection, group: Group, queues: Mapping[Place, Queue]) -> dict[Place, int]:
-    """Give by whom queues were locked last; one that was locked only just now may be another's already."""
-
-    async def one(place: Place, queue: Queue) -> tuple[Place, int | None]:
-        fields = {**queue_fields(place[0], _beside(queue)), "consumerGroup": group.name, "setZeroIfNotFound": "false"}
-        doing = f"asking who has queues of {group.name}"
-        answer = await connection.ask(Code.OFFSET, fields, doing=doing, passing=_WITHOUT)
-        return place, int(answer.fields["offset"]) if answer.header.code == Answer.DONE else None
-
-    found = await asyncio.gather(*(one(place, queue) for place, queue in queues.items()))
-    return {place: owner for place, owner in found if owner is not None}
-
-
 async def commit(connection: Connection, group: Group, name: str, queue: Queue, offset: int) -> None:
     """Say up to where a group is done with a queue."""
     fields = offset_fields(group.name, name, queue, offset)
     await connection.ask(Code.COMMIT, fields, doing=f"settling messages of {group.name}")
-
-
-def _beside(queue: Queue) -> Queue:
-    """Give the place beside all queues where the owner of one is noted."""
-    return queue._replace(number=queue.number + OWNERS)
 
 
 def _queues(group: Group, owner: int, queues: Mapping[Place, Queue]) -> bytes:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Container, Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qiantang.messaging.adapters.sql import tables
 from qiantang.messaging.adapters.sql.owned import OwnedQueue
+
+R = TypeVar("R", bound=sa.Row[Any])
 
 _h, _m = tables.held.c, tables.messages.c
 _MINE = (_h.topic == sa.bindparam("a"), _h.grp == sa.bindparam("b"))
@@ -73,7 +75,8 @@ async def due(
     numbers = [queue.number for queue in queues]
     found = await connection.execute(_DUE, {**mine, "queues": numbers, "now": now, "working": working, "most": count})
     rows = found.all()
-    following = await _followers(connection, mine, rows, now, count - len(rows))
+    behind = await _behind(connection, mine, rows, count - len(rows))
+    following = [row[:-1] for row in in_turn(behind, lambda row: (row.queue, row.waits), now, working)]
     if len(rows) < count:
         for queue in queues:
             # what is due and was not given is in hand, or behind what is: settling that says to look again
@@ -83,10 +86,10 @@ async def due(
     return [*rows, *following]
 
 
-async def _followers(
-    connection: AsyncConnection, mine: Mapping[str, str], firsts: Sequence[Any], now: int, count: int
-) -> list[Any]:
-    """Give what stands behind the first ones of keys that wait, up to where its time has not come.
+async def _behind(
+    connection: AsyncConnection, mine: Mapping[str, str], firsts: Sequence[Any], count: int
+) -> Sequence[sa.Row[Any]]:
+    """Give what stands behind the first ones of keys that wait, with when its time comes.
 
     Who gets them gets them with their first one: nothing of a key is given while something of it is in hand.
     """
@@ -94,10 +97,16 @@ async def _followers(
     if not keys or count <= 0:
         return []
     said = {**mine, "keys": list(keys), "given": [row.number for row in firsts], "most": count}
-    found: list[Any] = []
-    for row in await connection.execute(_FOLLOW, said):
-        if row.due > now:
-            keys.discard((row.queue, row.waits))
-        if (row.queue, row.waits) in keys:
-            found.append(row[:-1])
+    return (await connection.execute(_FOLLOW, said)).all()
+
+
+def in_turn(rows: Iterable[R], key: Callable[[R], Hashable], now: int, in_hand: Container[int]) -> list[R]:
+    """Give rows of keys, in their order, of each up to the first whose time has not come or that is in hand."""
+    over: set[Hashable] = set()
+    found: list[R] = []
+    for row in rows:
+        if row.due > now or row.number in in_hand:
+            over.add(key(row))
+        if key(row) not in over:
+            found.append(row)
     return found

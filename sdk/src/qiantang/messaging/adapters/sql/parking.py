@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qiantang.messaging.adapters.sql import quotas, tables
+from qiantang.messaging.adapters.sql import holding, quotas, tables
 from qiantang.messaging.adapters.sql.broker import SqlBroker
 from qiantang.messaging.adapters.sql.crashed import SqlCrashed
 from qiantang.messaging.adapters.sql.database import Database
@@ -232,13 +232,7 @@ class SqlParking:
             .order_by(_p.number)
             .limit(count)
         )
-        follow: list[sa.Row[Any]] = []
-        for row in found:
-            if row.due > now or row.number in self._given:
-                keys.discard((row.queue, row.k))
-            if (row.queue, row.k) in keys:
-                follow.append(row)
-        return follow
+        return holding.in_turn(found, lambda row: (row.queue, row.k), now, self._given)
 
     def _row(self, one: Waiting) -> dict[str, Any]:
         frame = one.taken.frame

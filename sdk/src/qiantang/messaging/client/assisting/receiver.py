@@ -122,29 +122,22 @@ class AssistedReceiver:
                 continue  # it is another's
             if owned.get(one.queue) != one.hold:
                 left.append(one)  # it is not known yet what waits there
-            elif (
-                self._ordered
-                and isinstance(one.handle, Parked)
-                and not self._may_lend(one, lending, len(found) < count)
-            ):
-                left.append(one)
             elif len(found) == count or (self._ordered and self._must_wait(one)):
                 left.append(one)
                 self._rests = True
+            elif self._ordered and isinstance(one.handle, Parked) and not self._may_lend(one, lending):
+                left.append(one)
             elif not self._ordered or not self._is_behind(one):
                 found.append(one)
         self._come = left
         return found
 
-    def _may_lend(self, one: Taken, lending: set[tuple[str, str]], there_is_room: bool) -> bool:
+    def _may_lend(self, one: Taken, lending: set[tuple[str, str]]) -> bool:
         """Say whether a message that was parked may be given, and note that it is: of a key no more than one fetch took at a time.
 
         Should any of these come back, those behind them are here still.
         """
         key = one.handle.key
-        if not there_is_room:
-            self._rests = True
-            return False
         if not key:
             return True
         if self._lent[one.queue][key] and (one.queue, key) not in lending:

@@ -30,6 +30,8 @@ def quick_breaker() -> Breaker:
 
 
 def open_cache(url: str, seal_key: bytes = KEY, **options: Any) -> RedisReleaseCache:
+    """A cache whose deadline a busy machine does not miss, unless a test is about deadlines."""
+    options = {"deadline": timedelta(seconds=5), **options}
     return RedisReleaseCache(
         CacheSettings(redis=Secret(url), max_release_bytes=LIMIT, **options), seal_key, breaker=quick_breaker()
     )

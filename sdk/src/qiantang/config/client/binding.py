@@ -1,7 +1,7 @@
 """Binding: a model tied to a part of the settings, and the live view through which an application reads it.
 
-A view reads one attribute of the state that is in use: publishing swaps the state as a whole, so all views change
-in the same instant, and a read costs no lock and no look-up of who asks.
+A view reads one attribute of the box, whose attributes are those of the state that is in use: publishing swaps them
+all at once, so all views change in the same instant, and a read costs no lock and no look-up of who asks.
 """
 
 from __future__ import annotations
@@ -32,12 +32,19 @@ class NotOpenError(errors.ConflictError):
 
 
 class Box:
-    """Holds the state in use: the one thing that a publish swaps."""
-
-    __slots__ = ("state",)
+    """Holds the state in use: the one thing that a publish swaps. It has the attributes of that state."""
 
     def __init__(self, state: object) -> None:
         self.state = state
+
+    @property
+    def state(self) -> object:
+        """The state in use. Setting it is one step: nobody sees attributes of two states."""
+        return self.__dict__[""]
+
+    @state.setter
+    def state(self, state: object) -> None:
+        self.__dict__ = {**vars(state), "": state}
 
 
 class Owner(Protocol):
@@ -161,7 +168,7 @@ def _view(binding: Binding[Any]) -> View:
     """Make the view: a class of its own whose properties read through the box, in C."""
     shape = binding.shape
     members: dict[str, Any] = {
-        field: property(operator.attrgetter(f"{_BOX}.state.{binding.slot}_{field}")) for field in shape.fields
+        field: property(operator.attrgetter(f"{_BOX}.{binding.slot}_{field}")) for field in shape.fields
     }
     members["__slots__"] = ()
     members["__class__"] = property(lambda _self: shape.model)  # isinstance(view, Model) holds

@@ -203,8 +203,7 @@ class Consumer:
             await self._wait_for_room()
             return
         receiver = await self._joined()
-        for taken in await receiver.fetch(min(room, FETCH_MOST), FETCH_BYTES, FETCH_SECONDS):
-            self._take(taken)
+        self._take(await receiver.fetch(min(room, FETCH_MOST), FETCH_BYTES, FETCH_SECONDS))
         self._employ()
 
     async def _tell_what_waits(self) -> None:
@@ -244,23 +243,31 @@ class Consumer:
                 await self._receiver.pause()
         return self._receiver
 
-    def _take(self, taken: Taken) -> None:
-        frame = taken.frame
+    def _take(self, fetched: Sequence[Taken]) -> None:
         native = self._capabilities().native
-        tags = self.subscription.tags
-        unwanted = tags and Feature.TAGS not in native and frame.tag not in tags
-        failed = self._blocked.get((frame.key, taken.hold))
+        tags = self.subscription.tags if Feature.TAGS not in native else ()
+        looks_at_time = Feature.EXPIRY not in native
+        for taken in fetched:
+            frame = taken.frame
+            behind = self._blocked and self._is_behind(taken)
+            unwanted = tags and frame.tag not in tags
+            expired = looks_at_time and 0 < frame.expires_at <= self._now() * 1000
+            if unwanted or expired:
+                self._settle(Settle(taken=taken))
+            elif behind:
+                self._awaited = self._batches + 1
+                self._settle(Settle(taken=taken, what="back"))
+            else:
+                self._lanes.put(frame.key, taken)
+
+    def _is_behind(self, taken: Taken) -> bool:
+        """Say whether it comes too early, behind a message of its key that failed and has not come again."""
+        key = taken.frame.key, taken.hold
+        failed = self._blocked.get(key)
         if failed is not None and failed == _place(taken):
-            del self._blocked[frame.key, taken.hold]  # it comes again, and what is behind it comes after it
-            failed = None
-        expired = 0 < frame.expires_at <= self._now() * 1000 and Feature.EXPIRY not in native
-        if unwanted or expired:
-            self._settle(Settle(taken=taken))
-        elif failed is not None:
-            self._awaited = self._batches + 1
-            self._settle(Settle(taken=taken, what="back"))
-        else:
-            self._lanes.put(frame.key, taken)
+            del self._blocked[key]  # it comes again, and what is behind it comes after it
+            return False
+        return failed is not None
 
     # -- working -----------------------------------------------------------------------------------------
 
@@ -293,7 +300,11 @@ class Consumer:
     async def _handle_one(self, lane: str, taken: Taken) -> None:
         self._working += 1
         try:
-            await self._finish(lane, taken, await self._work.one(taken))
+            result = await self._work.one(taken)
+            if result is None:
+                self._done(lane, taken)
+            else:
+                await self._finish(lane, taken, result)
         finally:
             self._working -= 1
             self._room.set()
@@ -318,9 +329,7 @@ class Consumer:
         if not isinstance(result, Failed):
             if result is not None:
                 await self._ways.answer(taken, result)
-            self.counts.done += 1
-            self._settle(Settle(taken=taken))
-            self._go_on(lane)
+            self._done(lane, taken)
             return
         wait = self._wait(taken, result)
         if wait is None and await self._buried(taken, result):
@@ -336,6 +345,11 @@ class Consumer:
         self._settle(Settle(taken=taken, what="later", after=after))
         if lane:
             self._block(lane, taken)
+
+    def _done(self, lane: str, taken: Taken) -> None:
+        self.counts.done += 1
+        self._settle(Settle(taken=taken))
+        self._go_on(lane)
 
     def _block(self, lane: str, failed: Taken) -> None:
         """Give back what is in hand of a key that waits, and what comes of it before the broker knows: nothing overtakes.

@@ -105,8 +105,10 @@ class Pipeline:
 def _checked(message: Message[Any], now: float) -> float:
     """Check the bounds; give when it is to be delivered, 0 for now."""
     _check_words("id", message.id, 1, 64)
-    _check_words("tag", message.tag, 0, MAX_TAG)
-    _check_words("key", message.key, 0, MAX_KEY)
+    if message.tag:
+        _check_words("tag", message.tag, 0, MAX_TAG)
+    if message.key:
+        _check_words("key", message.key, 0, MAX_KEY)
     if not LOWEST <= message.priority <= HIGHEST:
         raise InvalidMessageError(f"the priority {message.priority} is not between {LOWEST} and {HIGHEST}")
     if message.ttl is not None and not 0 < message.ttl <= MAX_AHEAD:

@@ -7,9 +7,9 @@ import contextvars
 import functools
 import inspect
 import logging
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, cast
 
 from qiantang.kernel import observe
@@ -37,12 +37,6 @@ Result = Failed | Reply | None
 DONE: Final[list[Result]] = [None]
 
 
-@dataclass(slots=True)
-class _Running:
-    ends: float
-    late: bool = False
-
-
 class Work:
     """Calls the handler of one subscription. `pool` runs handlers that are plain functions."""
 
@@ -65,7 +59,8 @@ class Work:
         self._keys = keys
         self._pool = pool
         self._limit = subscription.handler_timeout
-        self._running: dict[asyncio.Task[Any], _Running] = {}
+        self._ends: dict[asyncio.Task[Any], float] = {}
+        self._late: set[asyncio.Task[Any]] = set()
         self._look: asyncio.TimerHandle | None = None
 
     def run_in(self, pool: ThreadPoolExecutor) -> None:
@@ -80,7 +75,7 @@ class Work:
             item = self._read(taken)
         except UndecodableError as error:
             return Failed(error, final=True)
-        return (await self._call([item]))[0]
+        return (await self._call(tuple(item) if self._handler.takes_context else (item.body,), 1))[0]
 
     async def do(self, taken: Sequence[Taken]) -> list[Result]:
         """Handle messages; give what became of each. Several only where the handler takes batches."""
@@ -122,7 +117,8 @@ class Work:
             except Exception as error:
                 results[place] = Failed(error)
         if items:
-            for place, item, result in zip(places, items, await self._call(items), strict=True):
+            found = await self._call(self._arguments(items), len(items))
+            for place, item, result in zip(places, items, found, strict=True):
                 results[place] = result
                 if self._around:
                     await self._after(item.context, result)
@@ -164,40 +160,42 @@ class Work:
         )
         return Item(body, context)
 
-    async def _call(self, items: list[Item[Any]]) -> list[Result]:
+    async def _call(self, arguments: tuple[Any, ...], count: int) -> list[Result]:
+        """Call the handler with so many messages; give what became of each."""
         task = cast("asyncio.Task[Any]", asyncio.current_task())  # handlers run in tasks of their consumer
-        running = self._begin(task)
+        self._ends[task] = time.monotonic() + self._limit
+        if self._look is None:
+            self._look_later()
+        call = self._handler.call if self._handler.is_async else self._in_thread
         try:
-            answer = await self._run(self._arguments(items))
+            answer = await call(*arguments)
         except asyncio.CancelledError as error:
             if not task.cancelling():  # nobody cancelled this: something that the handler waited for was cancelled
-                return [Failed(error)] * len(items)
+                return [Failed(error)] * count
             # cut off by the look below, unless somebody else wants the worker to end as well
-            if not running.late or task.uncancel() > 0:
+            if task not in self._late or task.uncancel() > 0:
                 raise
-            return [Failed(TimeoutError(f"{self._handler.name} did not end within {self._limit:g} s"))] * len(items)
+            return [Failed(TimeoutError(f"{self._handler.name} did not end within {self._limit:g} s"))] * count
         except Exception as error:
-            return [Failed(error)] * len(items)
+            return [Failed(error)] * count
         finally:
-            del self._running[task]
-        return self._results(answer, len(items))
+            del self._ends[task]
+            self._late.discard(task)
+        return self._results(answer, count)
 
-    def _begin(self, task: asyncio.Task[Any]) -> _Running:
-        loop = asyncio.get_running_loop()
-        running = self._running[task] = _Running(loop.time() + self._limit)
-        if self._look is None:
-            self._look = loop.call_later(min(LOOK_SECONDS, self._limit), self._cut_off)
-        return running
+    def _look_later(self) -> None:
+        self._look = asyncio.get_running_loop().call_later(min(LOOK_SECONDS, self._limit), self._cut_off)
 
     def _cut_off(self) -> None:
         """Cut off what has run out of time; one look for all costs less than a timer for each."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        for task, running in list(self._running.items()):
-            if running.ends <= now and not running.late:
-                running.late = True
+        now = time.monotonic()
+        for task, ends in list(self._ends.items()):
+            if ends <= now and task not in self._late:
+                self._late.add(task)
                 task.cancel()
-        self._look = loop.call_later(min(LOOK_SECONDS, self._limit), self._cut_off) if self._running else None
+        self._look = None
+        if self._ends:
+            self._look_later()
 
     def _arguments(self, items: list[Item[Any]]) -> tuple[Any, ...]:
         handler = self._handler
@@ -205,9 +203,7 @@ class Work:
             return (items if handler.takes_context else [one.body for one in items],)
         return tuple(items[0]) if handler.takes_context else (items[0].body,)
 
-    async def _run(self, arguments: tuple[Any, ...]) -> Any:
-        if self._handler.is_async:
-            return await self._handler.call(*arguments)
+    async def _in_thread(self, *arguments: Any) -> Any:
         context = contextvars.copy_context()
         call = functools.partial(context.run, self._handler.call, *arguments)
         answer = await asyncio.get_running_loop().run_in_executor(self._pool, call)

@@ -34,7 +34,7 @@ KEY_ID: Final = "mf-kid"
 BINARY: Final = "mf-bin"
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the headers say. Times are in milliseconds since 1970, 0 where there is none; `sender` is center/application."""
 
     id: str
@@ -52,7 +52,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     version: Version = "2.0"
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """A frame that was read: its envelope, and the body as its codec wrote it (before that compressed and encrypted)."""
 
     envelope: Envelope
@@ -66,26 +66,33 @@ def write(topic: str, envelope: Envelope, body: bytes) -> Frame:
     """
     text: dict[str, str] = {VERSION: "2.0", ID: envelope.id, CODEC: envelope.codec, SENT_AT: str(envelope.sent_at)}
     binary: dict[str, bytes] = {}
-    words = {
-        TAG: envelope.tag,
-        KEY: envelope.key,
-        SENDER: envelope.sender,
-        COMPRESSION: envelope.compression,
-        KEY_ID: envelope.key_id,
-    }
-    text.update({name: said for name, said in words.items() if said})
-    if envelope.priority != DEFAULT_PRIORITY:
-        text[PRIORITY] = str(envelope.priority)
-    if envelope.deliver_at:
-        text[DELIVER_AT] = str(envelope.deliver_at)
-    if envelope.expires_at:
-        text[EXPIRES_AT] = str(envelope.expires_at)
+    if envelope.tag:
+        text[TAG] = envelope.tag
+    if envelope.key:
+        text[KEY] = envelope.key
+    if envelope.sender:
+        text[SENDER] = envelope.sender
+    if envelope.compression:
+        text[COMPRESSION] = envelope.compression
+    if envelope.key_id:
+        text[KEY_ID] = envelope.key_id
+    if envelope.priority != DEFAULT_PRIORITY or envelope.deliver_at or envelope.expires_at:
+        _write_numbers(envelope, text)
     for name, value in envelope.headers.items():
         if isinstance(value, str):
             text[name] = value
         else:
             binary[name] = value
     return _frame(topic, envelope, body, text, binary)
+
+
+def _write_numbers(envelope: Envelope, text: dict[str, str]) -> None:
+    if envelope.priority != DEFAULT_PRIORITY:
+        text[PRIORITY] = str(envelope.priority)
+    if envelope.deliver_at:
+        text[DELIVER_AT] = str(envelope.deliver_at)
+    if envelope.expires_at:
+        text[EXPIRES_AT] = str(envelope.expires_at)
 
 
 def _frame(topic: str, envelope: Envelope, body: bytes, text: dict[str, str], binary: dict[str, bytes]) -> Frame:

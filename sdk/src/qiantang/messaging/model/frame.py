@@ -14,7 +14,7 @@ HEADER_BYTES = 128
 """What a header is taken to hold, name and value."""
 
 
-class Frame(msgspec.Struct, kw_only=True):
+class Frame(msgspec.Struct, kw_only=True, gc=False):
     """A message on its way to or from a broker. Times are in milliseconds since 1970, 0 where there is none.
 
     What stands in the fields stands in the headers as well: a broker without a notion of tags or priorities carries them

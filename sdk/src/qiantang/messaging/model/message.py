@@ -57,7 +57,7 @@ class Died(msgspec.Struct, frozen=True, kw_only=True):
     position: int = -1
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a handler is told of the message beside its body.
 
     `attempt` counts from 1. `queue` and `position` say where it stood on the broker. `sent_at` is in seconds since 1970;

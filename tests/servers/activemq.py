@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from tests.servers import jars, ports
+from tests.servers import certificates, jars, ports
 from tests.servers.process import HOST, Process
 
 USER, PASSWORD = "app", "app-pw"
@@ -34,7 +34,7 @@ class ActiveMQ(Process):
 
     def __init__(self) -> None:
         super().__init__()
-        self.port, self.http_port = ports.take_many(2)
+        self.port, self.tls_port, self.http_port = ports.take_many(3)
         self._names = itertools.count(1)
 
     @staticmethod
@@ -63,6 +63,7 @@ class ActiveMQ(Process):
         return f"http://{HOST}:{self.http_port}/api/jolokia"
 
     def prepare(self) -> None:
+        certificates.make(self.folder)
         for name in ("conf", "data", "tmp"):
             (self.folder / name).mkdir()
         for file in _CONFIGURATION.iterdir():
@@ -80,6 +81,9 @@ class ActiveMQ(Process):
             "java.io.tmpdir": self.folder / "tmp",
             "log4j2.configurationFile": self.folder / "conf" / "log4j2.properties",
             "stomp.port": self.port,
+            "stomp.tls.port": self.tls_port,
+            "tls.store": certificates.of(self.folder).store,
+            "tls.password": certificates.PASSWORD,
             "stomp.user": USER,
             "stomp.password": PASSWORD,
             "http.port": self.http_port,

@@ -12,14 +12,14 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from tests.servers import jars, ports
+from tests.servers import certificates, jars, ports
 from tests.servers.process import HOST, Process, run
 
 _SETTINGS = (
     "process.roles=broker,controller",
     "node.id=1",
     "controller.listener.names=CONTROLLER",
-    "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT",
     "inter.broker.listener.name=PLAINTEXT",
     "auto.create.topics.enable=false",
     # One server and one partition for each of its own topics: they are made at first use, while somebody waits.
@@ -68,7 +68,7 @@ class Kafka(Process):
 
     def __init__(self) -> None:
         super().__init__()
-        self.port, self._controller = ports.take_many(2)
+        self.port, self.tls_port, self._controller = ports.take_many(3)
         self._topics = itertools.count(1)
 
     @staticmethod
@@ -83,7 +83,9 @@ class Kafka(Process):
     def prepare(self) -> None:
         own = (
             f"controller.quorum.voters=1@{HOST}:{self._controller}",
-            f"listeners=PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{self._controller}",
+            f"listeners=PLAINTEXT://{HOST}:{self.port},SSL://{HOST}:{self.tls_port},CONTROLLER://{HOST}:{self._controller}",
+            "ssl.keystore.type=PEM",
+            f"ssl.keystore.location={certificates.make(self.folder).chain}",
             f"log.dirs={self.folder / 'data'}",
         )
         (self.folder / "server.properties").write_text("\n".join((*own, *_SETTINGS)) + "\n")

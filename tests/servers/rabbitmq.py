@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
-from tests.servers import ports
+from tests.servers import certificates, ports
 from tests.servers.process import HOST, Process, ask, find_program
 
 USER = PASSWORD = "guest"
@@ -64,7 +64,7 @@ class RabbitMQ(Process):
 
     def __init__(self) -> None:
         super().__init__()
-        self.port, self.http_port, distribution = ports.take_many(3)
+        self.port, self.tls_port, self.http_port, distribution = ports.take_many(4)
         self._epmd = Epmd()
         self._hosts = itertools.count(1)
         self.variables: Mapping[str, str] = {
@@ -100,7 +100,16 @@ class RabbitMQ(Process):
         return f"http://{HOST}:{self.http_port}"
 
     def prepare(self) -> None:
-        lines = [f"listeners.tcp.1 = {HOST}:{self.port}", f"management.tcp.port = {self.http_port}", *_SETTINGS]
+        safe = certificates.make(self.folder)
+        lines = [
+            f"listeners.tcp.1 = {HOST}:{self.port}",
+            f"listeners.ssl.1 = {HOST}:{self.tls_port}",
+            f"ssl_options.cacertfile = {safe.authority}",
+            f"ssl_options.certfile = {safe.certificate}",
+            f"ssl_options.keyfile = {safe.key}",
+            f"management.tcp.port = {self.http_port}",
+            *_SETTINGS,
+        ]
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
         (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         cookie = self.folder / ".erlang.cookie"

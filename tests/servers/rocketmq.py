@@ -6,9 +6,10 @@ import itertools
 import json
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar, Self
 
-from tests.servers import jars, ports
+from tests.servers import certificates, jars, ports
 from tests.servers.process import HOST, READY_DEADLINE, Process, ask, find_program, run
 from tests.servers.remoting import CLUSTER, CREATE_GROUP, CREATE_TOPIC, remoting
 
@@ -95,10 +96,13 @@ class Part(Process):
 
     def argv(self) -> list[str]:
         own = (f"-Duser.home={self.folder}", f"-Drocketmq.home.dir={self.folder}")
-        # With TLS each start would make keys first, for seconds.
-        options = ("-Dtls.server.mode=disabled", *_OPENED, *own, *self.options)
+        options = (*self.tls(), *_OPENED, *own, *self.options)
         classes = str(jars.folder("rocketmq") / "*")
         return [*jars.java(self.heap, *options), "-cp", classes, self.main, *self.arguments()]
+
+    def tls(self) -> tuple[str, ...]:
+        """Give the options of TLS. Without a certificate of its own, each start would make keys first, for seconds."""
+        return ("-Dtls.server.mode=disabled",)
 
     def arguments(self) -> list[str]:
         """Give what follows the main class."""
@@ -107,6 +111,11 @@ class Part(Process):
     def write(self, settings: Mapping[str, object]) -> None:
         """Write the configuration."""
         (self.folder / "conf").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+
+
+def _both(folder: Path) -> tuple[str, ...]:
+    """Options of who speaks both with and without TLS on his port, with the certificates in a folder."""
+    return ("-Dtls.server.mode=permissive", "-Dtls.test.mode.enable=false", f"-Dtls.config.file={folder / 'tls'}")
 
 
 class NameServer(Part):
@@ -125,7 +134,18 @@ class NameServer(Part):
         """The address of the name server."""
         return f"{HOST}:{self.port}"
 
+    def tls(self) -> tuple[str, ...]:
+        return _both(self.folder)
+
     def prepare(self) -> None:
+        safe = certificates.make(self.folder)
+        said = (
+            "tls.server.mode=permissive",
+            "tls.test.mode.enable=false",
+            f"tls.server.certPath={safe.certificate}",
+            f"tls.server.keyPath={safe.key}",
+        )
+        (self.folder / "tls").write_text("\n".join(said) + "\n")
         self.write(
             {
                 "listenPort": self.port,
@@ -158,6 +178,9 @@ class Broker(Part):
         self._names = names
         self._settings = settings
         _fast, self._replication, self.port = ports.take_block(3)  # it takes the port two below its own by itself
+
+    def tls(self) -> tuple[str, ...]:
+        return _both(self._names.folder)
 
     def prepare(self) -> None:
         store = self.folder / "store"

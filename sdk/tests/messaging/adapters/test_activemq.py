@@ -10,6 +10,8 @@ from qiantang.messaging.errors import FeatureMissingError
 from qiantang.messaging.model import Resource, Store
 from qiantang.messaging.port import Feature
 from qiantang.messaging.testing import BrokerConformance, Rig
+from sdk.tests.messaging.adapters.secure import over_tls
+from tests.servers import certificates
 from tests.servers.activemq import ActiveMQ
 
 
@@ -55,3 +57,14 @@ class TestActiveMQThatCouldHoldBack(TestActiveMQ):
         bus, topic, _ = await rig.taking(rig.topic())
         with pytest.raises(FeatureMissingError):
             await bus.send(topic.name, "high", priority=9)
+
+
+@pytest.mark.activemq
+async def test_tls(activemq_server: ActiveMQ, tmp_path: Path) -> None:
+    login, _, _ = activemq_server.url.removeprefix("stomp://").partition("@")
+    await over_tls(
+        "activemq",
+        lambda file: f"stomp+ssl://{login}@127.0.0.1:{activemq_server.tls_port}?cafile={file}",
+        certificates.of(activemq_server.folder).authority,
+        tmp_path,
+    )

@@ -9,6 +9,8 @@ import pytest
 from qiantang.messaging.model import Resource, Store
 from qiantang.messaging.port import Feature
 from qiantang.messaging.testing import BrokerConformance
+from sdk.tests.messaging.adapters.secure import over_tls
+from tests.servers import certificates
 from tests.servers.kafka import Kafka
 
 
@@ -32,3 +34,13 @@ class TestKafkaWithoutStore(TestKafka):
     @pytest.fixture
     def store(self) -> Store | None:
         return None
+
+
+@pytest.mark.kafka
+async def test_tls(kafka_server: Kafka, tmp_path: Path) -> None:
+    await over_tls(
+        "kafka",
+        lambda file: f"kafka://127.0.0.1:{kafka_server.tls_port}?security.protocol=SSL&ssl.ca.location={file}",
+        certificates.of(kafka_server.folder).authority,
+        tmp_path,
+    )

@@ -10,6 +10,9 @@ from qiantang.messaging.errors import FeatureMissingError
 from qiantang.messaging.model import Resource, Store
 from qiantang.messaging.port import Feature
 from qiantang.messaging.testing import BrokerConformance, Rig
+from sdk.tests.messaging.adapters.secure import over_tls
+from tests.servers import certificates
+from tests.servers.rabbitmq import RabbitMQ
 
 
 @pytest.mark.rabbitmq
@@ -47,3 +50,15 @@ class TestRabbitMQQuorum(TestRabbitMQ):
         await bus.send(topic.name, "key", priority=9, key="k")
         await rig.until(lambda: taker.bodies == ["key"])
         assert taker.contexts[0].priority == 9, "with a key its order counts, and it still says what it was"
+
+
+@pytest.mark.rabbitmq
+async def test_tls(rabbitmq_server: RabbitMQ, rabbitmq_url: str, tmp_path: Path) -> None:
+    login, _, host = rabbitmq_url.removeprefix("amqp://").partition("@")
+    vhost = host.partition("/")[2]
+    await over_tls(
+        "rabbitmq",
+        lambda file: f"amqps://{login}@127.0.0.1:{rabbitmq_server.tls_port}/{vhost}?cafile={file}",
+        certificates.of(rabbitmq_server.folder).authority,
+        tmp_path,
+    )

@@ -8,6 +8,8 @@ import pytest
 
 from qiantang.messaging.model import Resource, Store
 from qiantang.messaging.testing import BrokerConformance
+from sdk.tests.messaging.adapters.secure import over_tls
+from tests.servers import certificates
 from tests.servers.rocketmq import RocketMQ
 
 
@@ -30,3 +32,15 @@ class TestRocketMQWithoutStore(TestRocketMQ):
     @pytest.fixture
     def store(self) -> Store | None:
         return None
+
+
+@pytest.mark.rocketmq
+@pytest.mark.parametrize("name", ["", certificates.NAME])
+async def test_tls(rocketmq_server: RocketMQ, tmp_path: Path, name: str) -> None:
+    called = f"&tls_name={name}" if name else ""
+    await over_tls(
+        "rocketmq",
+        lambda file: f"rocketmq+ssl://{rocketmq_server.names.hosts}?cafile={file}{called}",
+        certificates.of(rocketmq_server.names.folder).authority,
+        tmp_path,
+    )

@@ -19,6 +19,17 @@ def test_name_servers_with_and_without_ports_and_keys() -> None:
     assert not plain.access_key
 
 
+def test_tls_knows_the_servers_by_their_certificates() -> None:
+    assert Address("rocketmq://one").tls is None
+    safe = Address("rocketmq+ssl://one?tls_name=broker.shop")
+    assert safe.tls is not None
+    assert safe.tls.check_hostname
+    assert (safe.tls_name, repr(safe)) == ("broker.shop", "rocketmq+ssl://one:9876")
+    loose = Address("rocketmq+ssl://one?no_verify_ssl=true").tls
+    assert loose is not None
+    assert not loose.check_hostname
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -27,8 +38,11 @@ def test_name_servers_with_and_without_ports_and_keys() -> None:
         ("rocketmq://host:port", "'host:port' is no address"),
         ("rocketmq://host:70000", "'host:70000' is no address"),
         ("rocketmq://one,,two", "'' is no address"),
-        ("rocketmq://host?namesvr=a", "did you mean 'namesrv'"),
-        ("rocketmq://host?zzz=1", "there are cluster, namesrv"),
+        ("rocketmq://host?namesvr=a", "'namesrv' is"),
+        ("rocketmq://host?zzz=1", "those are cluster, namesrv"),
+        ("rocketmq://host?cafile=/etc/ca.pem", "'cafile' is no parameter"),
+        ("rocketmq+ssl://host?cafile=/not/there.pem", "TLS to RocketMQ cannot be set up"),
+        ("rocketmq+ssl://host?no_verify_ssl=maybe", "true or false"),
         ("rocketmq://key@host", "half of its keys"),
     ],
 )

@@ -24,15 +24,15 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
 
 
 def test_the_servers_of_a_cluster_are_read_with_what_is_said_of_them() -> None:
-    found = addresses.of_hosts("kafka://app:s%3Fcret@a:1,b?x=1&y=", "kafka", "Kafka cluster", "kafka://host:9092")
-    assert found == addresses.Written("a:1,b", "app", "s?cret", {"x": "1", "y": ""})
-    assert addresses.of_hosts("kafka://a/", "kafka", "Kafka cluster", "").user is None
+    found = addresses.of_hosts("kafka://app:s%3Fcret@a:1,b?x=1&y=", {"kafka"}, "Kafka cluster", "kafka://host:9092")
+    assert found == addresses.Written("kafka", "a:1,b", "app", "s?cret", {"x": "1", "y": ""})
+    assert addresses.of_hosts("kafka://a/", {"kafka"}, "Kafka cluster", "").user is None
 
 
 @pytest.mark.parametrize("url", ["amqp://a", "kafka://", "kafka:///", "a:1", ""])
 def test_what_names_no_server_is_said_with_how_to_write_it(url: str) -> None:
     with pytest.raises(errors.MisconfiguredError, match=r"no Kafka cluster is at .*: write kafka://host:9092"):
-        addresses.of_hosts(url, "kafka", "Kafka cluster", "kafka://host:9092")
+        addresses.of_hosts(url, {"kafka"}, "Kafka cluster", "kafka://host:9092")
 
 
 def test_a_single_server_is_read_with_its_port() -> None:

@@ -9,7 +9,6 @@ interface with a name and a password, percent-encoded: what a group has not fini
 
 from __future__ import annotations
 
-import ssl
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -68,25 +67,9 @@ class Address:
         self.host, self.port = found.host, found.port
         self.user, self.password = found.user or "", found.password or ""
         self._scheme = found.scheme
-        self.tls = _context(said) if found.scheme == "stomp+ssl" else None
+        self.tls = addresses.tls_context(said, _NAME) if found.scheme == "stomp+ssl" else None
         if said and self.tls is None:
             raise errors.MisconfiguredError(f"{min(said)!r} is for TLS: the address begins with stomp+ssl:// then")
 
     def __repr__(self) -> str:
         return f"{self._scheme}://…@{self.host}:{self.port}"
-
-
-def _context(said: dict[str, str]) -> ssl.SSLContext:
-    unchecked = addresses.flag(said, _NAME, "no_verify_ssl")
-    try:
-        context = ssl.create_default_context(cafile=said.get("cafile"), capath=said.get("capath"))
-        if "certfile" in said:
-            context.load_cert_chain(said["certfile"], said.get("keyfile"))
-    except (OSError, ssl.SSLError) as error:
-        raise errors.MisconfiguredError(
-            f"TLS to an ActiveMQ cannot be set up: {error}; look at the files named"
-        ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if unchecked:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context

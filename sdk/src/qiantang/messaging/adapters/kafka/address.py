@@ -43,7 +43,7 @@ class Address:
     """
 
     def __init__(self, url: str) -> None:
-        written = addresses.of_hosts(url, "kafka", "Kafka cluster", "kafka://host:9092,other:9092")
+        written = addresses.of_hosts(url, {"kafka"}, "Kafka cluster", "kafka://host:9092,other:9092")
         self.settings = written.said
         refused = sorted(OURS.intersection(self.settings))
         if refused:

@@ -49,8 +49,8 @@ def never(error: KafkaError, topic: str) -> SendOutcome:
 
 
 def is_refusal(error: KafkaError) -> bool:
-    """Whether Kafka does not let us in."""
-    return error.code() in _UNAUTHENTICATED
+    """Whether Kafka does not let us in, or is not who we take it for."""
+    return error.code() in _UNAUTHENTICATED or error.code() == KafkaError._SSL
 
 
 def misconfigured(error: KafkaException) -> errors.MisconfiguredError:

@@ -3,19 +3,21 @@
 `rocketmq://host:9876,other:9876`: its name servers, or the remoting port of its proxies (8080 there). With keys where it asks for
 them: `rocketmq://accesskey:secretkey@host:9876`. Further parameters: `namesrv` (name servers, several parted by commas, that know
 the brokers' own addresses, where the address is a proxy's and topics and groups are to be made) and `cluster` (the one whose
-brokers get the topics; all where none is named).
+brokers get the topics; all where none is named). `rocketmq+ssl://` for TLS to all of them (with `cafile`, `capath`, `certfile`,
+`keyfile`, `no_verify_ssl`, and `tls_name`: what their certificates call them, since name servers give brokers by their numbers).
 """
 
 from __future__ import annotations
 
-import difflib
 from typing import Final
 
 from qiantang.kernel import errors
 from qiantang.messaging.adapters.sharing import addresses
 
 PORT: Final = 9876
-OPTIONS: Final = ("cluster", "namesrv")
+OPTIONS: Final = frozenset({"cluster", "namesrv"})
+OF_TLS: Final = addresses.TLS | {"tls_name"}
+SECURE: Final = "rocketmq+ssl"
 
 Host = tuple[str, int]
 
@@ -28,13 +30,13 @@ class Address:
     """
 
     def __init__(self, url: str) -> None:
-        written = addresses.of_hosts(url, "rocketmq", "RocketMQ", "rocketmq://host:9876,other:9876")
+        written = addresses.of_hosts(url, {"rocketmq", SECURE}, "RocketMQ", "rocketmq://host:9876,other:9876")
         said = written.said
-        for name in said:
-            if name not in OPTIONS:
-                near = difflib.get_close_matches(name, OPTIONS, 1)
-                hint = f": did you mean {near[0]!r}?" if near else f": there are {', '.join(OPTIONS)}"
-                raise errors.MisconfiguredError(f"{name!r} is no parameter of RocketMQ's address{hint}")
+        secure = written.scheme == SECURE
+        addresses.refuse_unknown(said, OPTIONS | OF_TLS if secure else OPTIONS, "RocketMQ")
+        self.tls_name = said.pop("tls_name", None)
+        self.tls = addresses.tls_context(said, "RocketMQ") if secure else None
+        self._scheme = written.scheme
         self.hosts = _hosts(written.hosts)
         self.admin = _hosts(said["namesrv"]) if said.get("namesrv") else self.hosts
         self.cluster = said.get("cluster", "")
@@ -46,7 +48,7 @@ class Address:
 
     def __repr__(self) -> str:
         keys = "…@" if self.access_key else ""
-        return f"rocketmq://{keys}{','.join(f'{host}:{port}' for host, port in self.hosts)}"
+        return f"{self._scheme}://{keys}{','.join(f'{host}:{port}' for host, port in self.hosts)}"
 
 
 def read_host(text: str) -> Host:

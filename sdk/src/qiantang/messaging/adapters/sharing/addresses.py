@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ssl
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -16,6 +17,7 @@ TLS: Final = frozenset({"cafile", "capath", "certfile", "keyfile", "no_verify_ss
 class Written(NamedTuple):
     """An address of several servers as it is written; `user` is None where it names none. `said` are its parameters."""
 
+    scheme: str
     hosts: str
     user: str | None
     password: str
@@ -34,7 +36,7 @@ class Server(NamedTuple):
     said: dict[str, str]
 
 
-def of_hosts(url: str, scheme: str, broker: str, example: str) -> Written:
+def of_hosts(url: str, schemes: Collection[str], broker: str, example: str) -> Written:
     """Read `scheme://name:password@host:1,other:2?parameters`.
 
     Raises:
@@ -44,10 +46,10 @@ def of_hosts(url: str, scheme: str, broker: str, example: str) -> Written:
     place, _, query = rest.partition("?")
     credentials, at, hosts = place.rpartition("@")
     hosts = hosts.strip("/")
-    if begins != scheme or not hosts:
+    if begins not in schemes or not hosts:
         raise errors.MisconfiguredError(f"no {broker} is at {shown(url)!r}: write {example}")
     user, _, password = credentials.partition(":")
-    return Written(hosts, unquote(user) if at else None, unquote(password), _said(query))
+    return Written(begins, hosts, unquote(user) if at else None, unquote(password), _said(query))
 
 
 def of_host(url: str, ports: Mapping[str, int], broker: str, example: str) -> Server:
@@ -96,6 +98,28 @@ def flag(said: dict[str, str], broker: str, name: str) -> bool:
     if written not in ("true", "false"):
         raise errors.MisconfiguredError(f"{broker}'s {name} is true or false, not {written[:20]!r}")
     return written == "true"
+
+
+def tls_context(said: dict[str, str], broker: str) -> ssl.SSLContext:
+    """Take what is said of TLS out of an address's parameters; the server is known by its certificate unless that is refused.
+
+    Raises:
+        MisconfiguredError: a file cannot be read.
+    """
+    unchecked = flag(said, broker, "no_verify_ssl")
+    authority, folder, own, key = (said.pop(name, None) for name in ("cafile", "capath", "certfile", "keyfile"))
+    try:
+        context = ssl.create_default_context(cafile=authority, capath=folder)
+        if own is not None:
+            context.load_cert_chain(own, key)
+    except (OSError, ssl.SSLError) as error:
+        raise errors.MisconfiguredError(
+            f"TLS to {broker} cannot be set up: {error}; look at the files named"
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if unchecked:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def refuse_unknown(said: Collection[str], known: Collection[str], broker: str) -> None:

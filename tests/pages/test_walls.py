@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +150,37 @@ def test_counts_and_searches_are_empty(strangers: dict[str, Api], who: str) -> N
             assert answer.status_code in {403, 404}, f"{path}: {answer.status_code} {answer.text[:300]}"
     answer = person.answer("GET", "identity/tenants")
     assert answer.status_code == 403 or "acme" not in answer.text
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_streams_tell_a_stranger_of_no_rows_but_his_own(full: Estate, strangers: dict[str, Api], who: str) -> None:
+    own, account = "list:*/identity.access_token", {WHO[0]: "nemo", WHO[1]: "gus"}[who]
+    kinds = ("user", "role", "grant", "environment", "center", "application", "credential", "tenant")
+    topics = [f"list:{tenant}/identity.{kind}" for tenant in ("acme", "*") for kind in kinds]
+    told: dict[str, set[str]] = {"changed": set(), "refused": set(), "hello": set()}
+    with strangers[who].client.stream("GET", f"/api/v1/stream?topics={','.join((own, *topics))}") as stream:
+        lines = stream.iter_lines()
+        _hears(lines, told, "hello")
+        for number in range(2):  # of the first all is told before the second
+            made = full.api.call("POST", "identity/tenants/acme/centers", {"name": f"{who.replace(' ', '-')}-{number}"})
+            full.api.call("PATCH", "identity/tenants/acme", {"title": f"{who} {number}"})
+            full.api.call("DELETE", f"identity/tenants/acme/centers/{made['name']}")
+            full.as_person(full.accounts[account])
+            _hears(lines, told, "changed")
+    assert told["changed"] == {own}
+    assert told["refused"] == ({one for one in topics if "acme" in one} if who == "of another tenant" else set())
+
+
+def _hears(lines: Iterator[str], told: dict[str, set[str]], wanted: str) -> None:
+    """Take in what a stream says until the first event of a sort."""
+    event = ""
+    for line in lines:
+        if line.startswith("event: "):
+            event = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            told[event].add(json.loads(line.removeprefix("data: ")).get("topic", ""))
+            if event == wanted:
+                return
 
 
 def _empty(found: Any) -> bool:

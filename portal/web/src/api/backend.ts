@@ -1,7 +1,7 @@
 import { ALL, at, atApplication, atPlatform, type Backend, type Found } from "../shell";
 import { address, call } from "./client";
 import type { Hit } from "./schema.gen";
-import { onStreamHealth } from "./stream";
+import { follow, onStreamHealth } from "./stream";
 
 /** The shell's backend over the API. */
 export const backend: Backend = {
@@ -13,6 +13,7 @@ export const backend: Backend = {
     (await call("GET /api/v1/identity/tenants/{tenant}/applications", { path: { tenant }, query: { center, words, limit: 50 } })).items,
   counts: async (tenant, environment) => (await call("GET /api/v1/work/{tenant}", { path: { tenant }, query: { environment, limit: 1 } })).counts,
   search: async (tenant, words) => (await call("GET /api/v1/search/{tenant}", { path: { tenant }, query: { words, limit: 8 } })).map((hit, place) => found(tenant, hit, place)),
+  follow,
   stream: onStreamHealth,
   address,
 };

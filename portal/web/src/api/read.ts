@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { ApiError, call, type Answer, type Arguments, type Operation } from "./client";
+import { liveTopics } from "./live";
 import { follow, onStream } from "./stream";
 
 /** Reading: what pages show, kept and read again when the stream says that it changed. */
@@ -38,7 +39,7 @@ function invalidateTopic(client: QueryClient, topic: string): void {
 }
 
 export interface ReadOptions {
-  /** Topics of the stream that say when to read again. */
+  /** Topics of the stream that say when to read again; where none are given, those of the rows that the answer shows. */
   topics?: string[];
   enabled?: boolean;
   /** Keep what was shown while something else is read: for filters, never for another scope. */
@@ -56,7 +57,7 @@ export const keyOf = (operation: Operation, args: { path?: unknown; query?: unkn
 
 /** Read an operation. */
 export function useRead<K extends Operation>(operation: K, args: Arguments<K> = {}, options: ReadOptions = {}): UseQueryResult<Answer<K>, ApiError> {
-  const { topics = [], enabled = true, keep = false, every } = options;
+  const { topics = liveTopics(operation, args.path), enabled = true, keep = false, every } = options;
   useTopics(enabled ? topics : []);
   return useQuery<Answer<K>, ApiError>({
     queryKey: keyOf(operation, args),
@@ -86,7 +87,7 @@ export interface Pages<T> {
 
 /** Read a list page by page: `T` is what an item is, where the document leaves it open. */
 export function usePages<T, K extends Operation = Operation>(operation: K, args: Arguments<K> = {}, options: ReadOptions = {}): Pages<T> {
-  const { topics = [], enabled = true, keep = true } = options;
+  const { topics = liveTopics(operation, args.path), enabled = true, keep = true } = options;
   useTopics(enabled ? topics : []);
   const found = useInfiniteQuery({
     queryKey: ["pages", ...keyOf(operation, args)],

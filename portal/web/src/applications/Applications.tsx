@@ -96,7 +96,7 @@ function NewApplication({ onMade }: { onMade: (made: Application) => void }): Re
   const [name, setName] = useState("");
   const [title, setTitle] = useState("");
   const [tried, setTried] = useState(false);
-  const centers = useRead("GET /api/v1/identity/tenants/{tenant}/centers", { path: { tenant: scope.tenant }, query: { words: typed, limit: 50 } }, { keep: true });
+  const centers = useRead("GET /api/v1/identity/tenants/{tenant}/centers", { path: { tenant: scope.tenant }, query: { words: typed, limit: 50 } }, { keep: true, topics: [] });
   const known = centers.data?.items ?? [];
   const make = useDo(async () => {
     const path = { tenant: scope.tenant };

@@ -34,7 +34,7 @@ export function UserChoice({ tenant, value, onChange, known, ...ids }: Ids & { t
   const say = useText("identity");
   const [typed, setTyped] = useState("");
   const late = useLate(typed, 200);
-  const found = useRead(USERS(tenant), { path: { tenant } as never, query: { words: late, limit: 50 } as never }, { keep: true });
+  const found = useRead(USERS(tenant), { path: { tenant } as never, query: { words: late, limit: 50 } as never }, { keep: true, topics: [] });
   const options: Option[] = (found.data?.items ?? []).map((one) => ({
     value: one.id,
     text: one.name,
@@ -59,10 +59,10 @@ export function PlaceChoice({ tenant, value, onChange, error }: { tenant: string
   const late = useLate(words, 200);
   const home = tenant || own;
   const inTenant = home !== ANY && home !== "";
-  const tenants = useRead("GET /api/v1/identity/tenants", { query: { words: late.tenant, limit: 50 } }, { keep: true, enabled: !tenant });
-  const environments = useRead("GET /api/v1/identity/tenants/{tenant}/environments", { path: { tenant: home }, query: { limit: 200 } }, { enabled: inTenant });
-  const centers = useRead("GET /api/v1/identity/tenants/{tenant}/centers", { path: { tenant: home }, query: { words: late.center, limit: 50 } }, { enabled: inTenant, keep: true });
-  const applications = useRead("GET /api/v1/identity/tenants/{tenant}/applications", { path: { tenant: home }, query: { center: center === ANY ? "" : center, words: late.application, limit: 50 } }, { enabled: inTenant, keep: true });
+  const tenants = useRead("GET /api/v1/identity/tenants", { query: { words: late.tenant, limit: 50 } }, { keep: true, topics: [], enabled: !tenant });
+  const environments = useRead("GET /api/v1/identity/tenants/{tenant}/environments", { path: { tenant: home }, query: { limit: 200 } }, { topics: [], enabled: inTenant });
+  const centers = useRead("GET /api/v1/identity/tenants/{tenant}/centers", { path: { tenant: home }, query: { words: late.center, limit: 50 } }, { topics: [], enabled: inTenant, keep: true });
+  const applications = useRead("GET /api/v1/identity/tenants/{tenant}/applications", { path: { tenant: home }, query: { center: center === ANY ? "" : center, words: late.application, limit: 50 } }, { topics: [], enabled: inTenant, keep: true });
   const set = (change: Partial<Record<"tenant" | "environment" | "center" | "application", string>>): void => {
     const next = { tenant: home, environment, center, application, ...change };
     const parts = [next.tenant, next.environment, next.center, next.application];

@@ -69,7 +69,9 @@ export interface Backend {
   applications(tenant: string, center: string, words: string): Promise<ApplicationPlace[]>;
   counts(tenant: string, environment: string): Promise<Counts>;
   search(tenant: string, words: string): Promise<Found[]>;
-  /** Follow the browser's one stream; gives what ends it. */
+  /** Have what has one of these topics in its `meta` read again when the stream tells of it; gives what ends that. */
+  follow(topics: string[]): () => void;
+  /** Hear how the browser's one stream stands; gives what ends it. */
   stream(listener: (health: StreamHealth) => void): () => void;
   /** Address of the server's own page, as the one that signs in. */
   address(path: string): string;

@@ -183,7 +183,7 @@ class Counted(wire.Wire, frozen=True):
 
 class Changed(wire.Wire, frozen=True):
     """Something of a topic changed (`changed`): look again. `reasons` are all of what was gathered, `reason` the weightiest:
-    publish, request, draft, instances; or `many`, where a slow reader missed some.
+    publish, request, draft, instances, rows (of a list); or `many`, where a slow reader missed some.
     """
 
     topic: str

@@ -4,6 +4,8 @@ from qiantang_server.kernel.audit.addresses import network as network
 from qiantang_server.kernel.audit.chain import PLATFORM_CHAIN as PLATFORM_CHAIN
 from qiantang_server.kernel.audit.chain import Record as Record
 from qiantang_server.kernel.audit.coalescer import Coalescer as Coalescer
+from qiantang_server.kernel.audit.deeds import Deed as Deed
+from qiantang_server.kernel.audit.deeds import done_since as done_since
 from qiantang_server.kernel.audit.denials import Denials as Denials
 from qiantang_server.kernel.audit.event import CORRELATION as CORRELATION
 from qiantang_server.kernel.audit.event import AuditEvent as AuditEvent

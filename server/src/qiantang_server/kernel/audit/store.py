@@ -4,8 +4,8 @@ begins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -116,6 +116,31 @@ async def read_timeline(
     """Give a chain's records that meet the conditions, newest first."""
     wanted = sa.select(records).where(records.c.chain == chain, *conditions)
     return _values(await session.all(wanted.order_by(records.c.seq.desc()).limit(limit)))
+
+
+async def read_ends(session: storage.Session, chains: Collection[str] | None) -> Sequence[Row]:
+    """Give how far chains are, `None` for all of them, with the moment of the last record and the database's clock."""
+    wanted = sa.select(heads.c.chain, heads.c.seq, heads.c.at, storage.now().label("clock"))
+    return await session.all(wanted if chains is None else wanted.where(heads.c.chain.in_(sorted(chains))))
+
+
+class Part(NamedTuple):
+    """The records of a chain after a number until another, not older than a moment."""
+
+    chain: str
+    after: int
+    until: int
+    since: int
+
+
+async def read_deeds(session: storage.Session, parts: Sequence[Part]) -> Sequence[Row]:
+    """Give what was done, where and by whom in parts of chains, each once and in no order; refusals are none."""
+    r = records.c
+    within = (
+        sa.and_(r.chain == part.chain, r.seq > part.after, r.seq <= part.until, r.at >= part.since) for part in parts
+    )
+    wanted = sa.select(r.action, r.tenant, r.environment, r.center, r.application, r.actor_id)
+    return await session.all(wanted.where(sa.or_(sa.false(), *within), r.outcome == "allow").distinct())
 
 
 async def seq_before(session: storage.Session, chain: str, moment: int) -> int:

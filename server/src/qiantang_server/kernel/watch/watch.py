@@ -80,6 +80,7 @@ class Watch:
             "topics": self.topics.run,
             "followed bundles": self.topics.look_at_bundles,
             "followed tenants": self.topics.look_at_tenants,
+            "followed lists": self.topics.look_at_lists,
             "followers": self.topics.recheck,
         }
         self._tasks = [asyncio.create_task(_supervised(name, run), name=f"watch-{name}") for name, run in loops.items()]

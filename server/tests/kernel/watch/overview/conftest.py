@@ -9,7 +9,9 @@ import pytest
 from qiantang.kernel import protocol, release, resource, scope
 from qiantang_server.kernel import access, storage
 from qiantang_server.kernel.watch.instances import Instances
-from server.tests.kernel.resources.notes import EVERYONE, Life
+from server.tests.kernel.resources.notes import KINDS, Life
+
+PERMISSIONS = access.Permissions({**KINDS.permissions(), "test.note:list": "see which notes there are"})
 
 
 def bundle(place: str) -> resource.Bundle:
@@ -19,7 +21,7 @@ def bundle(place: str) -> resource.Bundle:
 def person(name: str, *grants: tuple[str, str]) -> access.Principal:
     """Make somebody who holds lines in places: ("*:*", "acme/dev")."""
     held = [access.Grant((lines,), access.Target.parse(place), role="r") for lines, place in grants]
-    compiled = access.CompiledGrants(held, EVERYONE)
+    compiled = access.CompiledGrants(held, PERMISSIONS)
     return access.Principal(kind="user", id=f"id-{name}", name=name, tenant="acme", grants=compiled)
 
 

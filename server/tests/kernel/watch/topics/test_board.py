@@ -19,7 +19,7 @@ TOPIC = "bundles:acme"
 
 
 def change(reason: str = "draft", bundle: resource.Bundle = ORDER, **more: Any) -> Change:
-    return Change(bundle=bundle, reason=reason, **more)
+    return Change(about=bundle, reason=reason, **more)
 
 
 def told(event: Event | None) -> dict[str, Any]:

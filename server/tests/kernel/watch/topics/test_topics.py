@@ -10,14 +10,14 @@ import msgspec
 import pytest
 
 from qiantang.kernel import errors, resource, wire
-from qiantang_server.kernel import access, storage
+from qiantang_server.kernel import access, audit, storage
 from qiantang_server.kernel.watch.outgoing import HEARTBEAT
 from qiantang_server.kernel.watch.settings import WatchSettings
 from qiantang_server.kernel.watch.topics import Topics
 from qiantang_server.kernel.watch.topics.follower import MAX_WAITING, Follower
 from qiantang_server.kernel.watch.topics.survey import Survey
 from qiantang_server.kernel.watch.topics.topics import Asked, rest
-from server.tests.kernel.watch.overview.conftest import NOBODY, OWNER, READER, Estate, bundle, person
+from server.tests.kernel.watch.overview.conftest import NOBODY, OWNER, PERMISSIONS, READER, Estate, bundle, person
 
 ORDER, STOCK, PROD = "acme/dev/trade/order", "acme/dev/trade/stock", "acme/prod/bank/ledger"
 BUNDLE = f"bundle:{ORDER}/test"
@@ -266,6 +266,60 @@ async def test_what_other_servers_do_is_looked_for_only_where_there_are_any(hous
     await estate.edit(OWNER, ORDER, "c")
     await house.topics._look_at_tenants()
     assert await reasons(follower) == {}
+
+
+async def test_rows_of_lists_are_told_to_who_may_list_them(house: House) -> None:
+    database = house.estate.parts.database
+    lister = house.follow(person("lister", ("test.note:list", "acme/dev")), "list:acme/test.note", "list:*/test.note")
+    member = house.follow(person("member", ("test.note:read", "acme")), "list:acme/test.note", "list:*/test.note")
+    stranger = house.follow(person("stranger"), "list:other/test.note")
+    assert [event for event, _data, _number in await heard(stranger)] == ["hello", "refused"]
+    await heard(lister)
+    await heard(member)
+
+    async def done(who: access.Principal, action: str, place: str, **more: Any) -> None:
+        async def work(session: storage.Session) -> None:
+            await audit.record(session, audit.AuditEvent.by(who, action, access.Target.parse(place), **more))
+
+        await database.write(work)
+
+    both = {"list:acme/test.note": ["rows"], "list:*/test.note": ["rows"]}
+    await done(OWNER, "test.note:create", "acme/dev/trade/order")
+    await house.topics._look_at_lists()
+    assert await reasons(lister) == both, "though it was done before the first look"
+    assert await heard(member) == [], "he may not list it"
+    house.later()
+    await house.topics._look_at_lists()
+    house.later()
+    assert await heard(lister) == [], "nothing changed"
+    await done(OWNER, "test.note:delete", "acme/prod")
+    await done(OWNER, "test.note:delete", "acme/dev", outcome="deny")
+    await done(OWNER, "test.other:delete", "acme/dev")
+    await house.topics._look_at_lists()
+    house.later()
+    assert await heard(lister) == [], "elsewhere, refused, of another kind"
+    await done(member.principal, "test.note:update", "acme/prod")
+    for _number in range(3):
+        await done(OWNER, "test.note:update", "acme")
+    await house.topics._look_at_lists()
+    house.later()
+    assert await reasons(lister) == both
+    assert await reasons(member) == both, "he did it himself"
+
+
+async def test_lists_of_all_tenants_hear_of_all_and_of_what_belongs_to_none(house: House) -> None:
+    admin = access.system(PERMISSIONS, "admin")
+    follower = house.follow(admin, "list:*/test.note")
+    await heard(follower)
+    for place in ("acme", "other/dev", "*"):
+
+        async def work(session: storage.Session, place: str = place) -> None:
+            await audit.record(session, audit.AuditEvent(action="test.note:create", target=access.Target.parse(place)))
+
+        await house.estate.parts.database.write(work)
+        await house.topics._look_at_lists()
+        assert await reasons(follower) == {"list:*/test.note": ["rows"]}, place
+        house.later()
 
 
 async def test_a_survey_of_nothing_and_of_very_many_is_bounded(estate: Estate) -> None:

@@ -8,25 +8,26 @@ from dataclasses import dataclass, field
 
 from qiantang.kernel import release, resource
 from qiantang_server.kernel.watch.outgoing import frame
+from qiantang_server.kernel.watch.topics.topic import Cause
 
 SPACING = 0.25
 """Seconds between two events of one topic: four a second at most."""
 KEPT = 4096
 MANY = "many"
 MAX_ABOUT = 500
-REASONS = ("publish", "request", "draft", "instances")
+REASONS = ("publish", "request", "draft", "instances", "rows")
 """The weightiest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event, encoded once for all streams. `about` are the bundles that it comes from."""
+    """One event, encoded once for all streams. `about` is what it comes from."""
 
     sequence: int
     number: str
     topic: str
     told: bytes
-    about: frozenset[resource.Bundle]
+    about: frozenset[Cause]
 
     def missed(self) -> Event:
         """Give what stands for this event and those of its topic before it that a reader was too slow for."""
@@ -36,9 +37,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Something that happened to a bundle, with the little of it that is told at once."""
+    """Something that happened to a bundle or a row, with the little of it that is told at once."""
 
-    bundle: resource.Bundle
+    about: Cause
     reason: str
     position: resource.Position | None = None
     counted: release.Counted | None = None
@@ -48,13 +49,13 @@ class Change:
 class _Gathered:
     due: float
     reasons: set[str] = field(default_factory=set[str])
-    about: set[resource.Bundle] = field(default_factory=set[resource.Bundle])
+    about: set[Cause] = field(default_factory=set[Cause])
     position: resource.Position | None = None
     counted: release.Counted | None = None
 
     def add(self, change: Change) -> None:
         self.reasons.add(change.reason)
-        self.about.add(change.bundle)
+        self.about.add(change.about)
         self.counted = change.counted or self.counted
         if change.position is not None and (self.position is None or self.position < change.position):
             self.position = change.position
@@ -82,10 +83,10 @@ class Board:
     def change(self, topic: str, change: Change, at: float, *, private: bool = False) -> Event | None:
         """Take a change of a topic in; give the event that it is, unless it waits for others.
 
-        With `private` nothing of the bundle itself is told: those who follow the topic may not all see it.
+        With `private` nothing of what it is about is told: those who follow the topic may not all see it.
         """
         if private:
-            change = Change(bundle=change.bundle, reason=change.reason)
+            change = Change(about=change.about, reason=change.reason)
         waiting = self._gathered.get(topic)
         if waiting is not None:
             waiting.add(change)

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from qiantang.kernel import release
 from qiantang_server.kernel.access import Principal
-from qiantang_server.kernel.resources import Kinds, visibility
+from qiantang_server.kernel.resources import Kinds
 from qiantang_server.kernel.watch.outgoing import Outgoing, frame
 from qiantang_server.kernel.watch.topics.board import Event, collapsed
-from qiantang_server.kernel.watch.topics.topic import Topic
+from qiantang_server.kernel.watch.topics.topic import Topic, may_hear
 
 MAX_WAITING = 200
 
@@ -61,4 +61,4 @@ class Follower(Outgoing):
 
     def _may_see(self, event: Event) -> bool:
         """Ask of each event from where it comes: who knows a tenant need not hear that something happens in all of it."""
-        return any(visibility.may(self.principal, self._kinds, "read", one) for one in event.about)
+        return any(may_hear(self.principal, self._kinds, one) for one in event.about)

@@ -1,4 +1,7 @@
-"""Survey: looks into the database for what no fact of this server tells. Instances, and what other servers' people edit.
+"""Survey: looks into the database for what no fact of this server tells. Instances, what other servers' people edit, and rows.
+
+Whatever changes a row of a list writes it into the audit trail in the same transaction, numbered without a gap: what is done
+on any server is read from there, in its order.
 
 Only for what somebody follows. What was seen is remembered for a while beyond that, so that who comes back hears of what changed.
 """
@@ -6,22 +9,25 @@ Only for what somebody follows. What was seen is remembered for a while beyond t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from qiantang.kernel import resource
-from qiantang_server.kernel import storage
+from qiantang_server.kernel import audit, storage
+from qiantang_server.kernel.access.target import ANY
 from qiantang_server.kernel.resources import Ground
 from qiantang_server.kernel.resources import store as resource_store
 from qiantang_server.kernel.resources.service.requests import OPEN
 from qiantang_server.kernel.watch import standing, store
 from qiantang_server.kernel.watch.tally import NOTHING, Tally, tally
 from qiantang_server.kernel.watch.topics.board import Change
+from qiantang_server.kernel.watch.topics.topic import Row
 
 MAX_BUNDLES = 5_000
 MAX_TENANTS = 200
+MAX_CHAINS = 5_000
 
 _Seen = dict[tuple[str, resource.Bundle], tuple[Any, ...]]
 _bundle = resource_store.bundles.c
@@ -37,6 +43,7 @@ class Survey:
         self._parts = parts
         self._bundles: OrderedDict[resource.Bundle, Tally] = OrderedDict()
         self._tenants: OrderedDict[tuple[str, bool], _Seen] = OrderedDict()
+        self._trails: OrderedDict[str, int] = OrderedDict()
 
     async def bundles(self, bundles: Sequence[resource.Bundle]) -> list[Change]:
         """Give the bundles whose living instances changed, with how they stand now.
@@ -52,7 +59,7 @@ class Survey:
             _keep(self._bundles, one, found.get(one, NOTHING), MAX_BUNDLES)
         return [
             Change(
-                bundle=one,
+                about=one,
                 reason="instances",
                 counted=found.get(one, NOTHING).counted(heads.get(one, resource.NOWHERE)),
             )
@@ -77,9 +84,22 @@ class Survey:
         for tenant, seen in found.items():
             before = self._tenants.get((tenant, edits), {})
             changed = [key for key in {**before, **seen} if before.get(key) != seen.get(key)]
-            changes += [Change(bundle=bundle, reason=reason) for reason, bundle in changed]
+            changes += [Change(about=bundle, reason=reason) for reason, bundle in changed]
             _keep(self._tenants, (tenant, edits), seen, MAX_TENANTS)
         return changes
+
+    async def lists(self, tenants: Collection[str]) -> list[Change]:
+        """Give the rows of lists that were made, changed or deleted in tenants since the last look; `*` stands for all of them.
+
+        Raises:
+            UnavailableError: the database is away.
+        """
+        async with self._parts.database.reading() as session:
+            ends, deeds = await audit.done_since(session, self._trails, None if ANY in tenants else tenants)
+        for chain, seq in ends.items():
+            _keep(self._trails, chain, seq, MAX_CHAINS)
+        rows = (Row(deed.action.partition(":")[0], deed.target, deed.actor) for deed in deeds)
+        return [Change(about=row, reason="rows") for row in dict.fromkeys(rows)]
 
     async def _instances(self, session: storage.Session, tenants: Sequence[str]) -> _Seen:
         held, instances = store.held.c, store.instances.c

@@ -21,6 +21,7 @@ TICK_SECONDS = 0.02
 RECHECK_SECONDS = 3.0
 BUNDLES_EVERY = 0.5
 TENANTS_EVERY = 2.0
+LISTS_EVERY = 0.5
 REST = 20
 """A survey rests at least this many times as long as it took: on a large estate it looks less often, and costs no more."""
 REST_LONGEST = 5.0
@@ -109,7 +110,7 @@ class Topics:
     def changed(self, bundle: resource.Bundle, reason: str, position: resource.Position | None = None) -> None:
         """Tell of something that happened to a bundle, in every topic that it belongs to; call it after the commit."""
         for topic in topics_of(bundle):
-            self._change(topic, Change(bundle=bundle, reason=reason, position=position))
+            self._change(topic, Change(about=bundle, reason=reason, position=position))
 
     async def run(self) -> None:
         """Send what was gathered when its time comes, until cancelled."""
@@ -132,6 +133,12 @@ class Topics:
         while True:
             took = await self._timed(self._look_at_tenants())
             await asyncio.sleep(rest(TENANTS_EVERY, took))
+
+    async def look_at_lists(self) -> None:
+        """Look for rows that were made, changed or deleted in lists that somebody follows, until cancelled."""
+        while True:
+            took = await self._timed(self._look_at_lists())
+            await asyncio.sleep(rest(LISTS_EVERY, took))
 
     async def recheck(self) -> None:
         """Ask of every stream, again and again, whether it would still be admitted and may still follow its topics: one whose
@@ -212,18 +219,25 @@ class Topics:
         bundles = [bundle for one in self._following if (bundle := Topic.parse(one).bundle) is not None]
         if bundles:
             for change in await self._survey.bundles(bundles):
-                self._change(Topic("bundle", change.bundle.scope.tenant, change.bundle), change)
+                self._change(topics_of(change.about)[0], change)
 
     async def _look_at_tenants(self) -> None:
-        topics = [Topic.parse(one) for one in self._following]
+        topics = [topic for one in self._following if (topic := Topic.parse(one)).name != "list"]
         edits = self._has_others()
         tenants = sorted({one.tenant for one in topics if edits or one.bundle is None})
         if not tenants:
             return
         for change in await self._survey.tenants(tenants, edits=edits):
-            own, *wider = topics_of(change.bundle)
+            own, *wider = topics_of(change.about)
             for topic in wider if change.reason == "instances" else (own, *wider):
                 self._change(topic, change)
+
+    async def _look_at_lists(self) -> None:
+        tenants = {topic.tenant for one in self._following if (topic := Topic.parse(one)).name == "list"}
+        if tenants:
+            for change in await self._survey.lists(tenants):
+                for topic in topics_of(change.about):
+                    self._change(topic, change)
 
 
 def rest(every: float, took: float) -> float:

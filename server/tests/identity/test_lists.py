@@ -8,6 +8,7 @@ import pytest
 
 from qiantang.identity import model
 from qiantang.kernel import errors
+from qiantang_server.identity.rules.wanted import WantedGrants
 from server.tests.identity.estate import ROOT, Estate
 
 HOSTILE = ["%", "_", "/", "\\", "'", '"; --', "%%", "[a-z]", "*", "\u202e", "<script>"]
@@ -101,3 +102,87 @@ async def test_every_permission_is_listed_with_its_meaning(estate: Estate) -> No
     listed = estate.identity.granting.list_permissions()
     assert [one.name for one in listed] == sorted(estate.identity.ground.permissions)
     assert all(one.meaning for one in listed)
+
+
+async def given(estate: Estate) -> None:
+    """Grants of three people: on the platform, on tenants and on their parts, for good and for a time."""
+    now = estate.identity.ground.now()
+    await estate.user("anna", ("viewer", "acme"), ("developer", "acme/dev"), ("publisher", "acme/prod/sales/orders"))
+    await estate.user("bob", ("viewer", "acme/*/sales"), ("operator", "acme/prod"))
+    root = await estate.user("root1", ("platform-admin", "*"), tenant="")
+    for begins, ends, reason in ((now + 9_000_000, 0, "starts in spring"), (0, now + 9_000_000, "100% of a night")):
+        command = model.NewGrant(
+            user=root.id, role="viewer", pattern="beta", not_before=begins, expires=ends, reason=reason
+        )
+        await estate.identity.granting.grant(ROOT, command)
+
+
+async def grants(estate: Estate, tenant: str | None = None, principal: Any = ROOT, **wanted: Any) -> list[str]:
+    found = await estate.identity.granting.list_grants(principal, tenant, wanted=WantedGrants(**wanted))
+    return [f"{one.user_name} {one.role} {one.pattern.replace('/*', '')}" for one in found.items]
+
+
+async def test_grants_are_filtered_by_who_role_place_level_state_and_words(any_estate: Estate) -> None:
+    await given(any_estate)
+    anna = ["anna viewer acme", "anna developer acme/dev", "anna publisher acme/prod/sales/orders"]
+    bob = ["bob viewer acme/sales", "bob operator acme/prod"]
+    assert await grants(any_estate, "acme") == [*anna, *bob]
+    for wanted, found in (
+        ({"user": "anna"}, anna),
+        ({"user": "ann"}, []),
+        ({"role": "viewer"}, [anna[0], bob[0]]),
+        ({"place": "acme/prod"}, [anna[2], bob[1]]),
+        ({"place": "acme/prod/*"}, [bob[1]]),
+        ({"place": "acme/*/sal"}, [anna[2], bob[0]]),
+        ({"place": "/acme//sales/ord/"}, [anna[2]]),
+        ({"place": "pro"}, [anna[2], bob[1]]),
+        ({"place": "sales"}, [anna[2], bob[0]]),
+        ({"place": "a/b/c/d/e"}, []),
+        ({"level": "tenant"}, [anna[0]]),
+        ({"level": "environment"}, [anna[1], bob[1]]),
+        ({"level": "center"}, [bob[0]]),
+        ({"level": "application"}, [anna[2]]),
+        ({"words": "ANN"}, anna),
+        ({"words": "dev"}, [anna[1]]),
+        ({"words": "dev", "level": "tenant"}, []),
+    ):
+        assert await grants(any_estate, "acme", **wanted) == found, wanted
+    later, ending = (f"root1 viewer {place}" for place in ("beta", "beta"))
+    for wanted, found in (
+        ({"level": "platform"}, ["root1 platform-admin"]),
+        ({"place": "*"}, ["root1 platform-admin"]),
+        ({"state": "later"}, [later]),
+        ({"state": "ending"}, [ending]),
+        ({"state": "over"}, []),
+        ({"words": "100%"}, [ending]),
+        ({"words": "spring"}, [later]),
+    ):
+        told = await grants(any_estate, **wanted)
+        assert [one.removesuffix(" *") for one in told] == found, wanted
+    assert len(await grants(any_estate, state="now")) == 7
+    (one,) = (await any_estate.identity.granting.list_grants(ROOT, wanted=WantedGrants(words="spring"))).items
+    assert await grants(any_estate, words=one.id) == [later]
+    assert await grants(any_estate, user=one.user, tenant="beta") == [later, ending]
+
+
+async def test_filtered_grants_come_page_by_page_and_behind_their_wall(any_estate: Estate) -> None:
+    await given(any_estate)
+    granting, wanted = any_estate.identity.granting, WantedGrants(place="acme")
+    first = await granting.list_grants(ROOT, limit=3, wanted=wanted)
+    rest = await granting.list_grants(ROOT, after=first.next, limit=3, wanted=wanted)
+    assert [len(first.items), len(rest.items), rest.next] == [3, 2, ""]
+    await any_estate.user("boss", ("tenant-admin", "acme/prod"))
+    boss = await any_estate.sign_in("boss")
+    seen = ["anna publisher acme/prod/sales/orders", "bob operator acme/prod", "boss tenant-admin acme/prod"]
+    assert await grants(any_estate, principal=boss) == seen
+    assert await grants(any_estate, principal=boss, words="viewer") == []
+    assert await grants(any_estate, principal=boss, user="root1") == []
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+async def test_filters_of_grants_take_signs_as_they_stand(any_estate: Estate, words: str) -> None:
+    await given(any_estate)
+    assert await grants(any_estate, words=words) == (["root1 viewer beta"] if words == "%" else [])
+    expected = {"/": 8, "*": 1}.get(words, 0)
+    assert len(await grants(any_estate, place=words)) == expected
+    assert await grants(any_estate, user=words) == await grants(any_estate, role=words) == []

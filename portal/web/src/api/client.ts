@@ -124,14 +124,18 @@ export async function call<K extends Operation>(operation: K, args: Arguments<K>
   return (await send(operation, args)).data;
 }
 
+const inQuotes = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** A word as a shell reads it back. */
+export const quoted = (text: string): string => (/^[\w./:@,+-]+$/.test(text) ? text : inQuotes(text));
+
 /** Give the request of a screen as a line for the command line: the token is the reader's own. */
 export function asCurl(operation: Operation, args: { path?: unknown; query?: unknown; body?: unknown }): string {
   const method = operation.slice(0, operation.indexOf(" "));
   const url = window.location.origin + urlOf(operation, args);
-  const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
   const parts = ["curl", ...(method === "GET" ? [] : ["-X", method]), "-H", '"Authorization: Bearer $QIANTANG_TOKEN"'];
-  if (args.body !== undefined) parts.push("-H", "'Content-Type: application/json'", "-d", quote(JSON.stringify(args.body)));
-  return [...parts, quote(url)].join(" ");
+  if (args.body !== undefined) parts.push("-H", "'Content-Type: application/json'", "-d", inQuotes(JSON.stringify(args.body)));
+  return [...parts, inQuotes(url)].join(" ");
 }
 
 /** Give an error as the kit shows it. */

@@ -822,7 +822,7 @@ export interface Operations {
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/rollback": { path: { tenant: string; environment: string; center: string; application: string }; body: RollbackCommand; answer: Release };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/status": { path: { tenant: string; environment: string; center: string; application: string }; answer: BundleStatus };
   "POST /api/v1/identity/first-start": { body: FirstStart; answer: Me };
-  "GET /api/v1/identity/grants": { query: { after?: string; limit?: number }; answer: RoleGrantPage };
+  "GET /api/v1/identity/grants": { query: { user?: string; role?: string; place?: string; level?: "" | "platform" | "tenant" | "environment" | "center" | "application"; state?: "" | "now" | "later" | "ending" | "over"; words?: string; after?: string; limit?: number }; answer: RoleGrantPage };
   "POST /api/v1/identity/grants": { body: NewGrant; answer: RoleGrant };
   "POST /api/v1/identity/grants/preview": { body: NewGrant; answer: GrantEffect };
   "DELETE /api/v1/identity/grants/{grant}": { path: { grant: string }; answer: void };
@@ -858,7 +858,7 @@ export interface Operations {
   "POST /api/v1/identity/tenants/{tenant}/environments": { path: { tenant: string }; body: NewEnvironment; answer: Environment };
   "PATCH /api/v1/identity/tenants/{tenant}/environments/{environment}": { path: { tenant: string; environment: string }; body: EnvironmentChange; answer: Environment };
   "DELETE /api/v1/identity/tenants/{tenant}/environments/{environment}": { path: { tenant: string; environment: string }; answer: void };
-  "GET /api/v1/identity/tenants/{tenant}/grants": { path: { tenant: string }; query: { after?: string; limit?: number }; answer: RoleGrantPage };
+  "GET /api/v1/identity/tenants/{tenant}/grants": { path: { tenant: string }; query: { user?: string; role?: string; place?: string; level?: "" | "platform" | "tenant" | "environment" | "center" | "application"; state?: "" | "now" | "later" | "ending" | "over"; words?: string; after?: string; limit?: number }; answer: RoleGrantPage };
   "POST /api/v1/identity/tenants/{tenant}/grants/preview": { path: { tenant: string }; body: NewGrant; answer: GrantEffect };
   "POST /api/v1/identity/tenants/{tenant}/grants/{grant}/preview-removal": { path: { tenant: string; grant: string }; answer: GrantEffect };
   "GET /api/v1/identity/tenants/{tenant}/roles": { path: { tenant: string }; answer: RolePage };

@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from "react";
-import { asCurl, call, failureOf, useDo, useRead, type Credential, type IssuedCredential } from "../api";
+import { asCurl, call, failureOf, quoted, useDo, useRead, type Credential, type IssuedCredential } from "../api";
 import { Button, Confirm, Copy, DataTable, Empty, ErrorState, Facts, Field, FilterBar, Moment, Note, Peek, Pick, StatusTag, TextInput, Time, type Column } from "../kit";
 import { flagsOf, useIsProduction, useMay, usePage, useQueryStates, useScope, useText } from "../shell";
 import { Failed } from "./Failed";
@@ -127,8 +127,6 @@ function NewCredential({ onMade }: { onMade: (made: IssuedCredential) => void })
     </form>
   );
 }
-
-const quoted = (text: string): string => (/^[\w./:@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
 /** A new credential with its secret, this once: as an application reads it from its environment. */
 function Issued({ issued }: { issued: IssuedCredential }): ReactNode {

@@ -6,7 +6,7 @@ import { useMay, usePage, useQueryState, useQueryStates, useText, useWhose } fro
 import { Failed } from "./Failed";
 import { grantColumns } from "./GrantParts";
 import { Matrix } from "./Matrix";
-import { among, expanded, useGrants, usePermissions, useRoles } from "./people";
+import { expanded, useGrants, usePermissions, useRoles } from "./people";
 import { RoleEditor } from "./RoleEditor";
 import { ROLES } from "./operations";
 import "./identity.css";
@@ -25,9 +25,9 @@ export function Role(): ReactNode {
   const permissions = usePermissions();
   const role = found.roles?.find((one) => one.name === name);
   const seesGrants = may("identity.grant:list", whose.where);
-  const all = useGrants(whose.tenant, seesGrants);
-  const holders = among(all, (one) => one.role === name);
-  const count = all.complete ? holders?.length : undefined;
+  const granted = useGrants(whose.tenant, { role: name }, { enabled: seesGrants });
+  const holders = granted.rows;
+  const count = granted.more ? undefined : holders?.length;
   const own = (role?.tenant ?? "") !== "";
   const mayChange = own && may("identity.role:update", whose.where);
   const mayDelete = own && may("identity.role:delete", whose.where);
@@ -82,8 +82,8 @@ export function Role(): ReactNode {
         </>
       ) : !seesGrants ? (
         <Empty title={say("roles.holdersHidden")}>{say("needs", { permission: "identity.grant:list" })}</Empty>
-      ) : all.error && !all.grants ? (
-        <Failed error={all.error} what={say("roles.holders")} needs="identity.grant:list" again={all.again} />
+      ) : granted.error && !holders ? (
+        <Failed error={granted.error} what={say("roles.holders")} needs="identity.grant:list" again={granted.again} />
       ) : (
         <DataTable
           label={say("roles.holders")}
@@ -94,7 +94,8 @@ export function Role(): ReactNode {
           columns={grantColumns(say, whose.to, true).filter((column) => column.key !== "role")}
           onOpen={(row) => void navigate(`${whose.to("grants")}?peek=${row.id}`)}
           empty={<Empty title={say("roles.nobody")} actions={<Button to={`${whose.to("grants")}?new=1&role=${encodeURIComponent(role.name)}`}>{say("grants.new")}</Button>} cli={`qiantang grant add USER ${role.name} ${whose.tenant || "'*'"}`}>{say("roles.nobodyText")}</Empty>}
-          foot={all.cut ? say("grants.cut", { count: all.grants?.length }) : undefined}
+          onMore={granted.more}
+          loadingMore={granted.loadingMore}
         />
       )}
       <Confirm

@@ -1,12 +1,12 @@
 import { useState, type ReactNode } from "react";
 import { useNavigate, useParams } from "react-router";
-import { asCurl, call, failureOf, useDo, useRead, type RoleGrant, type User as Account } from "../api";
+import { asCurl, call, failureOf, useDo, useRead, type Pages, type RoleGrant, type User as Account } from "../api";
 import { Button, CommandLine, Confirm, DataTable, Empty, ErrorState, Field, Menu, PageHead, Pane, Panes, Peek, Reading, Section, Tabs, TextInput, type TabItem } from "../kit";
 import { atPlatform, useMay, useMe, usePage, useQueryStates, useText, useWhose, GoOn } from "../shell";
 import { Failed } from "./Failed";
 import { GrantForm } from "./GrantForm";
 import { GrantFacts, grantColumns, TakeBack } from "./GrantParts";
-import { among, useGrants, useUser } from "./people";
+import { useGrants, useUser } from "./people";
 import { Password } from "./Password";
 import { UserFacts, UserState } from "./Users";
 import { Why } from "./Why";
@@ -35,9 +35,8 @@ function Hub({ user }: { user: Account }): ReactNode {
   const may = useMay();
   const [query, change] = useQueryStates();
   const tab = query.get("tab") === "why" ? "why" : "grants";
-  const all = useGrants(whose.tenant, may("identity.grant:list", whose.where));
-  const grants = among(all, (one) => one.user === user.id);
-  const count = all.complete ? grants?.length : undefined;
+  const granted = useGrants(whose.tenant, { user: user.id }, { enabled: may("identity.grant:list", whose.where) });
+  const count = granted.more ? undefined : granted.rows?.length;
   const action = query.get("do") ?? "";
   const act = (name: string): void => change({ do: name });
   const mayGrant = may("identity.grant:grant", whose.where);
@@ -49,7 +48,7 @@ function Hub({ user }: { user: Account }): ReactNode {
     title: user.name,
     cli: tab === "why" ? `qiantang user explain ${user.name} ${query.get("permission") ?? "PERMISSION"} ${query.get("at") ?? (whose.tenant || "'*'")} ${whose.flag}` : `qiantang user show ${user.name} ${whose.flag}`,
     api,
-    readAt: all.readAt,
+    readAt: granted.readAt,
     actions: [
       ...(mayGrant ? [{ key: "grant", label: say("user.grant"), keys: "c", run: () => act("grant") }] : []),
       ...(mayChange ? [{ key: "rename", label: say("user.rename"), keys: "e", run: () => act("rename") }, { key: "password", label: say("user.setPassword"), run: () => act("password") }, { key: "state", label: say(user.disabled ? "user.enable" : "user.disable"), run: () => act("state") }] : []),
@@ -88,7 +87,7 @@ function Hub({ user }: { user: Account }): ReactNode {
       <Tabs label={user.name} items={tabs} active={tab} />
       <Panes>
         <Pane label={tab === "why" ? say("user.why") : say("user.grants")}>
-          {tab === "why" ? <Why user={user.id} name={user.name} /> : <Held user={user} grants={grants} all={all} mayGrant={mayGrant} onGrant={() => act("grant")} />}
+          {tab === "why" ? <Why user={user.id} name={user.name} /> : <Held user={user} granted={granted} mayGrant={mayGrant} onGrant={() => act("grant")} />}
         </Pane>
         <Pane side="right" width={320} title={say("user.about")}>
           <div className="k-section"><UserFacts user={user} /></div>
@@ -107,23 +106,23 @@ function Hub({ user }: { user: Account }): ReactNode {
 }
 
 /** What he holds, with taking it back. */
-function Held({ user, grants, all, mayGrant, onGrant }: { user: Account; grants: RoleGrant[] | undefined; all: ReturnType<typeof useGrants>; mayGrant: boolean; onGrant: () => void }): ReactNode {
+function Held({ user, granted, mayGrant, onGrant }: { user: Account; granted: Pages<RoleGrant>; mayGrant: boolean; onGrant: () => void }): ReactNode {
   const say = useText("identity");
   const whose = useWhose();
   const may = useMay();
   const [query, change] = useQueryStates();
   const [taking, setTaking] = useState<RoleGrant>();
   const mayTake = may("identity.grant:delete", whose.where);
-  const open = grants?.find((one) => one.id === query.get("peek"));
+  const open = granted.rows?.find((one) => one.id === query.get("peek"));
   if (!may("identity.grant:list", whose.where)) return <Empty title={say("user.grantsHidden")}>{say("needs", { permission: "identity.grant:list" })}</Empty>;
-  if (all.error && !all.grants) return <Failed error={all.error} what={say("user.grants")} needs="identity.grant:list" again={all.again} />;
+  if (granted.error && !granted.rows) return <Failed error={granted.error} what={say("user.grants")} needs="identity.grant:list" again={granted.again} />;
   const takeBack = (row: RoleGrant): ReactNode => <Button size="small" kind="quiet" disabled={!mayTake} reason={say("needs", { permission: "identity.grant:delete" })} onClick={() => setTaking(row)}>{say("grants.take")}</Button>;
   return (
     <>
       <DataTable
         label={say("user.grants")}
         name="user-grants"
-        rows={grants}
+        rows={granted.rows}
         rowKey={(row) => row.id}
         rowName={(row) => row.role}
         columns={[...grantColumns(say, whose.to, false), { key: "take", title: "", width: 100, align: "right", render: takeBack }]}
@@ -138,7 +137,8 @@ function Held({ user, grants, all, mayGrant, onGrant }: { user: Account; grants:
             {say("user.nothingText")}
           </Empty>
         }
-        foot={all.cut ? say("grants.cut", { count: all.grants?.length }) : undefined}
+        onMore={granted.more}
+        loadingMore={granted.loadingMore}
       />
       <Peek open={open !== undefined} onClose={() => change({ peek: "" })} title={<code>{open?.role}</code>} foot={open && takeBack(open)}>
         {open && <GrantFacts grant={open} />}

@@ -1,5 +1,4 @@
-import { useEffect } from "react";
-import { usePages, useRead, type Permission, type Role, type RoleGrant, type User } from "../api";
+import { usePages, useRead, type Pages, type Permission, type Role, type RoleGrant, type User } from "../api";
 import { useMeaning } from "../shell";
 import { GRANTS, ROLES, USER, USERS } from "./operations";
 
@@ -15,35 +14,26 @@ export function useUser(tenant: string, key: string): { user: User | undefined; 
   return { user: found, error: (byId ? one : list).error, missing, again: () => void (byId ? one : list).refetch() };
 }
 
-const MOST = 20;
-
-export interface AllGrants {
-  grants: RoleGrant[] | undefined;
-  /** Every page was read: what is not among them is not there. */
-  complete: boolean;
-  /** There are more than were read. */
-  cut: boolean;
-  reading: boolean;
-  error: ReturnType<typeof useRead>["error"];
-  readAt: number;
-  again: () => void;
+/** Which grants are wanted; what is empty lets all pass. The server filters them. */
+export interface WantedGrants {
+  user?: string;
+  role?: string;
+  place?: string;
+  level?: string;
+  state?: string;
+  words?: string;
 }
 
-/** All grants that who looks may see, read page by page and to a bound: the server lists them in the order they were made. */
-export function useGrants(tenant: string, enabled = true): AllGrants {
-  const found = usePages<RoleGrant>(GRANTS(tenant), { path: { tenant } as never, query: { limit: 500 } as never }, { enabled });
-  const { more, loadingMore, rows } = found;
-  const pages = Math.ceil((rows?.length ?? 0) / 500);
-  useEffect(() => {
-    if (more && !loadingMore && pages < MOST) more();
-  }, [more, loadingMore, pages]);
-  return { grants: rows, complete: rows !== undefined && more === undefined, cut: more !== undefined && pages >= MOST, reading: found.fetching, error: found.error, readAt: found.readAt, again: found.again };
+const listed = (tenant: string, wanted: WantedGrants, limit: number) => ({ path: { tenant } as never, query: { ...wanted, limit } as never });
+
+/** Those grants that are wanted and who looks may see, in the order they were made, page by page. */
+export function useGrants(tenant: string, wanted: WantedGrants, options: { enabled?: boolean; keep?: boolean } = {}): Pages<RoleGrant> {
+  return usePages<RoleGrant>(GRANTS(tenant), listed(tenant, wanted, 500), { keep: false, ...options });
 }
 
-/** Those of all grants that meet a condition; nothing is said to be none before every page was read. */
-export function among(all: AllGrants, wanted: (grant: RoleGrant) => boolean): RoleGrant[] | undefined {
-  const found = all.grants?.filter(wanted);
-  return found && (found.length > 0 || all.complete || all.cut) ? found : undefined;
+/** One grant by its id: where a link leads to one that is not among those that are shown. */
+export function useGrant(tenant: string, id: string, enabled: boolean): RoleGrant | undefined {
+  return useRead(GRANTS(tenant), listed(tenant, { words: id }, 1), { enabled: enabled && ID.test(id) }).data?.items.find((one) => one.id === id);
 }
 
 /** The roles of a tenant and the built-in ones, these in the words of the language in force; and how reading them went. */

@@ -104,13 +104,18 @@ def test_a_grant_goes_to_the_user_of_the_scopes_tenant(
     assert (data["not_before"], data["reason"]) == (0, "on call")
 
 
-def test_grants_are_listed_of_one_user(signed_in: Any, estate: Any) -> None:
+def test_grants_are_listed_of_those_that_are_wanted(signed_in: Any, estate: Any, posted: Any) -> None:
     usual = {"role": "viewer", "pattern": "acme", "not_before": 0, "expires": 0, "granted_by": "x", "reason": ""}
     estate.put("tenants/acme/grants/g1", user="u1", user_name="bob", **usual)
     estate.put("tenants/acme/grants/g2", user="u2", user_name="u1", **usual)
     assert signed_in("grant", "list", "-o", "name").stdout == "g1\ng2\n"
-    assert signed_in("grant", "list", "--user", "bob", "-o", "name").stdout == "g1\n"
-    assert signed_in("grant", "list", "--user", "u2", "-o", "name").stdout == "g2\n"
+    signed_in("grant", "list", "--user", "bob", "--place", "acme/prod", "--level", "environment")
+    signed_in("grant", "list", "--role", "viewer", "--state", "now", "--words", "on call")
+    assert [target for target, _data in posted("GET")] == [
+        "tenants/acme/grants?limit=500",
+        "tenants/acme/grants?limit=500&place=acme%2Fprod&user=bob&level=environment",
+        "tenants/acme/grants?limit=500&role=viewer&state=now&words=on+call",
+    ]
 
 
 def test_a_moment_that_is_none_is_said(signed_in: Any) -> None:

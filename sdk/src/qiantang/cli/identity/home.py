@@ -36,9 +36,9 @@ class Home:
         """Write a path below it."""
         return path("identity", *(("tenants", self.tenant) if self.tenant else ()), *parts, **query)
 
-    def pages(self, plural: str, model_type: type[T]) -> list[T]:
+    def pages(self, plural: str, model_type: type[T], **query: Any) -> list[T]:
         """Read a list of it; for the platform that of all that one may see."""
-        return self.connection.pages(self.path(plural, limit=MOST_IN_A_PAGE), model_type)
+        return self.connection.pages(self.path(plural, limit=MOST_IN_A_PAGE, **query), model_type)
 
     def user(self, name: str) -> model.User:
         """Give an account by its name, or by its id.

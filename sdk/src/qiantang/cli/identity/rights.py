@@ -43,6 +43,9 @@ GRANTS = Table[model.RoleGrant](
     ],
 )
 
+LEVELS = ("platform", "tenant", "environment", "center", "application")
+STATES = ("now", "later", "ending", "over")
+
 
 @click.group()
 def role() -> None:
@@ -111,16 +114,20 @@ def grant() -> None:
 
 
 @grant.command("list")
-@click.option("--user", "name", default="", help="only those of this user, by name or id")
+@click.option("--user", help="only those of this user, by name or id")
+@click.option("--role", help="only those of this role")
+@click.option("--place", "where", help="only those there: acme/prod")
+@click.option("--level", type=click.Choice(LEVELS), help="only those whose scope names this last")
+@click.option("--state", type=click.Choice(STATES), help="only those that count now, later, for a time, or no more")
+@click.option("--words", help="only those that hold this in user, role, giver or reason")
 @part_options("tenant")
 @output_option
 @click.pass_obj
-def list_grants(session: Session, *, name: str, place: Place) -> None:
+def list_grants(session: Session, *, place: Place, where: str | None, **wanted: str | None) -> None:
     """List the grants in a tenant, or all where none is known."""
     with open_home(session, place, anywhere=True) as home:
-        found = home.pages("grants", model.RoleGrant)
-    shown = [one for one in found if not name or name in {one.user_name, one.user}]
-    output.show_list(shown, GRANTS, session.form)
+        found = home.pages("grants", model.RoleGrant, place=where, **wanted)
+    output.show_list(found, GRANTS, session.form)
 
 
 @grant.command()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import delete, get, patch, post
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from qiantang.identity import model
+from qiantang_server.identity.rules.wanted import Level, State, WantedGrants
 from qiantang_server.identity.service import Identity
 from qiantang_server.kernel.access import Principal
 
@@ -16,6 +17,28 @@ Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 Words = Annotated[str, QueryParameter(max_length=128, description="only who holds this in name or title, in any case")]
 TENANT = "/tenants/{tenant:str}"
 _BY_PATTERN = "the pattern in the body says where; it is checked there"
+
+
+def provide_wanted(  # one for each filter
+    *,
+    user: Annotated[str, QueryParameter(max_length=64, description="only of this user, by id or name")] = "",
+    role: Annotated[str, QueryParameter(max_length=64)] = "",
+    place: Annotated[
+        str, QueryParameter(max_length=300, description="only there, as acme/prod; the last part as typed")
+    ] = "",
+    level: Annotated[Level, QueryParameter(description="what of a scope is named last")] = "",
+    standing: Annotated[
+        State, QueryParameter(name="state", description="only what counts now, later, for a time, or no more")
+    ] = "",
+    words: Annotated[
+        str, QueryParameter(max_length=128, description="only what holds this in user, role, giver or reason")
+    ] = "",
+) -> WantedGrants:
+    """Give the filters of a list of grants."""
+    return WantedGrants(user=user, role=role, place=place, level=level, state=standing, words=words)
+
+
+_WANTED = {"wanted": Provide(provide_wanted, sync_to_thread=False)}
 
 
 @get("/users", opt={"permission": "identity.user:list"})
@@ -187,27 +210,30 @@ async def delete_role(
     await identity.granting.delete_role(principal, tenant, role)
 
 
-@get("/grants", opt={"permission": "identity.grant:list"})
+@get("/grants", opt={"permission": "identity.grant:list"}, dependencies=_WANTED)
 async def list_all_grants(
     principal: NamedDependency[Principal],
     identity: NamedDependency[Identity],
+    wanted: NamedDependency[WantedGrants],
     after: FromQuery[str] = "",
     limit: Limit = 100,
 ) -> model.Page[model.RoleGrant]:
-    """List every grant that who asks may see."""
-    return await identity.granting.list_grants(principal, None, after, limit)
+    """List the grants that who asks may see, in the order they were made."""
+    return await identity.granting.list_grants(principal, None, after, limit, wanted=wanted)
 
 
-@get(TENANT + "/grants", opt={"permission": "identity.grant:list"})
+@get(TENANT + "/grants", opt={"permission": "identity.grant:list"}, dependencies=_WANTED)
 async def list_grants(
     principal: NamedDependency[Principal],
     identity: NamedDependency[Identity],
+    *,
     tenant: FromPath[str],
+    wanted: NamedDependency[WantedGrants],
     after: FromQuery[str] = "",
     limit: Limit = 100,
 ) -> model.Page[model.RoleGrant]:
-    """List the grants in a tenant that who asks may see."""
-    return await identity.granting.list_grants(principal, tenant, after, limit)
+    """List the grants in a tenant that who asks may see, in the order they were made."""
+    return await identity.granting.list_grants(principal, tenant, after, limit, wanted=wanted)
 
 
 @post("/grants", opt={"authenticated": _BY_PATTERN})

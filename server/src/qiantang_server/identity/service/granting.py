@@ -10,15 +10,18 @@ from qiantang.identity import model
 from qiantang.identity.errors import ExistsError, LastAdminError, NotEmptyError
 from qiantang.kernel import errors, ids
 from qiantang_server.identity.rules import granting, roles
+from qiantang_server.identity.rules.wanted import WantedGrants
 from qiantang_server.identity.service.ground import Ground, changes, missing, page_limit
 from qiantang_server.identity.service.rights import place_of, role_lines
 from qiantang_server.identity.store import estate, people
+from qiantang_server.identity.store import wanted as grants_wanted
 from qiantang_server.identity.store.people import Row
 from qiantang_server.kernel import access, audit, storage
 from qiantang_server.kernel.access import Principal, Target
 
 MAX_ROLES = 200
 MAX_GRANTS = 500
+EVERY_GRANT = WantedGrants()
 
 
 def shown_role(row: Row) -> model.Role:
@@ -149,13 +152,20 @@ class Granting:
     # grants
 
     async def list_grants(
-        self, principal: Principal, tenant: str | None = None, after: str = "", limit: int = 100
+        self,
+        principal: Principal,
+        tenant: str | None = None,
+        after: str = "",
+        limit: int = 100,
+        *,
+        wanted: WantedGrants = EVERY_GRANT,
     ) -> model.Page[model.RoleGrant]:
-        """List the grants that the principal may see: in one tenant, or everywhere."""
-        shown = access.visible(principal, "identity.grant:list", people.GRANT_COLUMNS)
+        """List the grants that the principal may see, of those that are wanted: in one tenant, or everywhere."""
+        conditions = [access.visible(principal, "identity.grant:list", people.GRANT_COLUMNS)]
+        conditions += grants_wanted.conditions(wanted, self._ground.now())
         limit = page_limit(limit)
         async with self._ground.database.reading() as session:
-            rows = await people.page_grants(session, shown, tenant, after, limit + 1)
+            rows = await people.page_grants(session, conditions, tenant, after, limit + 1)
         items = [shown_grant(row, row.user_name) for row in rows[:limit]]
         return model.Page(items=items, next=items[-1].id if len(rows) > limit else "")
 

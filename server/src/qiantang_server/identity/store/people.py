@@ -151,9 +151,11 @@ async def delete_grants_in(session: Session, place: Target) -> None:
     await session.execute(sa.delete(grants).where(*named))
 
 
-async def page_grants(session: Session, shown: Condition, tenant: str | None, after: str, limit: int) -> Sequence[Row]:
-    """Give grants that may be shown, in one tenant or in all, with the names of their users, in order of id."""
-    conditions = [shown] if tenant is None else [shown, grants.c.tenant == tenant]
+async def page_grants(
+    session: Session, wanted: Sequence[Condition], tenant: str | None, after: str, limit: int
+) -> Sequence[Row]:
+    """Give grants that fulfil all that is wanted, in one tenant or in all, with the names of their users, in order of id."""
+    conditions = [*wanted] if tenant is None else [*wanted, grants.c.tenant == tenant]
     return await session.all(
         sa.select(grants, sa.func.coalesce(users.c.name, "").label("user_name"))
         .select_from(grants.outerjoin(users, users.c.id == grants.c.user_id))

@@ -54,6 +54,21 @@ describe("a form of a schema", () => {
     expect(change).toHaveBeenCalledWith({ password: { $secret: { value: "" } } });
   });
 
+  it("complains of nothing that was not begun, and says what is needed", () => {
+    const asked = { type: "object", properties: { adapter: { type: "string", pattern: "^[a-z]+$" }, clusters: { type: "array", items: { type: "string" }, minItems: 1 } }, required: ["adapter", "clusters"] };
+    function Begun(): ReactNode {
+      const [value, setValue] = useState<Value>({ adapter: "", clusters: [] });
+      return <SchemaForm schema={asked} value={value} onChange={setValue} />;
+    }
+    render(<Begun />);
+    expect(screen.queryByRole("alert")).toBeNull();
+    expect(screen.getByText("needs at least 1")).toBeTruthy();
+    fireEvent.change(screen.getByLabelText(/^adapter/), { target: { value: "SQL" } });
+    expect(screen.getByText("matches ^[a-z]+$")).toBeTruthy();
+    fireEvent.change(screen.getByLabelText(/^adapter/), { target: { value: "" } });
+    expect(screen.getByText("This is required")).toBeTruthy();
+  });
+
   it("adds, moves and removes items", () => {
     render(<Held first={{ name: "abc", zones: ["a", "b"] }} />);
     fireEvent.click(screen.getByLabelText("Move zones 2 up"));

@@ -87,7 +87,7 @@ function Root({ value, onChange }: { value: Value | undefined; onChange: (value:
   const name = reading.schema.title ?? "";
   if (shape.kind === "object" && (value === undefined || value === null || isObject(value))) return <ObjectFields shape={shape} value={isObject(value) ? value : {}} onChange={keep} path={[]} />;
   if (shape.kind === "variants") return <Variants shape={shape} reading={reading} value={value} onChange={keep} path={[]} name={name} />;
-  if (shape.kind === "list" && Array.isArray(value)) return <ListRows shape={shape} value={value} onChange={keep} path={[]} name={name} />;
+  if (shape.kind === "list" && Array.isArray(value)) return <ListRows shape={shape} least={reading.schema.minItems ?? 0} value={value} onChange={keep} path={[]} name={name} />;
   if (shape.kind === "unknown" || (value !== undefined && !fits(value, root, root))) return <JsonPart value={value} onChange={keep} path={[]} name={name || "JSON"} />;
   return <Leaf reading={reading} value={value} onChange={keep} path={[]} name={name} required />;
 }
@@ -189,7 +189,7 @@ function begin(schema: JsonSchema, root: JsonSchema, shape: Shape): Value {
 function Nested({ reading, value, onChange, path, name }: PartProps & { reading: Reading; name: string }): ReactNode {
   const { shape } = reading;
   if (shape.kind === "object" && isObject(value)) return <ObjectFields shape={shape} value={value} onChange={onChange} path={path} />;
-  if (shape.kind === "list" && Array.isArray(value)) return <ListRows shape={shape} value={value} onChange={onChange} path={path} name={name} />;
+  if (shape.kind === "list" && Array.isArray(value)) return <ListRows shape={shape} least={reading.schema.minItems ?? 0} value={value} onChange={onChange} path={path} name={name} />;
   if (shape.kind === "variants") return <Variants shape={shape} reading={reading} value={value} onChange={onChange} path={path} name={name} />;
   return <JsonPart value={value} onChange={onChange} path={path} name={name} />;
 }
@@ -237,8 +237,10 @@ function Leaf({ reading, value, onChange, path, name, required, bare }: PartProp
   const { schema, shape, nullable } = reading;
   const told = problems.get(pathText(path))?.join(" ");
   const gone = value === undefined || value === null;
-  const complaint = gone ? undefined : complaintOf(value, schema, shape.kind === "integer");
-  const wrong = told ?? (complaint ? say(complaint.word, complaint.values) : touched && gone && required && !nullable ? say("missing") : undefined);
+  const blank = gone || value === "";
+  const found = gone || (blank && !touched) ? undefined : complaintOf(value, schema, shape.kind === "integer");
+  const complaint = found && !(blank && required) ? say(found.word, found.values) : undefined;
+  const wrong = told ?? complaint ?? (touched && required && !nullable && (gone || found) ? say("missing") : undefined);
   const strange = !gone && !fitsLeaf(value, shape);
   const title = schema.title !== undefined && shape.kind === "choice" && /^[A-Z]\w*$/.test(schema.title) ? undefined : schema.title;
   const label = <FieldName name={name} title={title} />;
@@ -421,7 +423,7 @@ function useFocusAfter(holder: React.RefObject<HTMLElement | null>): (selector: 
   };
 }
 
-function ListRows({ shape, value, onChange, path, name }: { shape: ListShape; value: Value[]; onChange: Change; path: Steps; name: string }): ReactNode {
+function ListRows({ shape, least, value, onChange, path, name }: { shape: ListShape; least: number; value: Value[]; onChange: Change; path: Steps; name: string }): ReactNode {
   const { root, readOnly } = useContext(InsideContext);
   const say = usePartWords();
   const holder = useRef<HTMLDivElement>(null);
@@ -434,7 +436,7 @@ function ListRows({ shape, value, onChange, path, name }: { shape: ListShape; va
   };
   return (
     <div ref={holder} className="kp-list">
-      {value.length === 0 && <p className="k-quiet kp-form-none">{say("noItems")}</p>}
+      {value.length === 0 && <p className="k-quiet kp-form-none">{least > 0 ? say("needsItems", { value: least }) : say("noItems")}</p>}
       <ol>
         {value.map((one, place) => {
           const called = `${name} ${place + 1}`;

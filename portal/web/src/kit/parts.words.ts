@@ -64,6 +64,7 @@ const words = {
   moveDown: ["下移 {name}", "Move {name} down"],
   item: ["第 {count} 项", "Item {count}"],
   noItems: ["没有条目", "No items"],
+  needsItems: ["至少需要 {value} 项", "needs at least {value}"],
   keyTaken: ["已有键 {name}", "There is a key {name} already"],
   keyEmpty: ["键不能为空", "A key has a name"],
   variant: ["类型", "Kind"],

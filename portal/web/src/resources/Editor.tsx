@@ -106,6 +106,8 @@ function One({ info, name, checked, problems, all, siblings }: { info: KindInfo;
   const [base, setBase] = useState("");
   const [dialog, setDialog] = useState<"remove" | "discard" | null>(null);
   const [plain, setPlain] = useState<string | null>(null);
+  const [parses, setParses] = useState(true);
+  const [begun, setBegun] = useState(0);
   const stored = body === undefined ? "" : JSON.stringify(body);
   const dirty = value !== undefined && base !== "" && JSON.stringify(value) !== base;
   useEffect(() => {
@@ -118,8 +120,15 @@ function One({ info, name, checked, problems, all, siblings }: { info: KindInfo;
   const changed = detail !== undefined && detail.state !== "published";
   const mode = query.get("mode") === "source" ? "source" : "form";
   const at = siblings.findIndex((one) => one.kind === info.name && one.name === name);
+  const open = dirty || !parses;
+  const leave = (): void => {
+    setValue(body);
+    setBase(stored);
+    setParses(true);
+    setBegun((before) => before + 1); // the source begins anew too, whatever stood there
+  };
   const save = (): void => {
-    if (!dirty || reason) return;
+    if (!dirty || !parses || reason) return;
     const mine = value;
     const change = { apply: () => mine, what: name, mine: JSON.stringify(mine, null, 2), seen: JSON.stringify(JSON.parse(base), null, 2), theirs: (over: unknown) => JSON.stringify(over, null, 2) };
     // the server may write the same in another order, and leave out what is a default
@@ -169,16 +178,16 @@ function One({ info, name, checked, problems, all, siblings }: { info: KindInfo;
             {problems.length > 0 ? <StatusTag hue="bad">{say("problems", { count: problems.length })}</StatusTag> : changed && checked ? <StatusTag hue={all ? "warn" : "ok"}>{say(all ? "othersBad" : "checked")}</StatusTag> : <span className="k-quiet">{say("noDraft")}</span>}
             <span className="k-grow" />
             {reason && <span className="k-quiet">{reason}</span>}
-            {dirty && <Button kind="quiet" onClick={() => { setValue(body); setBase(stored); }}>{say("leave")}</Button>}
-            <Button kind="primary" keys="⌘ ↵" busy={edited.saving} disabled={!dirty || reason !== undefined} reason={reason ?? say("nothing")} onClick={save}>{say("save")}</Button>
+            {open && <Button kind="quiet" onClick={leave}>{say("leave")}</Button>}
+            <Button kind="primary" keys="⌘ ↵" busy={edited.saving} disabled={!dirty || !parses || reason !== undefined} reason={reason ?? say(parses ? "nothing" : "notParsed")} onClick={save}>{say("save")}</Button>
           </>
         }
       >
-        <LeaveGuard when={dirty} what={name} />
+        <LeaveGuard when={open} what={name} />
         <div className="r-body" onKeyDown={(event) => { if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.defaultPrevented) { event.preventDefault(); save(); } }}>
           {removed && <Note hue="bad" title={say("state.removed")} actions={<Button size="small" icon="undo" disabled={reason !== undefined} onClick={() => void edited.discard()}>{say("keep")}</Button>}>{say("removedText")}</Note>}
           <Refused error={edited.refused} />
-          <Twin schema={info.schema} value={value} onChange={setValue} problems={problems.map((one) => ({ path: one.path, message: one.message }))} readOnly={reason !== undefined || removed} label={name} mode={mode} onMode={(next) => change({ mode: next === "source" ? "source" : "" })} onSave={save} />
+          <Twin key={begun} schema={info.schema} value={value} onChange={setValue} onText={(_text, ok) => setParses(ok)} problems={problems.map((one) => ({ path: one.path, message: one.message }))} readOnly={reason !== undefined || removed} label={name} mode={mode} onMode={(next) => change({ mode: next === "source" ? "source" : "" })} onSave={save} />
         </div>
       </Pane>
       <Pane side="right" width={360} title={say("about")}>
@@ -237,9 +246,11 @@ function NewResource({ kinds, open, onClose, onMade }: { kinds: KindInfo[]; open
   const [kind, setKind] = useState(kinds[0]?.name ?? "");
   const [name, setName] = useState("");
   const [value, setValue] = useState<unknown>({});
+  const [parses, setParses] = useState(true);
   const info = kinds.find((one) => one.name === kind) ?? kinds[0];
   useEffect(() => {
     setName("");
+    setParses(true);
     setValue(info ? initialValue(info.schema, info.schema) : {});
     // eslint-disable-next-line react-hooks/exhaustive-deps -- begins anew when it opens, and with another kind
   }, [open, kind]);
@@ -254,13 +265,13 @@ function NewResource({ kinds, open, onClose, onMade }: { kinds: KindInfo[]; open
       foot={
         <>
           <Button onClick={onClose}>{say("close")}</Button>
-          <Button kind="primary" busy={make.isPending} disabled={!NAME.test(name)} reason={say("nameFirst")} onClick={() => void make.mutateAsync(undefined).then(() => onMade(info?.name ?? "", name), () => undefined)}>{say("make")}</Button>
+          <Button kind="primary" busy={make.isPending} disabled={!NAME.test(name) || !parses} reason={say(parses ? "nameFirst" : "notParsed")} onClick={() => void make.mutateAsync(undefined).then(() => onMade(info?.name ?? "", name), () => undefined)}>{say("make")}</Button>
         </>
       }
     >
       {kinds.length > 1 && <Field label={say("kind")}>{(ids) => <Choice {...ids} value={kind} onChange={setKind} options={kinds.map((one) => ({ value: one.name, label: one.title }))} />}</Field>}
       <Field label={say("name")} required error={wrong ? say("nameWrong") : undefined}>{(ids) => <TextInput {...ids} mono autoFocus value={name} onChange={setName} maxLength={128} />}</Field>
-      {info && open && <Twin key={kind} schema={info.schema} value={value} onChange={setValue} label={say("content")} height={220} />}
+      {info && open && <Twin key={kind} schema={info.schema} value={value} onChange={setValue} onText={(_text, ok) => setParses(ok)} label={say("content")} height={220} />}
       <Refused error={make.error} />
     </Dialog>
   );

@@ -72,6 +72,8 @@ def test_good_ones_pass(kind: str, body: Any) -> None:
         ("key", {"key": "plain"}, "", "key"),
         ("policy", {"store": {"url": "postgresql://u:pw@h/x"}}, "store.url", "secret"),
         ("policy", {"failures": {}}, "failures", "give one"),
+        ("policy", {"dead_letters": {}}, "dead_letters", "give one"),
+        ("policy", {"store": {"url": "sqlite:///x"}, "dead_letters": {"colect": True}}, "", "colect"),
         ("policy", {"offline": {"folder": "/x", "to_store_after": 60}}, "offline.to_store_after", "give one"),
         ("source", {"center": "platform"}, "", "application"),
     ],

@@ -106,3 +106,15 @@ class SpoolFullError(errors.ExhaustedError):
     """The offline store takes nothing more: its disk or its own bound is full. What it holds is intact."""
 
     code = "messaging.spool_full"
+
+
+class DeadLetterGoneError(errors.NotFoundError):
+    """No dead letter of that number is in the store: it was sent again or deleted, or was too old."""
+
+    code = "messaging.dead_letter_gone"
+
+
+class DeadLetterBusyError(errors.ConflictError):
+    """Somebody else is sending or deleting this dead letter just now."""
+
+    code = "messaging.dead_letter_busy"

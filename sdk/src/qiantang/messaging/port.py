@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from qiantang.kernel import errors
-from qiantang.messaging.model import Failure, Frame, Subscription, Taken, Topic
+from qiantang.messaging.model import DeadAction, DeadCause, DeadLetter, Failure, Frame, Subscription, Taken, Topic
 from qiantang.messaging.model.rate import Rate
 
 
@@ -371,8 +371,85 @@ class Store(Protocol):
         ...
 
     @property
+    def dead(self) -> DeadStore:
+        """Where dead letters are kept; open while the store is."""
+        ...
+
+    @property
     def broker(self) -> Broker:
         """A broker in the same store that has every feature: it holds messages until their time."""
+        ...
+
+
+class DeadQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which letters, causes or actions are asked for: those to which all applies that is not empty or 0.
+
+    `words` stand in the error, in whatever case. `before`: with lower numbers. At most `count`.
+    """
+
+    topic: str = ""
+    group: str = ""
+    fingerprint: str = ""
+    words: str = ""
+    before: int = 0
+    count: int = 100
+
+
+class DeadStore(Protocol):
+    """Dead letters, and the history of what was done with them. All of it raises `BrokerAwayError` where the store is away."""
+
+    async def keep(self, kept: Sequence[DeadLetter], keep_seconds: float, history_seconds: float) -> None:
+        """Keep letters, in their order; one that was kept before, or is in the history, is not kept again.
+
+        Letters that were kept longer ago than `keep_seconds`, and history that is older than `history_seconds`, are removed now
+        and then, also where no letters are given.
+
+        Raises:
+            BrokerAwayError: nothing was kept.
+            OutcomeUnknownError: all were kept, or none; kept again, they are there once.
+        """
+        ...
+
+    async def find(self, query: DeadQuery) -> list[DeadLetter]:
+        """Give letters without their frames, the newest first."""
+        ...
+
+    async def causes(self, query: DeadQuery) -> list[DeadCause]:
+        """Give letters by what they died of, the cause with the newest letter first; `before` is about the newest of each."""
+        ...
+
+    async def get(self, number: int) -> DeadLetter | None:
+        """Give a letter with its frame, None where it is not there."""
+        ...
+
+    async def claim(self, number: int, claim: str, seconds: float) -> DeadLetter:
+        """Have a letter for so long, so that nobody else does anything with it, and give it; `claim` is a name nobody else has.
+
+        Raises:
+            DeadLetterGoneError: it is not there.
+            DeadLetterBusyError: somebody else has it.
+        """
+        ...
+
+    async def release(self, number: int, claim: str) -> None:
+        """Let go of a letter that is claimed; of any other nothing happens."""
+        ...
+
+    async def finish(self, action: DeadAction) -> None:
+        """Move a letter to the history, in one transaction, though it is gone meanwhile; done again it is there once.
+
+        Raises:
+            BrokerAwayError: it was not moved.
+            OutcomeUnknownError: it was moved, or not.
+        """
+        ...
+
+    async def history(self, query: DeadQuery) -> list[DeadAction]:
+        """Give what was done, without frames, the newest first."""
+        ...
+
+    async def done(self, number: int) -> DeadAction | None:
+        """Give one thing that was done, with its frames, None where it is not there."""
         ...
 
 

@@ -98,6 +98,8 @@ def check_policy(_name: str, body: Any) -> list[Problem]:
     policy = wire.convert(body, kinds.PolicyBody)
     homeless = policy.failures is not None and policy.store is None
     problems = [Problem("failures are written to the store: give one", "failures")] if homeless else []
+    if policy.dead_letters is not None and policy.store is None:
+        problems.append(Problem("dead letters move to the store: give one", "dead_letters"))
     if policy.offline is not None and policy.offline.to_store_after is not None and policy.store is None:
         problems.append(Problem("what is kept moves to the store: give one", "offline.to_store_after"))
     return problems + [

@@ -2,8 +2,13 @@
 
 from qiantang.messaging.model import envelope as envelope
 from qiantang.messaging.model import permission as permission
+from qiantang.messaging.model.deadletter import DeadAction as DeadAction
+from qiantang.messaging.model.deadletter import DeadCause as DeadCause
+from qiantang.messaging.model.deadletter import DeadLetter as DeadLetter
+from qiantang.messaging.model.deadletter import DeadOutcome as DeadOutcome
 from qiantang.messaging.model.estate import BacklogLimit as BacklogLimit
 from qiantang.messaging.model.estate import Cluster as Cluster
+from qiantang.messaging.model.estate import DeadLetterSettings as DeadLetterSettings
 from qiantang.messaging.model.estate import Dedup as Dedup
 from qiantang.messaging.model.estate import Estate as Estate
 from qiantang.messaging.model.estate import FailureLog as FailureLog

@@ -264,12 +264,24 @@ class FailureLog(wire.Command, frozen=True, kw_only=True):
     keep_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 30.0
 
 
+class DeadLetterSettings(wire.Command, frozen=True, kw_only=True):
+    """Whether dead letters move from the brokers to the estate's store, and how many days they and their history are kept there.
+
+    With `collect`, every process that consumes a group collects what died in it from then on, also what others send there. Without
+    it nothing more is collected; what is in the store can be looked at and sent again all the same.
+    """
+
+    collect: bool = True
+    keep_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 90.0
+    history_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 365.0
+
+
 class Estate(wire.Command, frozen=True):
     """All that one application knows of messaging.
 
     Without a store, a broker does only what it can by itself or the process's memory can do for it. Without an offline store,
     a send fails while its broker is away. The outbox is in the application's own database: what `bus.tx` sends is committed there.
-    Failures are written to the store.
+    Failures are written to the store, and dead letters collected there.
     """
 
     clusters: list[Cluster] = []
@@ -279,3 +291,4 @@ class Estate(wire.Command, frozen=True):
     offline: OfflineStore | None = None
     outbox: Store | None = None
     failures: FailureLog | None = None
+    dead_letters: DeadLetterSettings | None = None

@@ -79,12 +79,15 @@ class StoreBody(estate.StoreSettings, frozen=True, kw_only=True):
 
 
 class PolicyBody(wire.Command, frozen=True):
-    """The body of the one resource of kind "policy", "default": where what cannot be sent or done at once is kept, and failures."""
+    """The body of the one resource of kind "policy", "default": where what cannot be sent or done at once is kept, failures, and
+    dead letters.
+    """
 
     store: StoreBody | None = None
     offline: estate.OfflineStore | None = None
     outbox: StoreBody | None = None
     failures: estate.FailureLog | None = None
+    dead_letters: estate.DeadLetterSettings | None = None
     description: Description = ""
 
 

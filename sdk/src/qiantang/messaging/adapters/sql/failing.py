@@ -55,7 +55,7 @@ class FailureTable:
             await self._database.write(work)
         if time.monotonic() - self._swept >= SWEEP_SECONDS or not self._swept:
             self._swept = time.monotonic()
-            await self._sweep(int((time.time() - keep_seconds) * 1000))
+            await sweeping.older(self._database, _f.number, _f.at, keep_seconds)
 
     async def find(self, *, topic: str, kind: str, before: int, count: int) -> list[Failure]:
         """See the port."""
@@ -69,16 +69,6 @@ class FailureTable:
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
         return [msgspec.structs.replace(_decoder.decode(row.data), number=row.number) for row in rows]
-
-    async def _sweep(self, before: int) -> None:
-        async def remove(connection: AsyncConnection) -> int:
-            old = sa.select(_f.number).where(_f.at < before).order_by(_f.at).limit(sweeping.SLICE)
-            numbers = [row.number for row in await connection.execute(old)]
-            if numbers:
-                await connection.execute(sa.delete(failures).where(_f.number.in_(numbers)))
-            return len(numbers)
-
-        await sweeping.in_slices(self._database, remove)
 
 
 def _row(one: Failure) -> dict[str, object]:

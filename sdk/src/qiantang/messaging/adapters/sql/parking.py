@@ -21,6 +21,7 @@ from qiantang.messaging.adapters.sql import holding, quotas, tables
 from qiantang.messaging.adapters.sql.broker import SqlBroker
 from qiantang.messaging.adapters.sql.crashed import SqlCrashed
 from qiantang.messaging.adapters.sql.database import Database
+from qiantang.messaging.adapters.sql.dead import DeadTable
 from qiantang.messaging.adapters.sql.failing import FailureTable
 from qiantang.messaging.model import Failure, Resource, Subscription, Taken, bands, envelope
 from qiantang.messaging.model.rate import Rate
@@ -272,6 +273,7 @@ class SqlStore:
         self._database = Database(url)
         self._broker = SqlBroker(url)
         self._failures = FailureTable(self._database)
+        self._dead = DeadTable(self._database)
         self._url = url
         self._turn = asyncio.Lock()
         self._opened = False
@@ -279,6 +281,10 @@ class SqlStore:
     @property
     def broker(self) -> SqlBroker:
         return self._broker
+
+    @property
+    def dead(self) -> DeadTable:
+        return self._dead
 
     async def open(self) -> None:
         async with self._turn:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,6 +49,21 @@ async def in_slices(database: Database, remove: Callable[[AsyncConnection], Awai
     while removed == SLICE:
         removed = await database.write(remove)
         await asyncio.sleep(0)
+
+
+async def older(database: Database, number: sa.Column[Any], since: sa.Column[Any], seconds: float) -> None:
+    """Remove the rows of a table that are older than so many seconds; `since` is in milliseconds since 1970."""
+    table = number.table
+    before = int((time.time() - seconds) * 1000)
+
+    async def remove(connection: AsyncConnection) -> int:
+        old = sa.select(number).where(since < before).order_by(since).limit(SLICE)
+        numbers = [row[0] for row in await connection.execute(old)]
+        if numbers:
+            await connection.execute(sa.delete(table).where(number.in_(numbers)))
+        return len(numbers)
+
+    await in_slices(database, remove)
 
 
 async def _groups(connection: AsyncConnection, topic: str) -> int:

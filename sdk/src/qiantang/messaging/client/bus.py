@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 
+from msgspec import UNSET
+
 from qiantang.kernel import errors, observe, scope
 from qiantang.messaging.client import dead, estates, links
 from qiantang.messaging.client.blocking import SyncBus
@@ -23,18 +25,37 @@ from qiantang.messaging.client.interceptors import (
     SendInterceptor,
     WarmUp,
 )
-from qiantang.messaging.client.options import SEND_SECONDS, Properties, SubscriptionOptions, message_of
+from qiantang.messaging.client.options import (
+    SEND_SECONDS,
+    DeadFilter,
+    Properties,
+    SubscriptionOptions,
+    message_of,
+)
 from qiantang.messaging.client.packing import Keys
 from qiantang.messaging.client.parts import Parts
+from qiantang.messaging.client.redriving import Edits, Redriving
 from qiantang.messaging.client.requesting import Requests
 from qiantang.messaging.client.routing import BalancedRouter, Router
 from qiantang.messaging.client.sender import Sender
 from qiantang.messaging.client.subscriptions import Subscriptions
 from qiantang.messaging.client.transactions import Transaction
 from qiantang.messaging.errors import BacklogFullError, BusClosedError, FeatureMissingError
-from qiantang.messaging.model import Context, Estate, Failure, Frame, Message, Sent
+from qiantang.messaging.model import (
+    Context,
+    DeadAction,
+    DeadCause,
+    DeadLetter,
+    DeadOutcome,
+    Estate,
+    Failure,
+    Frame,
+    Header,
+    Message,
+    Sent,
+)
 from qiantang.messaging.model.estate import FailureKind
-from qiantang.messaging.port import Feature, Lag, Outbox, Support
+from qiantang.messaging.port import DeadQuery, Feature, Lag, Outbox, Support
 
 logger = logging.getLogger(__name__)
 log = observe.BoundedLog(logger)
@@ -91,15 +112,17 @@ class MessageBus:
         self._sender = Sender(self._ground, router or BalancedRouter())
         self._requests = Requests(self._ground, self._sender)
         self._subscriptions = Subscriptions(self._ground, self._sender, strict=estate is not None)
+        self._redriving = Redriving(self._ground, self._sender)
         self._parts = Parts(self._ground, self._sender, adapters, self._refused)
         if estate is not None:
             coming = self._parts.plan(estate)
             self._parts.adopt(coming)
-            self._subscriptions.declare(estate.subscriptions)
+            self._subscriptions.declare(estate)
         self._sync = SyncBus(self, self._sender, now)
         self._close_seconds = close_seconds
         self._unanswered: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._receives = True
         self._changing = asyncio.Lock()
         self._closed = False
 
@@ -114,8 +137,8 @@ class MessageBus:
 
     # -- its life ----------------------------------------------------------------------------------------
 
-    async def open(self) -> None:
-        """Begin: sending is possible from now on, and what was subscribed is fetched."""
+    async def open(self, *, receive: bool = True) -> None:
+        """Begin: sending is possible from now on, and what was subscribed is fetched; nothing is without `receive`."""
         if self._loop is not None or self._closed:
             raise errors.ConflictError(
                 "the bus was closed: make another" if self._closed else "the bus is open already"
@@ -123,7 +146,9 @@ class MessageBus:
         async with self._changing:
             await self._parts.open()
             self._loop = asyncio.get_running_loop()
-            self._subscriptions.start()
+            self._receives = receive
+            if receive:
+                self._subscriptions.start()
 
     async def change(self, estate: Estate, keys: Mapping[str, bytes] | None = None) -> list[str]:
         """Have another estate from now on, while messages come and go; give what is to be said of handlers that get nothing.
@@ -142,11 +167,11 @@ class MessageBus:
             coming = self._parts.plan(estate)
             if keys is not None:
                 self._ground.keys.replace(keys)
-            self._subscriptions.declare(estate.subscriptions)
+            self._subscriptions.declare(estate)
             await self._requests.end(coming.plan.leaving)
             await self._subscriptions.end_changed(coming.topics, coming.plan, self._close_seconds / 2)
             await self._parts.change(coming)
-            if self._loop is not None and not self._closed:
+            if self._loop is not None and self._receives and not self._closed:
                 self._subscriptions.start()
             return self._subscriptions.problems()
 
@@ -353,6 +378,99 @@ class MessageBus:
             await link.ready(known)
             found = await link.broker.cancel(topic, id) or found
         return found
+
+    # -- dead letters ------------------------------------------------------------------------------------
+
+    async def dead_letters(self, **asked: Unpack[DeadFilter]) -> list[DeadLetter]:
+        """Give the dead letters in the estate's store, without their frames, the newest first.
+
+        Raises:
+            FeatureMissingError: the estate has no store.
+            BrokerAwayError: the store cannot be reached.
+        """
+        return await (await self._redriving.store()).find(DeadQuery(**asked))
+
+    async def dead_causes(self, **asked: Unpack[DeadFilter]) -> list[DeadCause]:
+        """Give dead letters by what they died of, the cause of the newest letter first; `before` is about the newest of each."""
+        return await (await self._redriving.store()).causes(DeadQuery(**asked))
+
+    async def dead_letter(self, number: int) -> DeadLetter:
+        """Give one dead letter, with its frame.
+
+        Raises:
+            DeadLetterGoneError: it is not there, or not any more.
+        """
+        return await self._redriving.get(number)
+
+    def dead_body(self, frame: Frame) -> Any:
+        """Read the body of a dead letter's frame, or of what was sent again, as plain values, to be looked at and edited.
+
+        Raises:
+            UndecodableError: nobody can read it, or its key is not here; it may be sent again as it is.
+        """
+        return self._redriving.body(frame)
+
+    async def resend(
+        self,
+        number: int,
+        *,
+        by: str,
+        reason: str = "",
+        body: Any = UNSET,
+        headers: Mapping[str, Header] | None = None,
+        key: str | None = None,
+        tag: str | None = None,
+        deadline: float = SEND_SECONDS,
+    ) -> Sent:
+        """Send a dead letter again, to the topic where it died, under its id, for the group in which it died alone.
+
+        What is given takes the place of what was: a body is packed as the topic says, headers replace all that there were. The rest
+        stays as it was, to the byte. Once a broker has it, it is no dead letter any more, and the history says that `by` did
+        it. Where that could not be written down it stays, and may be sent twice, under the same id. Messages of its key
+        that were sent meanwhile are before it. Who may do this is for the caller to know.
+
+        Raises:
+            DeadLetterGoneError: it is not there, or not any more.
+            DeadLetterBusyError: somebody else is sending or deleting it just now.
+            UnknownTopicError, InvalidMessageError, UnencodableError, BodyTooLargeError, UndecodableError: it cannot be sent so.
+            BrokerAwayError: no broker took it, or the store cannot be reached.
+            OutcomeUnknownError: a broker may have it.
+        """
+        self._require_open()
+        edits = Edits(body=body, headers=headers, key=key, tag=tag)
+        return await self._redriving.resend(number, edits, by, reason, deadline)
+
+    async def resend_many(
+        self,
+        numbers: Iterable[int],
+        *,
+        by: str,
+        reason: str = "",
+        per_second: float = 50.0,
+        deadline: float = SEND_SECONDS,
+    ) -> list[DeadOutcome]:
+        """Send dead letters again as they are, in this order and no faster; give what became of each, once if named twice.
+
+        One that cannot be sent keeps no other back, but for a broker or store that is away: then the rest is not tried.
+        """
+        self._require_open()
+        return await self._redriving.resend_many(numbers, by, reason, per_second, deadline)
+
+    async def delete_dead(self, numbers: Iterable[int], *, by: str, reason: str = "") -> list[DeadOutcome]:
+        """Delete dead letters, which the history keeps; give what became of each, as `resend_many` does."""
+        return await self._redriving.delete(numbers, by, reason)
+
+    async def dead_history(self, **asked: Unpack[DeadFilter]) -> list[DeadAction]:
+        """Give what was done with dead letters, without frames, the newest first."""
+        return await (await self._redriving.store()).history(DeadQuery(**asked))
+
+    async def dead_action(self, number: int) -> DeadAction:
+        """Give one thing that was done, with the letter's frame and the message as it was sent.
+
+        Raises:
+            DeadLetterGoneError: it is not there, or not any more.
+        """
+        return await self._redriving.done(number)
 
     # -- receiving ---------------------------------------------------------------------------------------
 

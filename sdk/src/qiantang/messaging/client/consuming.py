@@ -247,10 +247,11 @@ class Consumer:
         native = self._capabilities().native
         tags = self.subscription.tags if Feature.TAGS not in native else ()
         looks_at_time = Feature.EXPIRY not in native
+        group = self.subscription.group
         for taken in fetched:
             frame = taken.frame
             behind = self._blocked and self._is_behind(taken)
-            unwanted = tags and frame.tag not in tags
+            unwanted = (tags and frame.tag not in tags) or frame.text.get(dead.FOR, group) != group
             expired = looks_at_time and 0 < frame.expires_at <= self._now() * 1000
             if unwanted or expired:
                 self._settle(Settle(taken=taken))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from qiantang.kernel import observe
 from qiantang.messaging.model import Frame, Subscription
+from qiantang.messaging.model.message import RESERVED
 from qiantang.messaging.port import SendOutcome
 
 SENT = "qiantang_messaging_sent_total"
@@ -38,20 +39,25 @@ class SendCounts:
 
 
 class ConsumeCounts:
-    """Of one subscription on one broker."""
+    """Of one subscription on one broker. What the platform consumes for itself is no figure of the application's."""
 
     def __init__(self, link: str, subscription: Subscription) -> None:
         self.done = self.again = self.dead = 0
+        self._counters: list[observe.Counter] = []
+        self._told = [0, 0, 0]
+        if subscription.group.startswith(RESERVED):
+            return
         labels = {"broker": link, "topic": subscription.topic, "group": subscription.group}
         meaning = "messages consumed: done, to be tried again, or dead"
         self._counters = [
             observe.METER.counter(CONSUMED, meaning, outcome=outcome, **labels) for outcome in ("done", "again", "dead")
         ]
-        self._told = [0, 0, 0]
         self._in_hand = observe.METER.gauge(IN_HAND, "messages that were fetched and are not finished", **labels)
 
     def tell(self, in_hand: int) -> None:
         """Tell the meter what was counted since the last time, and how many messages are in hand."""
+        if not self._counters:
+            return
         counted = [self.done, self.again, self.dead]
         for counter, now, before in zip(self._counters, counted, self._told, strict=True):
             if now > before:

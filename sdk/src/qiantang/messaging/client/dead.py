@@ -1,7 +1,8 @@
 """Dead letters: what nobody will try again goes to a topic of its own, with everything that one needs to judge and resend it.
 
 The topic is called `dead.<group>`, lies where the message came from, and takes messages of all topics of the group. The letter
-is the message as it was, body and headers untouched, with headers that say where it died and why.
+is the message as it was, body and headers untouched, with headers that say where it died and why. Sent again, it goes to where it
+died, for the group in which it did: the header `mf-for` names that, and other groups pass it over.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from typing import Final
 
 import msgspec
 
-from qiantang.messaging.model import Died, Frame, Subscription, Taken, Topic
+from qiantang.messaging.errors import UndecodableError
+from qiantang.messaging.model import DeadLetter, Died, Frame, Subscription, Taken, Topic, envelope
+from qiantang.messaging.model.deadletter import fingerprint
 from qiantang.messaging.model.envelope import DELIVER_AT, EXPIRES_AT
 from qiantang.messaging.model.message import DEAD
 
+FOR: Final = "mf-for"
+PREFIX: Final = "mf-dead-"
 TOPIC: Final = "mf-dead-topic"
 GROUP: Final = "mf-dead-group"
 ERROR: Final = "mf-dead-error"
@@ -23,6 +28,8 @@ ATTEMPTS: Final = "mf-dead-attempts"
 AT: Final = "mf-dead-at"
 QUEUE: Final = "mf-dead-queue"
 POSITION: Final = "mf-dead-position"
+MEANT: Final = "mf-dead-for"
+"""Of a message that was sent again and that its broker refused then: the group that it is for still."""
 
 MAX_ERROR: Final = 1000
 MAX_STACK: Final = 6000
@@ -54,6 +61,9 @@ def letter(taken: Taken, subscription: Subscription, failures: int, error: BaseE
         QUEUE: taken.queue,
         POSITION: str(taken.position),
     }
+    meant = text.pop(FOR, "")
+    if meant and not taken.queue:
+        text[MEANT] = meant
     text.pop(DELIVER_AT, None)
     text.pop(EXPIRES_AT, None)
     return msgspec.structs.replace(
@@ -83,6 +93,34 @@ def read(frame: Frame) -> Died | None:
         at=_number(said.get(AT, "")) / 1000,
         queue=said.get(QUEUE, ""),
         position=_number(said.get(POSITION, "")),
+    )
+
+
+def kept(frame: Frame) -> DeadLetter:
+    """Make what is kept of a dead letter; of what somebody else put into its topic all that it says."""
+    died = read(frame) or Died(topic="", group=frame.topic.removeprefix(DEAD), error="it does not say of what it died")
+    try:
+        sender = envelope.read(frame).envelope.sender
+    except UndecodableError:
+        sender = frame.text.get(envelope.SENDER, "")
+    center, _, application = _clean(sender).partition("/")
+    error, stack = _short(_clean(died.error), MAX_ERROR), _short(_clean(died.stack), MAX_STACK)
+    return DeadLetter(
+        topic=_clean(died.topic),
+        group=_clean(died.group),
+        id=_clean(frame.id),
+        key=_clean(frame.key),
+        tag=_clean(frame.tag),
+        center=center,
+        application=application,
+        error=error,
+        stack=stack,
+        attempts=died.attempts,
+        at=died.at,
+        queue=_clean(died.queue),
+        position=died.position,
+        fingerprint=fingerprint(died.group, died.topic, error, stack),
+        frame=frame,
     )
 
 

@@ -39,6 +39,21 @@ class SubscriptionOptions(TypedDict, total=False):
     broadcast: bool
 
 
+class DeadFilter(TypedDict, total=False):
+    """Which dead letters are asked for: those to which all applies that is said.
+
+    `words` stand in the error, in whatever case. `before` is the number of the last one of the page before, `count` how many there
+    are in a page.
+    """
+
+    topic: str
+    group: str
+    fingerprint: str
+    words: str
+    before: int
+    count: int
+
+
 def message_of(topic: str, body: Any, properties: Properties, now: Callable[[], float]) -> Message[Any]:
     """Make a message.
 

@@ -193,6 +193,8 @@ def _require_store(estate: Estate) -> None:
         return
     if estate.failures is not None:
         raise errors.MisconfiguredError("failures are written to the estate's store, and it has none: give it `store`")
+    if estate.dead_letters is not None:
+        raise errors.MisconfiguredError("dead letters move to the estate's store, and it has none: give it `store`")
     if estate.offline is not None and estate.offline.to_store_after is not None:
         raise errors.MisconfiguredError(
             "what is kept on disk is to move to the estate's store, and it has none: give it `store`"

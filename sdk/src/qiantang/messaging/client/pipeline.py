@@ -76,7 +76,7 @@ class Pipeline:
         if self._headers:
             message = msgspec.structs.replace(message, headers={**self._headers, **message.headers})
         now = self._now()
-        deliver_at = _checked(message, now)
+        deliver_at = checked(message, now)
         first = self.topic.write_version == "1.0"
         packed = UNPACKED if first else self._packer.pack(message.body, message.id)
         said = envelope.Envelope(
@@ -102,8 +102,12 @@ class Pipeline:
         return frame
 
 
-def _checked(message: Message[Any], now: float) -> float:
-    """Check the bounds; give when it is to be delivered, 0 for now."""
+def checked(message: Message[Any], now: float) -> float:
+    """Check the bounds of what a message says; give when it is to be delivered, 0 for now.
+
+    Raises:
+        InvalidMessageError: a property is outside its bounds; the detail names it.
+    """
     _check_words("id", message.id, 1, 64)
     if message.tag:
         _check_words("tag", message.tag, 0, MAX_TAG)

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ import msgspec
 
 from qiantang.kernel import errors, observe, plugins, wire
 from qiantang.messaging.client import dead
+from qiantang.messaging.client.collecting import Collecting, Home
 from qiantang.messaging.client.consuming import Consumer, Ways
 from qiantang.messaging.client.dedup import Once
 from qiantang.messaging.client.ground import Ground
@@ -26,7 +27,7 @@ from qiantang.messaging.client.requesting import Replies
 from qiantang.messaging.client.sender import Sender
 from qiantang.messaging.client.working import Work
 from qiantang.messaging.errors import ConsumeForbiddenError, UnknownTopicError
-from qiantang.messaging.model import Frame, Subscription, Topic, permission
+from qiantang.messaging.model import Estate, Frame, Subscription, Topic, permission
 from qiantang.messaging.port import Receiver, Seen, SendOutcome
 
 log = observe.BoundedLog(logging.getLogger(__name__))
@@ -83,6 +84,8 @@ class Subscriptions:
         self._declared: Mapping[tuple[str, str], Subscription] = {}
         self._strict = strict
         self._replies = Replies(ground, sender)
+        self._collecting = Collecting(ground)
+        self._buries = False
         self._handlers: list[_Handled] = []
         self._running: dict[_Handled, _Running] = {}
         self._warm_ups: list[WarmUp] = []
@@ -134,10 +137,13 @@ class Subscriptions:
             topic = self._topic_of(handled)
             if topic is not None:
                 self._start(handled, topic)
+        self._collecting.start(self._homes(self._ground.all_links()))
 
-    def declare(self, subscriptions: Sequence[Subscription]) -> None:
-        """Have these in the configuration from now on."""
-        self._declared = {(one.topic, one.group): one for one in subscriptions}
+    def declare(self, estate: Estate) -> None:
+        """Have the subscriptions of an estate in the configuration from now on, and what it says of dead letters."""
+        self._declared = {(one.topic, one.group): one for one in estate.subscriptions}
+        self._collecting.settings = estate.dead_letters
+        self._buries = estate.offline is not None or estate.outbox is not None
 
     async def end_changed(self, topics: Mapping[str, Topic], plan: Plan, budget: float) -> None:
         """End the consumers that an estate which is about to come does not have as they are; the others go on undisturbed.
@@ -157,7 +163,10 @@ class Subscriptions:
             if not running.consumers:
                 del self._running[handled]
                 pools.append(running.pool)
-        await asyncio.gather(*(one.close(budget) for one in ending))
+        staying_links = set(self._ground.all_links()) - plan.leaving
+        await asyncio.gather(
+            *(one.close(budget) for one in ending), self._collecting.end(self._homes(staying_links).keys())
+        )
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -175,7 +184,8 @@ class Subscriptions:
         """End the consumers; handlers that run have `budget` seconds."""
         self._started = False
         all_running, self._running = list(self._running.values()), {}
-        await asyncio.gather(*(one.close(budget) for running in all_running for one in running.consumers.values()))
+        consumers = [one for running in all_running for one in running.consumers.values()]
+        await asyncio.gather(*(one.close(budget) for one in consumers), self._collecting.end())
         for running in all_running:
             running.pool.shutdown(wait=False, cancel_futures=True)
         seen, self._seen = self._seen, {}
@@ -288,8 +298,22 @@ class Subscriptions:
             subscription = msgspec.structs.replace(subscription, group=own_group(subscription.group, member))
         return await link.join(topic, subscription, member, self._queues)
 
+    def _homes(self, links: Collection[Link]) -> dict[Home, Topic]:
+        """Say where letters may die on these brokers, each with a topic that is there: in groups, and in the name of who sends."""
+        homes: dict[Home, Topic] = {}
+        own = self._ground.place.application
+        for link in links if self._buries else ():
+            homes[link, own] = Topic(name=own, clusters=[link.route.cluster])
+        for running in self._running.values():
+            for link in running.consumers:
+                homes[link, running.subscription.group] = running.topic
+        return homes
+
     async def _bury(self, link: Link, topic: Topic, subscription: Subscription, frame: Frame) -> SendOutcome:
         home = dead.topic_of(topic, subscription.group)
+        failure = await self._collecting.expect(link, subscription.group, home)
+        if failure is not None:
+            return SendOutcome.refused(failure)
         return (await self._sender.send_to(link, [frame], BURY_SECONDS, home))[0]
 
 

@@ -34,6 +34,10 @@ COMMANDS = {
         "qiantang.cli.identity.credentials:credential",
         "What applications prove themselves with; two may be active, to change them without a gap",
     ),
+    "dead": Lazy(
+        "qiantang.cli.commands.dead:dead",
+        "Messages that nobody could handle: look at them, send them again, delete them",
+    ),
     "doctor": Lazy(
         "qiantang.cli.commands.doctor:doctor", "Look for what is wrong with this machine, the servers and your token"
     ),

@@ -16,10 +16,7 @@ from qiantang.cli import talk
 from qiantang.kernel import errors
 from qiantang.messaging import MessageBus
 
-
-@click.command()
-@click.argument("topics", nargs=-1, metavar="[TOPIC]...")
-@click.option(
+app_option = click.option(
     "--app",
     "where",
     envvar="QIANTANG_APP",
@@ -27,6 +24,11 @@ from qiantang.messaging import MessageBus
     metavar="MODULE:BUS",
     help="where the bus with its handlers is, such as shop.messages:bus; looked for from this folder",
 )
+
+
+@click.command()
+@click.argument("topics", nargs=-1, metavar="[TOPIC]...")
+@app_option
 @click.option("-p", "--queue", default="", metavar="QUEUE", help="only messages of this physical queue")
 def consume(topics: tuple[str, ...], where: str, queue: str) -> None:
     """Run the message handlers of an application until told to stop.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qiantang.messaging.model import Cluster as Cluster
     from qiantang.messaging.model import Context as Context
     from qiantang.messaging.model import Dead as Dead
+    from qiantang.messaging.model import DeadLetterSettings as DeadLetterSettings
     from qiantang.messaging.model import Dedup as Dedup
     from qiantang.messaging.model import Died as Died
     from qiantang.messaging.model import Estate as Estate
@@ -42,6 +43,7 @@ _MODEL = (
         "Cluster",
         "Context",
         "Dead",
+        "DeadLetterSettings",
         "Dedup",
         "Died",
         "Estate",

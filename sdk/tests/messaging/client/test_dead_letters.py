@@ -14,6 +14,7 @@ import pytest
 from qiantang.kernel import errors, ids, observe
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.adapters.memory import space_of
+from qiantang.messaging.adapters.sql import dead as sql_dead
 from qiantang.messaging.client import MessageBus, collecting, counting, dead, redriving
 from qiantang.messaging.model import (
     Cluster,
@@ -367,6 +368,17 @@ async def test_the_setting_changes_while_it_runs(shop: Shop) -> None:
     assert [one.id for one in await bus.dead_letters()] == ["collected"]
     await bus.change(shop.estate(DeadLetterSettings()))
     assert [one.id for one in await letters(bus, 2)] == ["left", "collected"], "it waited for its group"
+
+
+async def test_what_is_old_goes_though_nothing_dies(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "SWEEP_SECONDS", 0.05)
+    bus = await shop.open()
+    await bus.send("orders", 1)
+    await letters(bus, 1)
+    await asyncio.sleep(0.2)
+    monkeypatch.setattr(sql_dead, "SWEEP_SECONDS", 0.0)
+    await bus.change(shop.estate(DeadLetterSettings(keep_days=1e-6)))
+    await found(bus.dead_letters, lambda some: not some)
 
 
 async def test_nobody_sees_who_collects(shop: Shop) -> None:

@@ -8,6 +8,7 @@ lost, and none doubled. While the store is away a few wait in hand, and the othe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ GROUP: Final = "mf-dead"
 BATCH: Final = 100
 WRITE_BYTES: Final = 4 * 1024 * 1024
 AGAIN_FIRST, AGAIN_LONGEST = 0.1, 5.0
+SWEEP_SECONDS: Final = 600.0
 CLOSE_SECONDS: Final = 1.0
 COLLECTED: Final = "qiantang_messaging_dead_collected_total"
 DAY: Final = 86400.0
@@ -46,6 +48,7 @@ class Collecting:
         self._ground = ground
         self._consumers: dict[Home, Consumer] = {}
         self._expected: set[Home] = set()
+        self._sweeper: asyncio.Task[None] | None = None
         self._collected = observe.METER.counter(COLLECTED, "dead letters that were brought to the estate's store")
 
     @property
@@ -59,6 +62,8 @@ class Collecting:
             if (link, group) not in self._consumers:
                 consumer = self._consumers[link, group] = self._consumer(link, dead.topic_of(topic, group))
                 consumer.start()
+        if self._consumers and self._sweeper is None:
+            self._sweeper = asyncio.create_task(self._sweep(), name="old dead letters")
 
     async def end(self, staying: Collection[Home] = ()) -> None:
         """Collect no more but in these; what is in hand and not in the store comes again to others."""
@@ -66,6 +71,11 @@ class Collecting:
         ending = [self._consumers.pop(home) for home in list(self._consumers) if home not in staying]
         self._expected.intersection_update(staying)
         await asyncio.gather(*(one.close(CLOSE_SECONDS) for one in ending))
+        sweeper = self._sweeper
+        if not self._consumers and sweeper is not None:
+            self._sweeper = None
+            sweeper.cancel()
+            await asyncio.wait({sweeper})
 
     async def expect(self, link: Link, group: str, home: Topic) -> errors.QiantangError | None:
         """Have what will be sent to a topic of dead letters come to who collects it, from the first one on; say why not."""
@@ -108,6 +118,13 @@ class Collecting:
         for some in _portions(letters):
             await store.dead.keep(some, settings.keep_days * DAY, settings.history_days * DAY)
 
+    async def _sweep(self) -> None:
+        """Have what is old removed, also where nothing dies."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            with contextlib.suppress(errors.QiantangError):  # then at the next turn, or by another process
+                await self._keep([])
+
     def _consumer(self, link: Link, home: Topic) -> Consumer:
         own = _subscription(home)
         return Consumer(
@@ -126,7 +143,7 @@ def _subscription(home: Topic) -> Subscription:
 
 
 def _portions(letters: Sequence[DeadLetter]) -> Iterator[list[DeadLetter]]:
-    """Part letters into what a database takes in one statement."""
+    """Part letters into what a database takes in one statement; none are one empty part."""
     some: list[DeadLetter] = []
     size = 0
     for one in letters:

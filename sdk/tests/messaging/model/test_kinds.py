@@ -43,6 +43,7 @@ def test_all_kinds_come_together() -> None:
                 "offline": {"folder": "/var/spool/x"},
                 "store": {"url": "sqlite:///x"},
                 "failures": {"rules": [{"topic": "orders", "consume": False}], "keep_days": 7},
+                "dead_letters": {"history_days": 30},
             },
         ),
         ("source", "brokers", {"center": "platform", "application": "brokers"}),
@@ -65,6 +66,8 @@ def test_all_kinds_come_together() -> None:
     assert found.estate.offline is not None
     assert found.estate.store is not None
     assert found.estate.outbox is None
+    assert found.estate.dead_letters is not None
+    assert (found.estate.dead_letters.collect, found.estate.dead_letters.history_days) == (True, 30)
     assert found.keys == {"k1": bytes(range(32))}
 
 

@@ -15,7 +15,7 @@ from qiantang.kernel import errors, ids, observe
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.adapters.memory import space_of
 from qiantang.messaging.adapters.sql import dead as sql_dead
-from qiantang.messaging.client import MessageBus, collecting, counting, dead, redriving
+from qiantang.messaging.client import MessageBus, collecting, consuming, counting, dead, links, redriving
 from qiantang.messaging.model import (
     Cluster,
     Context,
@@ -29,6 +29,7 @@ from qiantang.messaging.model import (
     Resource,
     RetryPolicy,
     Store,
+    Subscription,
     Topic,
     envelope,
 )
@@ -304,6 +305,67 @@ async def test_what_was_sent_and_not_written_down_is_sent_twice_at_worst(
     await bus.resend(one.number, by="li")
     await until(lambda: [context.id for context in shop.billed.contexts] == ["one", "one"])
     assert await bus.dead_letters() == []
+
+
+async def test_what_gets_no_answer_stays_and_what_is_on_disk_is_in_safe_hands(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = await shop.open()
+    for number in (1, 2):
+        await bus.send("orders", number, id=f"{number}")
+    one, two = sorted(await letters(bus, 2), key=lambda each: each.id)
+    shop.refuses = lambda _body: False
+    space = space_of(shop.url)
+    silence = SendOutcome.unknown(messaging_errors.OutcomeUnknownError("no answer"))
+    with monkeypatch.context() as silent:
+        silent.setattr(space, "send", lambda frames: [silence] * len(frames))
+        with pytest.raises(messaging_errors.OutcomeUnknownError):
+            await bus.resend(one.number, by="li")
+    assert (await bus.resend(one.number, by="li")).outcome == "accepted", "it stayed, and nobody holds it"
+    await until(lambda: shop.billed.bodies == [1])
+    offline = MessageBus(shop.estate(ON, offline=OfflineStore(folder=str(tmp_path / "offline"))), PLACE)
+    shop.buses.append(offline)
+    await offline.open(receive=False)
+    space.away = True
+    assert (await offline.resend(two.number, by="li")).outcome == "spooled"
+    assert await bus.dead_letters() == []
+    assert len(await bus.dead_history()) == 2
+    space.away = False
+    await until(lambda: shop.billed.bodies == [1, 2])
+    await bus.send("orders", 3)
+    await until(lambda: 3 in shop.shipped.bodies)
+    assert sorted(shop.shipped.bodies) == [1, 2, 3]
+
+
+async def test_nothing_is_buried_before_there_is_who_collects_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consuming, "BURY_AGAIN_SECONDS", 0.05)
+    ready, refused = links.Link.ready, 0
+
+    async def refuse(link: links.Link, topic: Topic, subscription: Subscription | None = None) -> None:
+        nonlocal refused
+        if topic.name == "dead.billing" and refused < 3:
+            refused += subscription is not None
+            raise messaging_errors.BrokerAwayError("not yet")
+        await ready(link, topic, subscription)
+
+    monkeypatch.setattr(links.Link, "ready", refuse)
+    bus = await shop.open()
+    await bus.send("orders", 1, id="one")
+    (letter,) = await letters(bus, 1)
+    assert (letter.id, refused) == ("one", 3)
+
+
+async def test_a_store_that_is_another_one_gets_what_dies_from_then_on(shop: Shop) -> None:
+    bus = await shop.open()
+    await bus.send("orders", 1, id="one")
+    await letters(bus, 1)
+    shop.file = shop.file.with_name("other.sqlite3")
+    await bus.change(shop.estate(ON))
+    assert await bus.dead_letters() == []
+    for group in ("billing", "shipping"):
+        await until(lambda group=group: all(one.joined for one in bus.consumers("orders", group)))
+    await bus.send("orders", 2, id="two")
+    assert [one.id for one in await letters(bus, 1)] == ["two"]
 
 
 async def test_while_the_store_is_away_nothing_is_lost(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from qiantang.identity import model
 from qiantang.kernel import errors
 from qiantang_server.identity.rules.wanted import WantedGrants
-from server.tests.identity.estate import ROOT, Estate
+from server.tests.identity.estate import PASSWORD, ROOT, Estate
 
 HOSTILE = ["%", "_", "/", "\\", "'", '"; --', "%%", "[a-z]", "*", "\u202e", "<script>"]
 
@@ -186,3 +186,39 @@ async def test_filters_of_grants_take_signs_as_they_stand(any_estate: Estate, wo
     expected = {"/": 8, "*": 1}.get(words, 0)
     assert len(await grants(any_estate, place=words)) == expected
     assert await grants(any_estate, user=words) == await grants(any_estate, role=words) == []
+
+
+async def test_applications_and_people_come_sorted_page_by_page(any_estate: Estate) -> None:
+    await filled(any_estate)
+    life, people = any_estate.identity.estate, any_estate.identity.people
+    for name, title in (("anna", "zora"), ("bob", "Abel"), ("cleo", ""), ("dan", "abel")):
+        await people.create_user(ROOT, "acme", model.NewUser(name=name, password=PASSWORD, title=title))
+
+    async def sorted_by(sort: str, limit: int = 2) -> tuple[list[str], list[str]]:
+        found: tuple[list[str], list[str]] = ([], [])
+        after = ""
+        while True:
+            page = await life.find_applications(ROOT, "acme", after, limit, sort=sort)
+            found[0].extend(one.name for one in page.items)
+            if not (after := page.next):
+                break
+        while True:
+            users = await people.list_users(ROOT, "acme", after, limit, sort=sort)
+            found[1].extend(one.name for one in users.items)
+            if not (after := users.next):
+                return found
+
+    made = ["anna", "bob", "cleo", "dan"]
+    applications, users = await sorted_by("name")
+    assert (applications, users) == (["cart", "etudes", "invoice", "orders", "orders", "stock"], made)
+    applications, users = await sorted_by("-name")
+    assert (applications, users) == (["stock", "orders", "orders", "invoice", "etudes", "cart"], made[::-1])
+    applications, users = await sorted_by("title")
+    assert applications[:4] == ["orders", "stock", "orders", "invoice"], "without a title, Copies, Invoices"
+    assert users == ["cleo", "bob", "dan", "anna"], "in any case of letters"
+    assert sorted((await sorted_by("created_at"))[1]) == made
+    assert [one.name for one in (await people.list_users(ROOT, "acme", sort="-signed_in_at")).items] == made
+    with pytest.raises(errors.InvalidRequestError, match="name, title, center, created_at"):
+        await life.find_applications(ROOT, "acme", sort="owner")
+    with pytest.raises(errors.InvalidRequestError, match="name, title, tenant, created_at, signed_in_at"):
+        await people.list_users(ROOT, "acme", sort="password")

@@ -840,7 +840,7 @@ export interface Operations {
   "POST /api/v1/identity/tenants": { body: NewTenant; answer: Tenant };
   "GET /api/v1/identity/tenants/{tenant}": { path: { tenant: string }; answer: Tenant };
   "PATCH /api/v1/identity/tenants/{tenant}": { path: { tenant: string }; body: TenantChange; answer: Tenant };
-  "GET /api/v1/identity/tenants/{tenant}/applications": { path: { tenant: string }; query: { center?: string; words?: string; after?: string; limit?: number }; answer: ApplicationPage };
+  "GET /api/v1/identity/tenants/{tenant}/applications": { path: { tenant: string }; query: { center?: string; words?: string; sort?: string; after?: string; limit?: number }; answer: ApplicationPage };
   "GET /api/v1/identity/tenants/{tenant}/centers": { path: { tenant: string }; query: { after?: string; limit?: number; words?: string }; answer: CenterPage };
   "POST /api/v1/identity/tenants/{tenant}/centers": { path: { tenant: string }; body: NewCenter; answer: Center };
   "PATCH /api/v1/identity/tenants/{tenant}/centers/{center}": { path: { tenant: string; center: string }; body: CenterChange; answer: Center };
@@ -865,7 +865,7 @@ export interface Operations {
   "POST /api/v1/identity/tenants/{tenant}/roles": { path: { tenant: string }; body: NewRole; answer: Role };
   "PATCH /api/v1/identity/tenants/{tenant}/roles/{role}": { path: { tenant: string; role: string }; body: RoleChange; answer: Role };
   "DELETE /api/v1/identity/tenants/{tenant}/roles/{role}": { path: { tenant: string; role: string }; answer: void };
-  "GET /api/v1/identity/tenants/{tenant}/users": { path: { tenant: string }; query: { after?: string; limit?: number; words?: string }; answer: UserPage };
+  "GET /api/v1/identity/tenants/{tenant}/users": { path: { tenant: string }; query: { after?: string; limit?: number; words?: string; sort?: string }; answer: UserPage };
   "POST /api/v1/identity/tenants/{tenant}/users": { path: { tenant: string }; body: NewUser; answer: User };
   "GET /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; answer: User };
   "PATCH /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; body: UserChange; answer: User };
@@ -875,7 +875,7 @@ export interface Operations {
   "GET /api/v1/identity/tokens": { answer: AccessTokenPage };
   "POST /api/v1/identity/tokens": { body: NewAccessToken; answer: IssuedAccessToken };
   "DELETE /api/v1/identity/tokens/{token}": { path: { token: string }; answer: void };
-  "GET /api/v1/identity/users": { query: { after?: string; limit?: number; words?: string }; answer: UserPage };
+  "GET /api/v1/identity/users": { query: { after?: string; limit?: number; words?: string; sort?: string }; answer: UserPage };
   "POST /api/v1/identity/users": { body: NewUser; answer: User };
   "GET /api/v1/identity/users/{user}": { path: { user: string }; answer: User };
   "PATCH /api/v1/identity/users/{user}": { path: { user: string }; body: UserChange; answer: User };

@@ -2,7 +2,7 @@ import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type Application } from "../api";
 import { Button, Choice, ErrorState, Facts, Field, ListPage, Peek, Ref, SavedViews, TextInput, Time, type Column } from "../kit";
-import { atApplication, Marked, NAME, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useText } from "../shell";
+import { atApplication, Marked, NAME, useLate, useMay, usePage, useQueryState, useQueryStates, useScope, useSort, useText } from "../shell";
 
 const LIST = "GET /api/v1/identity/tenants/{tenant}/applications";
 
@@ -15,7 +15,8 @@ export function Applications(): ReactNode {
   const [query, change] = useQueryStates();
   const [words, setWords] = useQueryState("words");
   const late = useLate(words, 200);
-  const args = { path: { tenant: scope.tenant }, query: { center: scope.center, words: late, limit: 100 } };
+  const sorted = useSort();
+  const args = { path: { tenant: scope.tenant }, query: { center: scope.center, words: late, sort: sorted.asked, limit: 100 } };
   const found = usePages<Application>(LIST, args);
   const peek = query.get("peek") ?? "";
   const making = query.get("new") === "1";
@@ -23,16 +24,16 @@ export function Applications(): ReactNode {
   const open = found.rows?.find((row) => keyOf(row) === peek);
   usePage({
     title: say("title"),
-    cli: `qiantang application list -t ${scope.tenant}${scope.center ? ` -c ${scope.center}` : " --all"}`,
+    cli: `qiantang application list${sorted.flag} -t ${scope.tenant}${scope.center ? ` -c ${scope.center}` : " --all"}`,
     api: asCurl(LIST, args),
     readAt: found.readAt,
     actions: mayMake ? [{ key: "new", label: say("new"), keys: "c", run: () => change({ new: "1" }) }] : [],
   });
   const columns: Column<Application>[] = [
-    { key: "name", title: say("columns.name"), names: true, width: 260, render: (row) => <Ref mono name={<Marked text={row.name} words={late} />} title={row.name} to={atApplication({ ...scope, center: row.center, application: row.name }, "overview")} /> },
-    { key: "title", title: say("columns.title"), render: (row) => <span className="k-ellipsis"><Marked text={row.title} words={late} /></span> },
-    { key: "center", title: say("columns.center"), width: 180, render: (row) => <code>{row.center}</code> },
-    { key: "created", title: say("columns.created"), width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
+    { key: "name", title: say("columns.name"), names: true, sortable: true, width: 260, render: (row) => <Ref mono name={<Marked text={row.name} words={late} />} title={row.name} to={atApplication({ ...scope, center: row.center, application: row.name }, "overview")} /> },
+    { key: "title", title: say("columns.title"), sortable: true, render: (row) => <span className="k-ellipsis"><Marked text={row.title} words={late} /></span> },
+    { key: "center", title: say("columns.center"), sortable: true, width: 180, render: (row) => <code>{row.center}</code> },
+    { key: "created_at", title: say("columns.created"), sortable: true, width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
   ];
   return (
     <ListPage
@@ -53,6 +54,7 @@ export function Applications(): ReactNode {
         rows: found.rows,
         rowKey: keyOf,
         columns,
+        ...sorted.table,
         onOpen: (row) => change({ peek: keyOf(row) }),
         openKey: peek,
         onMore: found.more,

@@ -2,7 +2,7 @@ import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { asCurl, call, failureOf, useDo, usePages, type User } from "../api";
 import { Button, ErrorState, Facts, Field, ListPage, Peek, Ref, SavedViews, StatusTag, TextInput, Time, type Column } from "../kit";
-import { at, Marked, NAME, useLate, useMay, usePage, useQueryState, useQueryStates, useText, useWhose } from "../shell";
+import { at, Marked, NAME, useLate, useMay, usePage, useQueryState, useQueryStates, useSort, useText, useWhose } from "../shell";
 import { Failed } from "./Failed";
 import { Password } from "./Password";
 import { NEW_USER, USERS } from "./operations";
@@ -17,7 +17,8 @@ export function Users(): ReactNode {
   const [query, change] = useQueryStates();
   const [words, setWords] = useQueryState("words");
   const late = useLate(words, 200);
-  const args = { path: { tenant: whose.tenant }, query: { words: late, limit: 200 } };
+  const sorted = useSort();
+  const args = { path: { tenant: whose.tenant }, query: { words: late, sort: sorted.asked, limit: 200 } };
   const list = USERS(whose.tenant);
   const found = usePages<User>(list, args as never);
   const peek = query.get("peek") ?? "";
@@ -27,19 +28,19 @@ export function Users(): ReactNode {
   const title = say(whose.tenant ? "users.title" : "users.platformTitle");
   usePage({
     title,
-    cli: whose.tenant ? `qiantang user list -t ${whose.tenant}` : "qiantang user list",
+    cli: `qiantang user list${sorted.flag}${whose.tenant ? ` -t ${whose.tenant}` : ""}`,
     api: asCurl(list, args),
     readAt: found.readAt,
     actions: mayMake ? [{ key: "new", label: say("users.new"), keys: "c", run: make }] : [],
   });
   const toUser = (row: User): string => (row.tenant && row.tenant !== whose.tenant ? at({ tenant: row.tenant, environment: "" }, "users", row.id) : whose.to("users", row.id));
   const columns: Column<User>[] = [
-    { key: "name", title: say("users.name"), names: true, width: 220, render: (row) => <Ref mono name={<Marked text={row.name} words={late} />} title={row.name} to={toUser(row)} /> },
-    { key: "title", title: say("users.fullName"), width: 260, render: (row) => <span className="k-ellipsis" title={row.title}><bdi>{row.title ? <Marked text={row.title} words={late} /> : "—"}</bdi></span> },
-    ...(whose.tenant ? [] : [{ key: "tenant", title: say("users.tenant"), width: 160, render: (row: User) => (row.tenant ? <code>{row.tenant}</code> : <span>{say("users.ofPlatform")}</span>) }]),
+    { key: "name", title: say("users.name"), names: true, sortable: true, width: 220, render: (row) => <Ref mono name={<Marked text={row.name} words={late} />} title={row.name} to={toUser(row)} /> },
+    { key: "title", title: say("users.fullName"), sortable: true, width: 260, render: (row) => <span className="k-ellipsis" title={row.title}><bdi>{row.title ? <Marked text={row.title} words={late} /> : "—"}</bdi></span> },
+    ...(whose.tenant ? [] : [{ key: "tenant", title: say("users.tenant"), sortable: true, width: 160, render: (row: User) => (row.tenant ? <code>{row.tenant}</code> : <span>{say("users.ofPlatform")}</span>) }]),
     { key: "state", title: say("users.state"), width: 120, render: (row) => <UserState user={row} /> },
-    { key: "seen", title: say("users.signedIn"), width: 130, align: "right", render: (row) => <Time at={row.signed_in_at} /> },
-    { key: "made", title: say("made"), width: 130, align: "right", render: (row) => <Time at={row.created_at} /> },
+    { key: "signed_in_at", title: say("users.signedIn"), sortable: true, width: 140, align: "right", render: (row) => <Time at={row.signed_in_at} /> },
+    { key: "created_at", title: say("made"), sortable: true, width: 140, align: "right", render: (row) => <Time at={row.created_at} /> },
   ];
   return (
     <ListPage
@@ -62,6 +63,7 @@ export function Users(): ReactNode {
         rowKey: (row) => row.id,
         rowName: (row) => row.name,
         columns,
+        ...sorted.table,
         onOpen: (row) => change({ peek: row.id }),
         openKey: peek,
         onMore: found.more,

@@ -2,7 +2,7 @@ import { Table } from "antd";
 import type { SortOrder } from "antd/es/table/interface";
 import { useCallback, useEffect, useMemo, useRef, useState, type Key, type KeyboardEvent, type ReactNode } from "react";
 import { Button } from "./Button";
-import { Check } from "./Inputs";
+import { Check, Choice } from "./Inputs";
 import { Pop } from "./Menus";
 import { Skeleton } from "./Page";
 import { TextInput } from "./Texts";
@@ -82,7 +82,10 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactNode
   return (
     <div ref={holder} className={`k-table${comfortable ? " k-comfortable" : ""}`} style={{ "--row": `${rowHeight}px` } as React.CSSProperties} onKeyDown={keys}>
       {narrow ? (
-        <NarrowRows {...props} rows={rows} shown={shown} />
+        <>
+          {onSort && <SortChoice columns={columns} sort={sort} onSort={onSort} />}
+          <NarrowRows {...props} rows={rows} shown={shown} />
+        </>
       ) : (
         <Table<T>
           size="small"
@@ -195,6 +198,26 @@ function NarrowRows<T extends object>(props: DataTableProps<T> & { rows: T[]; sh
         </li>
       )}
     </ul>
+  );
+}
+
+/** What the heads of a table do, where a narrow screen has no room for them. */
+function SortChoice<T extends object>({ columns, sort, onSort }: { columns: Column<T>[] } & Required<Pick<DataTableProps<T>, "onSort">> & Pick<DataTableProps<T>, "sort">): ReactNode {
+  const say = useWords();
+  const options = columns.filter((column) => column.sortable).flatMap(({ key, title }) => [
+    { value: key, label: `${title} ↑` },
+    { value: `-${key}`, label: `${title} ↓` },
+  ]);
+  return (
+    <div className="k-rows-sort">
+      <Choice
+        aria-label={say("sort")}
+        width="auto"
+        value={sort ? `${sort.descending ? "-" : ""}${sort.key}` : ""}
+        onChange={(chosen) => onSort(chosen.replace(/^-/, ""), chosen.startsWith("-"))}
+        options={[{ value: "", label: say("ownOrder") }, ...options]}
+      />
+    </div>
   );
 }
 

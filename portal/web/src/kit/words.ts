@@ -48,6 +48,7 @@ const words = {
   stopped: ["已停在此处，新到 {count} 条", "Stopped here, {count} new"],
   sampled: ["每秒超过 {budget} 条，已抽样", "Over {budget} a second, sampled"],
   sort: ["排序", "Sort"],
+  ownOrder: ["默认顺序", "Default order"],
   line: ["第 {line} 行第 {column} 列", "Line {line}, column {column}"],
   never: ["从未", "never"],
   now: ["刚刚", "just now"],

@@ -13,7 +13,7 @@ export { Marked, useLate } from "./words";
 export { useCounts, useEnvironments } from "./places";
 export * from "./preferences";
 export { useIsProduction, useProtected } from "./production";
-export { useQueryState, useQueryStates } from "./query";
+export { useQueryState, useQueryStates, useSort } from "./query";
 export * from "./registry";
 export * from "./scope";
 export { useWhose, type Whose } from "./whose";

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
@@ -71,6 +72,14 @@ class Estate:
 
     def collection(self, method: str, parts: list[str], data: Any) -> tuple[int, Any]:
         plural = parts[-1]
+        if method == "GET" and parts[2:] == ["applications"]:
+            (center,) = parse_qs(urlsplit(self.center.calls[-1][1]).query).get("center", [""])
+            found = [
+                value
+                for path, value in sorted(self.held.items())
+                if path[-2] == plural and path[1] == parts[1] and center in {"", path[3]}
+            ]
+            return 200, {"items": found, "next": ""}
         if method == "GET":
             depth = len(parts) + 1
             anywhere = plural in {"users", "grants", "roles"} and len(parts) == 1

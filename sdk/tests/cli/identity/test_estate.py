@@ -84,7 +84,7 @@ def test_lists_show_names_that_the_other_verbs_take(signed_in: Any, estate: Any)
     assert "no tenant 'none'" in signed_in("tenant", "show", "none", code=3).stderr
 
 
-def test_applications_are_listed_of_one_center_or_of_every_one(signed_in: Any, estate: Any) -> None:
+def test_applications_are_listed_of_one_center_or_of_every_one(signed_in: Any, estate: Any, posted: Any) -> None:
     for center, application in (("main", "orders"), ("trade", "stock")):
         estate.put(f"tenants/acme/centers/{center}")
         estate.put(f"tenants/acme/centers/{center}/applications/{application}")
@@ -94,6 +94,8 @@ def test_applications_are_listed_of_one_center_or_of_every_one(signed_in: Any, e
     assert signed_in(*listing, "--all").stdout == "acme/main/orders\nacme/trade/stock\n"
     signed_in("context", "set", "-c", "")
     assert signed_in(*listing).stdout == "acme/main/orders\nacme/trade/stock\n"
+    signed_in(*listing, "--sort", "-created_at")
+    assert posted("GET")[-1][0] == "tenants/acme/applications?limit=500&sort=-created_at"
     assert signed_in("application", "show", "main/orders", "-o", "name").stdout == "acme/main/orders\n"
 
 

@@ -18,7 +18,7 @@ def people(estate: Any) -> None:
 
 
 def test_users_are_listed_of_a_tenant_of_the_platform_and_of_all(signed_in: Any) -> None:
-    assert signed_in("user", "list", "-o", "name").stdout == "bob\nu1\n"
+    assert signed_in("user", "list", "-o", "name", "--sort", "name").stdout == "bob\nu1\n"
     assert signed_in("user", "list", "--platform", "-o", "name").stdout == "root\n"
     signed_in("context", "set", "-t", "")
     assert signed_in("user", "list", "-o", "name").stdout == "bob\nu1\nbob\nroot\n"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from qiantang.cli import contexts, output
-from qiantang.cli.connection import connect
+from qiantang.cli.connection import connect, path
 from qiantang.cli.identity.nouns import (
+    MOST_IN_A_PAGE,
     Kind,
     create_verb,
     delete_verb,
-    find_all,
     list_verb,
     show_verb,
+    sort_option,
     update_verb,
 )
 from qiantang.cli.output import Column
@@ -61,17 +62,18 @@ OWNER = click.option("--owner", metavar="ID", help="id of the user it belongs to
 
 @click.command("list")
 @click.option("--all", "everywhere", is_flag=True, help="of every center, even where the context names one")
+@sort_option
 @part_options("tenant", "center")
 @output_option
 @click.pass_obj
-def list_applications(session: Session, *, everywhere: bool, place: Place) -> None:
+def list_applications(session: Session, *, everywhere: bool, sort: str | None, place: Place) -> None:
     """List the applications of a center, or of every one."""
     context = contexts.in_use(session)
     (tenant,) = place.names(context, ["tenant"])
-    center = "" if everywhere else place.center or context.center
+    center = None if everywhere else place.center or context.center or None
+    target = path("identity", "tenants", tenant, "applications", limit=MOST_IN_A_PAGE, center=center, sort=sort)
     with connect(session) as connection:
-        centers = [center] if center else [one.name for one in find_all(connection, CENTER, [tenant])]
-        found = [one for name in centers for one in find_all(connection, APPLICATION, [tenant, name])]
+        found = connection.pages(target, model.Application)
     output.show_list(found, APPLICATION.table, session.form)
 
 

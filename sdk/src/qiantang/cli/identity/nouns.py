@@ -22,6 +22,7 @@ T = TypeVar("T")
 Option = Callable[[Any], Any]
 
 MOST_IN_A_PAGE = 500
+sort_option = click.option("--sort", help="name, title or created_at, with - in front the other way round")
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="do not ask")
 

@@ -7,7 +7,7 @@ import click
 from qiantang.cli import output, signing_in, talk
 from qiantang.cli.connection import path
 from qiantang.cli.identity.home import Home, home_options, open_home
-from qiantang.cli.identity.nouns import confirm, delete, yes_option
+from qiantang.cli.identity.nouns import confirm, delete, sort_option, yes_option
 from qiantang.cli.output import Column, Table
 from qiantang.cli.place import Place
 from qiantang.cli.publishing import moment
@@ -47,13 +47,14 @@ def user() -> None:
 
 
 @user.command("list")
+@sort_option
 @home_options
 @output_option
 @click.pass_obj
-def list_users(session: Session, *, place: Place, platform: bool) -> None:
+def list_users(session: Session, *, sort: str | None, place: Place, platform: bool) -> None:
     """List the users of a tenant, or of all where none is known."""
     with open_home(session, place, platform=platform, anywhere=True) as home:
-        found = [one for one in home.pages("users", model.User) if not (platform and one.tenant)]
+        found = [one for one in home.pages("users", model.User, sort=sort) if not (platform and one.tenant)]
     output.show_list(found, USERS, session.form)
 
 

@@ -14,6 +14,7 @@ from qiantang_server.kernel.access import Principal
 
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 Words = Annotated[str, QueryParameter(max_length=128, description="only what holds this in name or title, in any case")]
+Sort = Annotated[str, QueryParameter(max_length=64, description="a name, with - in front the other way round")]
 TENANT = "/tenants/{tenant:str}"
 ENVIRONMENT = TENANT + "/environments/{environment:str}"
 CENTER = TENANT + "/centers/{center:str}"
@@ -162,11 +163,16 @@ async def find_applications(
     tenant: FromPath[str],
     center: FromQuery[str] = "",
     words: Words = "",
+    sort: Sort = "",
     after: FromQuery[str] = "",
     limit: Limit = 100,
 ) -> model.Page[model.Application]:
-    """List a tenant's applications over all centers, in order of center and name."""
-    return await identity.estate.find_applications(principal, tenant, after, limit, center=center, words=words)
+    """List a tenant's applications over all centers, in order of center and name unless sorted.
+
+    They can be sorted by name, title, center and created_at.
+    """
+    asked = {"center": center, "words": words, "sort": sort}
+    return await identity.estate.find_applications(principal, tenant, after, limit, **asked)
 
 
 @get(CENTER + "/applications", opt={"permission": "identity.application:list"})

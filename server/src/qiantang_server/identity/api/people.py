@@ -9,6 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from qiantang.identity import model
+from qiantang_server.identity.api.estate import Sort
 from qiantang_server.identity.rules.wanted import Level, State, WantedGrants
 from qiantang_server.identity.service import Identity
 from qiantang_server.kernel.access import Principal
@@ -45,12 +46,17 @@ _WANTED = {"wanted": Provide(provide_wanted, sync_to_thread=False)}
 async def list_all_users(
     principal: NamedDependency[Principal],
     identity: NamedDependency[Identity],
+    *,
     after: FromQuery[str] = "",
     limit: Limit = 100,
     words: Words = "",
+    sort: Sort = "",
 ) -> model.Page[model.User]:
-    """List every account that who asks may see, those of the platform among them."""
-    return await identity.people.list_users(principal, None, after, limit, words=words)
+    """List every account that who asks may see, those of the platform among them, in the order they were made unless sorted.
+
+    They can be sorted by name, title, tenant, created_at and signed_in_at.
+    """
+    return await identity.people.list_users(principal, None, after, limit, words=words, sort=sort)
 
 
 @post("/users", opt={"permission": "identity.user:create"})
@@ -98,13 +104,15 @@ async def explain_platform_user(
 async def list_users(
     principal: NamedDependency[Principal],
     identity: NamedDependency[Identity],
+    *,
     tenant: FromPath[str],
     after: FromQuery[str] = "",
     limit: Limit = 100,
     words: Words = "",
+    sort: Sort = "",
 ) -> model.Page[model.User]:
-    """List a tenant's accounts."""
-    return await identity.people.list_users(principal, tenant, after, limit, words=words)
+    """List a tenant's accounts, in the order they were made unless sorted by name, title, created_at or signed_in_at."""
+    return await identity.people.list_users(principal, tenant, after, limit, words=words, sort=sort)
 
 
 @post(TENANT + "/users", opt={"permission": "identity.user:create"})

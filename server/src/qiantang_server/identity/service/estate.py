@@ -220,22 +220,32 @@ class Estate:
         return await self._page(principal, "application", _Part(after, limit), tenant=tenant, center=center)
 
     async def find_applications(
-        self, principal: Principal, tenant: str, after: str = "", limit: int = 100, *, center: str = "", words: str = ""
+        self,
+        principal: Principal,
+        tenant: str,
+        after: str = "",
+        limit: int = 100,
+        *,
+        center: str = "",
+        words: str = "",
+        sort: str = "",
     ) -> model.Page[model.Application]:
-        """List the applications of all centers that the principal may see, in order of center and name.
+        """List the applications of all centers that the principal may see, in order of center and name unless sorted.
 
-        `after` is a center and a name with a slash between them, as `next` gives it. With `words`, those that hold them
-        in name or title.
+        With `words`, those that hold them in name or title.
+
+        Raises:
+            InvalidRequestError: they cannot be sorted so.
         """
+        order = estate.SORTING.order(sort, after)
         part = _Part(after, page_limit(limit), words)
         wanted = _wanted(principal, "application", part)
         if center:
             wanted.append(estate.of_center(center))
-        first, _, second = after.partition("/")
         async with self._ground.database.reading() as session:
-            rows = await estate.page_applications(session, wanted, tenant, (first, second), part.limit + 1)
+            rows = await estate.page_applications(session, wanted, tenant, order, part.limit + 1)
         items = [shown_application(row) for row in rows[: part.limit]]
-        return model.Page(items=items, next=f"{items[-1].center}/{items[-1].name}" if len(rows) > part.limit else "")
+        return model.Page(items=items, next=order.mark(rows[part.limit - 1]) if len(rows) > part.limit else "")
 
     async def read_application(self, tenant: str, center: str, application: str) -> model.Application:
         """Read an application.

@@ -46,17 +46,29 @@ class People:
         self._hasher = hasher
 
     async def list_users(
-        self, principal: Principal, tenant: str | None = None, after: str = "", limit: int = 100, *, words: str = ""
+        self,
+        principal: Principal,
+        tenant: str | None = None,
+        after: str = "",
+        limit: int = 100,
+        *,
+        words: str = "",
+        sort: str = "",
     ) -> model.Page[model.User]:
-        """List the accounts that the principal may see: of one tenant, or of all; with `words`, those that hold them."""
+        """List the accounts that the principal may see: of one tenant, or of all; with `words`, those that hold them.
+
+        Raises:
+            InvalidRequestError: they cannot be sorted so.
+        """
+        order = people.SORTING.order(sort, after)
         wanted = [access.visible(principal, "identity.user:list", people.USER_COLUMNS)]
         if words:
             wanted.append(people.titled(words))
         limit = page_limit(limit)
         async with self._ground.database.reading() as session:
-            rows = await people.page_users(session, wanted, tenant, after, limit + 1)
+            rows = await people.page_users(session, wanted, tenant, order, limit + 1)
         items = [shown_user(row) for row in rows[:limit]]
-        return model.Page(items=items, next=items[-1].id if len(rows) > limit else "")
+        return model.Page(items=items, next=order.mark(rows[limit - 1]) if len(rows) > limit else "")
 
     async def read_user(self, tenant: str, user: str) -> model.User:
         """Read an account.

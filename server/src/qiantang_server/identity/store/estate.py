@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from qiantang_server.identity.store import tables
 from qiantang_server.kernel.access import Columns, Target
 from qiantang_server.kernel.storage import Session
+from qiantang_server.kernel.storage.paging import By, Order, Sorting
 from qiantang_server.kernel.storage.words import holding
 
 Row = sa.Row[Any]
@@ -31,6 +32,17 @@ COLUMNS: dict[What, Columns] = {
     ),
 }
 """Where rows say what they belong to, for `access.visible`."""
+_application = tables.applications.c
+SORTING = Sorting(
+    {
+        "name": By(_application.name),
+        "title": By(_application.title, folded=True),
+        "center": By(_application.center),
+        "created_at": By(_application.created_at),
+    },
+    key=(_application.center, _application.name),
+)
+"""What a tenant's applications can be sorted by."""
 
 
 def _keys(table: sa.Table, key: Sequence[str]) -> list[Condition]:
@@ -83,15 +95,11 @@ async def page(
 
 
 async def page_applications(
-    session: Session, wanted: Sequence[Condition], tenant: str, after: tuple[str, str], limit: int
+    session: Session, wanted: Sequence[Condition], tenant: str, order: Order, limit: int
 ) -> Sequence[Row]:
-    """Give a tenant's applications over all centers, in order of center and name, after one of these pairs."""
+    """Give a tenant's applications over all centers in an order of `SORTING`."""
     t = tables.applications
-    center, name = after
-    beyond = sa.or_(t.c.center > center, sa.and_(t.c.center == center, t.c.name > name))
-    return await session.all(
-        sa.select(t).where(*wanted, t.c.tenant == tenant, beyond).order_by(t.c.center, t.c.name).limit(limit)
-    )
+    return await session.all(order.page(sa.select(t).where(*wanted, t.c.tenant == tenant), limit))
 
 
 def of_center(center: str) -> Condition:

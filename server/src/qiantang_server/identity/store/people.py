@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from qiantang_server.identity.store import tables
 from qiantang_server.kernel.access import PLATFORM, Columns, Target
 from qiantang_server.kernel.storage import Session
+from qiantang_server.kernel.storage.paging import By, Order, Sorting
 from qiantang_server.kernel.storage.words import holding
 
 Row = sa.Row[Any]
@@ -20,6 +21,18 @@ users, roles, grants = tables.users, tables.roles, tables.grants
 USER_COLUMNS = Columns(sa.case((users.c.tenant == "", "*"), else_=users.c.tenant))
 GRANT_COLUMNS = Columns(grants.c.tenant, grants.c.environment, grants.c.center, grants.c.application)
 """Where rows say what they belong to, for `access.visible`."""
+
+SORTING = Sorting(
+    {
+        "name": By(users.c.name),
+        "title": By(users.c.title, folded=True),
+        "tenant": By(users.c.tenant),
+        "created_at": By(users.c.created_at),
+        "signed_in_at": By(users.c.signed_in_at),
+    },
+    key=(users.c.id,),
+)
+"""What accounts can be sorted by; by their key they are in the order in which they were made."""
 
 
 async def any_platform_user(session: Session) -> bool:
@@ -61,11 +74,11 @@ async def delete_user(session: Session, user: str) -> None:
 
 
 async def page_users(
-    session: Session, wanted: Sequence[Condition], tenant: str | None, after: str, limit: int
+    session: Session, wanted: Sequence[Condition], tenant: str | None, order: Order, limit: int
 ) -> Sequence[Row]:
-    """Give accounts that fulfil all that is wanted, of one tenant or of all, in order of id: the order they were made in."""
+    """Give accounts that fulfil all that is wanted, of one tenant or of all, in an order of `SORTING`."""
     conditions = [*wanted] if tenant is None else [*wanted, users.c.tenant == tenant]
-    return await session.all(sa.select(users).where(*conditions, users.c.id > after).order_by(users.c.id).limit(limit))
+    return await session.all(order.page(sa.select(users).where(*conditions), limit))
 
 
 def titled(words: str) -> Condition:

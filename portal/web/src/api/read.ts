@@ -85,8 +85,11 @@ export interface Pages<T> {
   again: () => void;
 }
 
-/** Read a list page by page: `T` is what an item is, where the document leaves it open. */
-export function usePages<T, K extends Operation = Operation>(operation: K, args: Arguments<K> = {}, options: ReadOptions = {}): Pages<T> {
+/** What a list holds. */
+export type Item<K extends Operation> = Answer<K> extends { items: (infer T)[] } ? T : never;
+
+/** Read a list page by page; `T` is said where the operation is put together and not known by its name. */
+export function usePages<K extends Operation, T = Item<K>>(operation: K, args: Arguments<K> = {}, options: ReadOptions = {}): Pages<T> {
   const { topics = liveTopics(operation, args.path), enabled = true, keep = true } = options;
   useTopics(enabled ? topics : []);
   const found = useInfiniteQuery({

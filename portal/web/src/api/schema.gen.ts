@@ -97,6 +97,25 @@ export interface Bundle {
   capability: string;
 }
 
+export interface BundleRow {
+  bundle: Bundle;
+  position: [number, number];
+  drafts: number;
+  requests: number;
+  gray: boolean;
+  instances: number;
+  current: number;
+  failed: number;
+  published_at: number;
+  published_by: string;
+  message: string;
+}
+
+export interface BundleRowPage {
+  items: BundleRow[];
+  next: string;
+}
+
 export interface BundleStatus {
   bundle: Bundle;
   position: [number, number];
@@ -341,6 +360,28 @@ export interface Instance {
   version?: string;
 }
 
+export interface InstanceStatus {
+  instance: Instance;
+  node: string;
+  alive: boolean;
+  connected_at: number;
+  seen_at: number;
+  position: [number, number];
+  digest: string;
+  gray: string;
+  status: string;
+  error: string;
+  current: boolean;
+  applied_at: number;
+  age_ms: number;
+  took_ms: number;
+}
+
+export interface InstanceStatusPage {
+  items: InstanceStatus[];
+  next: string;
+}
+
 export interface IssuedAccessToken {
   token: string;
   info: AccessToken;
@@ -458,11 +499,6 @@ export interface Node {
   condition: Record<string, Part> | null;
 }
 
-export interface Page {
-  items: unknown[];
-  next: string;
-}
-
 export interface Part {
   ready: boolean;
   reason: string;
@@ -563,6 +599,11 @@ export interface ReleaseDetail {
   gray_rule: GrayRule | null;
 }
 
+export interface ReleasePage {
+  items: Release[];
+  next: string;
+}
+
 export interface ReleaseResource {
   kind: string;
   name: string;
@@ -580,6 +621,23 @@ export interface ResourceDetail {
   draft: unknown;
   edited_by: string;
   edited_at: number;
+}
+
+export interface ResourceSummary {
+  kind: string;
+  name: string;
+  state: "published" | "new" | "changed" | "removed";
+  version: string;
+  digest: string;
+  size: number;
+  changed_revision: number;
+  edited_by: string;
+  edited_at: number;
+}
+
+export interface ResourceSummaryPage {
+  items: ResourceSummary[];
+  next: string;
 }
 
 export interface Role {
@@ -632,6 +690,18 @@ export interface Scope {
   environment: string;
   center: string;
   application: string;
+}
+
+export interface SearchHit {
+  bundle: string;
+  namespace: string;
+  key: string;
+  value: string;
+}
+
+export interface SearchHitPage {
+  items: SearchHit[];
+  next: string;
 }
 
 export interface SessionInfo {
@@ -789,8 +859,8 @@ export interface Operations {
   "GET /api/v1/audit/tenants/{tenant}/records": { path: { tenant: string }; query: { actor?: string; action?: string; outcome?: string; resource?: string; environment?: string; center?: string; application?: string; request_id?: string; since?: number; until?: number; after?: number; limit?: number }; answer: AuditRecordPage };
   "POST /api/v1/audit/tenants/{tenant}/verify": { path: { tenant: string }; answer: Verification };
   "POST /api/v1/audit/verify": { answer: Verification };
-  "GET /api/v1/bundles/{tenant}": { path: { tenant: string }; query: { environment?: string; center?: string; application?: string; capability?: string; words?: string; state?: "" | "drafts" | "requests" | "gray" | "failing" | "behind"; after?: string; limit?: number }; answer: Page };
-  "GET /api/v1/config/search/{tenant}": { path: { tenant: string }; query: { words: string; after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/bundles/{tenant}": { path: { tenant: string }; query: { environment?: string; center?: string; application?: string; capability?: string; words?: string; state?: "" | "drafts" | "requests" | "gray" | "failing" | "behind"; after?: string; limit?: number }; answer: BundleRowPage };
+  "GET /api/v1/config/search/{tenant}": { path: { tenant: string }; query: { words: string; after?: string; limit?: number }; answer: SearchHitPage };
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/check": { path: { tenant: string; environment: string; center: string; application: string }; answer: CheckResult };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/convergence": { path: { tenant: string; environment: string; center: string; application: string }; answer: Convergence };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/drafts": { path: { tenant: string; environment: string; center: string; application: string }; answer: Difference };
@@ -804,14 +874,14 @@ export interface Operations {
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/gray/promote": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: PublishOutcome };
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/import": { path: { tenant: string; environment: string; center: string; application: string }; query: { policy?: "fail" | "skip" | "overwrite" | "merge"; dry_run?: boolean }; answer: ImportResult };
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/import/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { format: "properties" | "yaml" | "json" | "toml" | "text"; policy?: "fail" | "skip" | "overwrite" | "merge"; dry_run?: boolean }; answer: ImportResult };
-  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/instances": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number; words?: string; state?: "" | "current" | "failed" | "behind" }; answer: Page };
-  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/instances": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number; words?: string; state?: "" | "current" | "failed" | "behind" }; answer: InstanceStatusPage };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
   "PUT /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
   "DELETE /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "DELETE /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/namespaces/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
-  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: number; limit?: number }; answer: Page };
+  "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: number; limit?: number }; answer: ReleasePage };
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; body: PublishCommand; answer: PublishOutcome };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/releases/{revision}": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; answer: ReleaseDetail };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/releases/{revision}/changes": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; query: { since?: number | null }; answer: PendingChange[] };
@@ -883,7 +953,7 @@ export interface Operations {
   "POST /api/v1/identity/users/{user}/explain": { path: { user: string }; body: AccessQuestion; answer: AccessAnswer };
   "GET /api/v1/kinds": { answer: KindInfo[] };
   "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/check": { path: { tenant: string; environment: string; center: string; application: string }; answer: CheckResult };
-  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/clusters": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/clusters": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/clusters/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
   "PUT /api/v1/messaging/{tenant}/{environment}/{center}/{application}/clusters/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/clusters/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
@@ -896,20 +966,20 @@ export interface Operations {
   "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/gray/abort": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: Release };
   "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/gray/preview": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayRule; answer: GrayPreview };
   "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/gray/promote": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: PublishOutcome };
-  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/instances": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number; words?: string; state?: "" | "current" | "failed" | "behind" }; answer: Page };
-  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/keys": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/instances": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number; words?: string; state?: "" | "current" | "failed" | "behind" }; answer: InstanceStatusPage };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/keys": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/keys/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
   "PUT /api/v1/messaging/{tenant}/{environment}/{center}/{application}/keys/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/keys/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/keys/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/keys/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
-  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/policies": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/policies": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/policies/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
   "PUT /api/v1/messaging/{tenant}/{environment}/{center}/{application}/policies/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/policies/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/policies/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/policies/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
-  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: number; limit?: number }; answer: Page };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: number; limit?: number }; answer: ReleasePage };
   "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; body: PublishCommand; answer: PublishOutcome };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/releases/{revision}": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; answer: ReleaseDetail };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/releases/{revision}/changes": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; query: { since?: number | null }; answer: PendingChange[] };
@@ -918,20 +988,20 @@ export interface Operations {
   "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/requests/{request_id}/cancel": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
   "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/requests/{request_id}/reject": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
   "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/rollback": { path: { tenant: string; environment: string; center: string; application: string }; body: RollbackCommand; answer: Release };
-  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/sources": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/sources": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/sources/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
   "PUT /api/v1/messaging/{tenant}/{environment}/{center}/{application}/sources/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/sources/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/sources/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/sources/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/status": { path: { tenant: string; environment: string; center: string; application: string }; answer: BundleStatus };
-  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/subscriptions": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/subscriptions": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/subscriptions/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
   "PUT /api/v1/messaging/{tenant}/{environment}/{center}/{application}/subscriptions/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/subscriptions/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/subscriptions/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/subscriptions/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
-  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/topics": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: Page };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/topics": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/topics/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
   "PUT /api/v1/messaging/{tenant}/{environment}/{center}/{application}/topics/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/topics/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };

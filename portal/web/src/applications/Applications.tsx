@@ -17,7 +17,7 @@ export function Applications(): ReactNode {
   const late = useLate(words, 200);
   const sorted = useSort();
   const args = { path: { tenant: scope.tenant }, query: { center: scope.center, words: late, sort: sorted.asked, limit: 100 } };
-  const found = usePages<Application>(LIST, args);
+  const found = usePages(LIST, args);
   const peek = query.get("peek") ?? "";
   const making = query.get("new") === "1";
   const mayMake = may("identity.application:create", { tenant: scope.tenant, center: scope.center });

@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
-import { asCurl, call, failureOf, topics, useDo, usePages, useRead, type Release } from "../api";
+import { asCurl, call, failureOf, topics, useDo, usePages, useRead } from "../api";
 import { bytes, Button, CommandLine, Confirm, Count, Empty, ErrorState, Facts, Field, Note, Pane, Panes, Peek, Person, Ref, Section, Skeleton, StatusTag, Strip, TextInput, Time } from "../kit";
 import { ReleaseGlyph } from "../life";
 import { at, atApplication, flagsOf, useMay, usePage, useScope, useText } from "../shell";
@@ -17,7 +17,7 @@ export default function Overview(): ReactNode {
   const watched = { topics: [topics.bundle(scope, "config")], enabled: readable && scope.environment !== "" };
   const status = useRead("GET /api/v1/config/{tenant}/{environment}/{center}/{application}/status", { path: scope }, watched);
   const convergence = useRead("GET /api/v1/config/{tenant}/{environment}/{center}/{application}/convergence", { path: scope }, watched);
-  const releases = usePages<Release>("GET /api/v1/config/{tenant}/{environment}/{center}/{application}/releases", { path: scope, query: { limit: 12 } }, watched);
+  const releases = usePages("GET /api/v1/config/{tenant}/{environment}/{center}/{application}/releases", { path: scope, query: { limit: 12 } }, watched);
   usePage({
     title: scope.application,
     cli: `qiantang config history ${flagsOf(scope)}`,

@@ -21,7 +21,7 @@ export function Audit(): ReactNode {
   const wanted = wantedOf(late, scope, Date.now());
   const list = LIST(whose.tenant);
   const args = { path: { tenant: whose.tenant }, query: { ...wanted, limit: 100 } };
-  const found = usePages<AuditRecord>(list, args as never);
+  const found = usePages(list, args as never);
   const row = Number(query.get("row") ?? 0);
   const inList = found.rows?.find((one) => one.seq === row);
   const alone = useRead(list, { path: { tenant: whose.tenant } as never, query: { after: row + 1, limit: 1 } as never }, { enabled: row > 0 && found.rows !== undefined && !inList });

@@ -1,8 +1,8 @@
 import { useCallback, useDeferredValue, useMemo, useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
-import { asCurl, failureOf, usePages, type CheckResult, type Convergence, type Difference, type EffectiveView, type LocatedProblem, type Release } from "../api";
+import { asCurl, failureOf, usePages, type CheckResult, type Convergence, type Difference, type EffectiveView, type LocatedProblem, type Operation, type Release, type ResourceSummary } from "../api";
 import { Button, Confirm, Empty, ErrorState, FilterBar, Glyph, Menu, NoMatch, Note, Pane, Panes, Pick, Reading, SearchInput, Skeleton, StatusTag, useWidthBelow } from "../kit";
-import { argumentsOf, Conflicting, LifeBar, lifeCall, Refused, Unread, useLife, useLifeRead, useReason, type Bar, type Summary } from "../life";
+import { argumentsOf, Conflicting, LifeBar, lifeCall, Refused, Unread, useLife, useLifeRead, useReason, type Bar } from "../life";
 import { usePage, useQueryStates, useText, type PageAction, useGoOn } from "../shell";
 import { Secret } from "../kit/parts";
 import { isSealed, maskOf, originOf, rowsOf, withItem, type Body, type Item, type KeyRow, type OriginPlace } from "./body";
@@ -28,7 +28,7 @@ export function Editor({ name, bar }: EditorProps): ReactNode {
   const life = useLife();
   const navigate = useNavigate();
   const [query, change] = useQueryStates();
-  const list = usePages<Summary>(life.operation("GET", "/namespaces"), { ...argumentsOf(life), query: { limit: 500 } } as never, { topics: life.topics });
+  const list = usePages<Operation, ResourceSummary>(life.operation("GET", "/namespaces"), { ...argumentsOf(life), query: { limit: 500 } } as never, { topics: life.topics });
   const drafts = useLifeRead<Difference>("/drafts");
   const effective = useLifeRead<EffectiveView>("/effective", { query: { cluster: "default" } });
   const check = useLifeRead<CheckResult>("/check", {}, { method: "POST", enabled: (drafts.data?.pending.length ?? 0) > 0 });
@@ -103,7 +103,7 @@ function Namespace(props: NamespaceProps): ReactNode {
   const reason = useReason("update");
   const revealReason = useReason("reveal");
   const reach = useLifeRead<Convergence>("/convergence").data;
-  const releases = usePages<Release>(life.operation("GET", "/releases"), { ...argumentsOf(life), query: { limit: 50 } } as never, { topics: life.topics });
+  const releases = usePages<Operation, Release>(life.operation("GET", "/releases"), { ...argumentsOf(life), query: { limit: 50 } } as never, { topics: life.topics });
   const [dialog, setDialog] = useState<"settings" | "remove" | "discard" | "key" | null>(null);
   const [dirty, setDirty] = useState(false);
   const [fresh, setFresh] = useState(0);

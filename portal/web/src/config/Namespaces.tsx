@@ -1,17 +1,17 @@
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import type { Difference, EffectiveView, LocatedProblem } from "../api";
+import type { Difference, EffectiveView, LocatedProblem, ResourceSummary } from "../api";
 import { Button, Glyph, Icon, Mark, Pane, type MarkKind } from "../kit";
-import { useLife, type Summary } from "../life";
+import { useLife } from "../life";
 import { atApplication, useMe, useText } from "../shell";
 import { originOf } from "./body";
 import { toNamespace } from "./place";
 
-const MARKS: Partial<Record<Summary["state"], MarkKind>> = { new: "add", changed: "change", removed: "remove" };
+const MARKS: Partial<Record<ResourceSummary["state"], MarkKind>> = { new: "add", changed: "change", removed: "remove" };
 const SHOWN_CHANGES = 50;
 
 export interface NamespacesProps {
-  rows: Summary[];
+  rows: ResourceSummary[];
   active: string;
   drafts: Difference | undefined;
   effective: EffectiveView | undefined;

@@ -1,16 +1,9 @@
 import type { ReactNode } from "react";
-import { asCurl, failureOf, usePages } from "../api";
+import { asCurl, failureOf, usePages, type SearchHit } from "../api";
 import { DataTable, Empty, EnvTag, ErrorState, FilterBar, NoMatch, PageHead, Ref, SearchInput, type Column } from "../kit";
 import { at, atApplication, Marked, useLate, usePage, useProtected, useQueryState, useScope, useText, type Scope } from "../shell";
 import { toNamespace } from "./place";
 import "../life/life.css";
-
-interface Hit {
-  bundle: string;
-  namespace: string;
-  key: string;
-  value: string;
-}
 
 const FIND = "GET /api/v1/config/search/{tenant}";
 
@@ -28,7 +21,7 @@ export function Search(): ReactNode {
   const late = useLate(words.trim(), 200);
   const args = { path: { tenant: scope.tenant }, query: { words: late, limit: 100 } };
   const enough = late.length >= 2;
-  const found = usePages<Hit>(FIND, args, { enabled: enough });
+  const found = usePages(FIND, args, { enabled: enough });
   usePage({
     title: say("search.title"),
     cli: `qiantang config search -t ${scope.tenant} ${late ? JSON.stringify(late) : "WORDS"}`,
@@ -37,12 +30,12 @@ export function Search(): ReactNode {
   });
   // the environment in scope narrows what was found: the search itself is over the tenant
   const rows = enough ? found.rows?.filter((hit) => !scope.environment || placeOf(hit.bundle).environment === scope.environment) : [];
-  const columns: Column<Hit>[] = [
+  const columns: Column<SearchHit>[] = [
     { key: "key", title: say("columns.key"), names: true, width: 300, render: (hit) => <Ref mono title={hit.key} name={hit.key ? <Marked text={hit.key} words={late} /> : say("search.whole")} to={toNamespace(placeOf(hit.bundle), hit.namespace, hit.key)} /> },
     { key: "value", title: say("columns.value"), render: (hit) => <span className="k-mono l-clip" title={hit.value}><Marked text={hit.value} words={late} /></span> },
     { key: "namespace", title: say("columns.namespace"), width: 180, render: (hit) => <code className="l-clip l-clip-short">{hit.namespace}</code> },
     { key: "application", title: say("columns.application"), width: 220, render: (hit) => <Ref mono name={placeOf(hit.bundle).application} kind={placeOf(hit.bundle).center} to={atApplication(placeOf(hit.bundle), "config")} /> },
-    ...(scope.environment ? [] : [{ key: "environment", title: say("columns.environment"), width: 110, render: (hit: Hit) => <EnvTag name={placeOf(hit.bundle).environment} protected_={protects(placeOf(hit.bundle).environment)} /> }]),
+    ...(scope.environment ? [] : [{ key: "environment", title: say("columns.environment"), width: 110, render: (hit: SearchHit) => <EnvTag name={placeOf(hit.bundle).environment} protected_={protects(placeOf(hit.bundle).environment)} /> }]),
   ];
   return (
     <>

@@ -1,7 +1,7 @@
 import { useState, type ReactNode } from "react";
-import { asCurl, urlOf, useDo, usePages, type ImportResult, type Operation } from "../api";
+import { asCurl, urlOf, useDo, usePages, type ImportResult, type Operation, type ResourceSummary } from "../api";
 import { Button, Check, Choice, CommandLine, Field, Note, Pane, Panes, Pick, Section, StatusTag, TextInput, type Hue } from "../kit";
-import { argumentsOf, Can, LifeBar, lifeCall, Refused, useLife, useReason, type LifePageProps, type Summary } from "../life";
+import { argumentsOf, Can, LifeBar, lifeCall, Refused, useLife, useReason, type LifePageProps } from "../life";
 import { usePage, useQueryState, useText } from "../shell";
 import { FileChoice } from "./FileChoice";
 import { FORMATS, formatOfFile, type Format } from "./body";
@@ -37,7 +37,7 @@ function Export(): ReactNode {
   const [format, setFormat] = useState<"" | Format>("");
   const [reveal, setReveal] = useState(false);
   const reason = useReason("reveal");
-  const list = usePages<Summary>(life.operation("GET", "/namespaces"), { ...argumentsOf(life), query: { limit: 500 } } as never, { topics: life.topics });
+  const list = usePages<Operation, ResourceSummary>(life.operation("GET", "/namespaces"), { ...argumentsOf(life), query: { limit: 500 } } as never, { topics: life.topics });
   const published = (list.rows ?? []).filter((one) => one.state !== "new");
   const operation = life.operation("GET", name ? "/export/{name}" : "/export") as Operation;
   const args = { path: { ...life.scope, name }, query: { ...(name && format ? { format } : {}), ...(reveal ? { reveal: true } : {}) } };

@@ -17,7 +17,7 @@ export function Centers(): ReactNode {
   const [words, setWords] = useQueryState("words");
   const late = useLate(words, 200);
   const args = { path: { tenant: scope.tenant }, query: { words: late, limit: 200 } };
-  const found = usePages<Center, typeof LIST>(LIST, args);
+  const found = usePages(LIST, args);
   const open = found.rows?.find((row) => row.name === query.get("peek"));
   const applications = (name: string): string => `${at(scope, "apps")}?center=${encodeURIComponent(name)}`;
   const columns: Column<Center>[] = [

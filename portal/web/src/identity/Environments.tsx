@@ -21,7 +21,7 @@ export function Environments(): ReactNode {
   const [guarded, setGuarded] = useState(false);
   const late = useLate(words, 200);
   const args = { path: { tenant: scope.tenant }, query: { words: late, limit: 200 } };
-  const found = usePages<Environment, typeof LIST>(LIST, args);
+  const found = usePages(LIST, args);
   const open = found.rows?.find((row) => row.name === query.get("peek"));
   const columns: Column<Environment>[] = [
     { key: "name", title: say("estate.name"), names: true, width: 220, render: (row) => <Ref mono name={row.name} title={row.name} to={at({ tenant: scope.tenant, environment: row.name }, "home")} /> },

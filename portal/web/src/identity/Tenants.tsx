@@ -20,7 +20,7 @@ export function Tenants(): ReactNode {
   const [words, setWords] = useQueryState("words");
   const late = useLate(words, 200);
   const args = { query: { words: late, limit: 200 } };
-  const found = usePages<Tenant, typeof LIST>(LIST, args);
+  const found = usePages(LIST, args);
   const open = found.rows?.find((row) => row.name === query.get("peek"));
   const columns: Column<Tenant>[] = [
     { key: "name", title: say("estate.name"), names: true, width: 240, render: (row) => <Ref mono name={<Marked text={row.name} words={late} />} title={row.name} to={home(row.name)} /> },

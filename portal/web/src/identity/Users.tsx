@@ -20,7 +20,7 @@ export function Users(): ReactNode {
   const sorted = useSort();
   const args = { path: { tenant: whose.tenant }, query: { words: late, sort: sorted.asked, limit: 200 } };
   const list = USERS(whose.tenant);
-  const found = usePages<User>(list, args as never);
+  const found = usePages(list, args as never);
   const peek = query.get("peek") ?? "";
   const open = found.rows?.find((row) => row.id === peek);
   const mayMake = may("identity.user:create", whose.where);

@@ -28,7 +28,7 @@ const listed = (tenant: string, wanted: WantedGrants, limit: number) => ({ path:
 
 /** Those grants that are wanted and who looks may see, in the order they were made, page by page. */
 export function useGrants(tenant: string, wanted: WantedGrants, options: { enabled?: boolean; keep?: boolean } = {}): Pages<RoleGrant> {
-  return usePages<RoleGrant>(GRANTS(tenant), listed(tenant, wanted, 500), { keep: false, ...options });
+  return usePages(GRANTS(tenant), listed(tenant, wanted, 500), { keep: false, ...options });
 }
 
 /** One grant by its id: where a link leads to one that is not among those that are shown. */

@@ -1,14 +1,13 @@
 import type { ReactNode } from "react";
 import { useNavigate } from "react-router";
-import { asCurl, failureOf, topics, usePages, useRead, type CenterPage, type Operation } from "../api";
+import { asCurl, failureOf, topics, usePages, useRead, type BundleRow, type CenterPage } from "../api";
 import { Choice, DataTable, Empty, EnvTag, ErrorState, Facts, FilterBar, Forbidden, NoMatch, PageHead, Peek, Person, Pick, Ref, SavedViews, SearchInput, StatusTag, Time, Button, type Column } from "../kit";
 import { at, Marked, useLate, useMay, usePage, useProtected, useQueryStates, useScope, useText, type Scope } from "../shell";
 import { Applied, Rev } from "./Parts";
-import type { BundleRow } from "./types";
 import "./life.css";
 
 const STATES = ["", "drafts", "requests", "gray", "failing", "behind"] as const;
-const LIST = "GET /api/v1/bundles/{tenant}" as Operation;
+const LIST = "GET /api/v1/bundles/{tenant}";
 
 const keyOf = (row: BundleRow): string => `${row.bundle.scope.environment}/${row.bundle.scope.center}/${row.bundle.scope.application}`;
 
@@ -33,8 +32,8 @@ export function Bundles(props: {
   const state = query.get("state") ?? "";
   const late = useLate(words, 200);
   const allowed = may(permission, { tenant: scope.tenant, environment: scope.environment });
-  const args = { path: { tenant: scope.tenant }, query: { environment: scope.environment, center: scope.center, capability, words: late, state, limit: 100 } } as never;
-  const found = usePages<BundleRow>(LIST, args, { topics: [topics.bundles(scope.tenant)], enabled: allowed });
+  const args = { path: { tenant: scope.tenant }, query: { environment: scope.environment, center: scope.center, capability, words: late, state: state as never, limit: 100 } };
+  const found = usePages(LIST, args, { topics: [topics.bundles(scope.tenant)], enabled: allowed });
   const centers = useRead("GET /api/v1/identity/tenants/{tenant}/centers", { path: { tenant: scope.tenant }, query: { limit: 200 } });
   usePage({ title, ...(cli ? { cli } : {}), api: asCurl(LIST, args), readAt: found.readAt });
   const peek = query.get("peek") ?? "";

@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from "react";
-import { asCurl, useDo, usePages, type BundleStatus, type Convergence, type GrayStatus, type PendingChange, type Release, type ReleaseDetail } from "../api";
+import { asCurl, useDo, usePages, type BundleStatus, type Convergence, type GrayStatus, type Operation, type PendingChange, type Release, type ReleaseDetail } from "../api";
 import { Button, Choice, Confirm, DataTable, Empty, FilterBar, NoMatch, Note, Pane, Panes, Person, SearchInput, Section, Skeleton, StatusTag, Time, useWidthBelow, Field, TextInput, type Column } from "../kit";
 import { ReleaseMark, type ReleaseKind } from "../kit/parts";
 import { Marked, usePage, useQueryStates, useText } from "../shell";
@@ -24,7 +24,7 @@ export function History({ bar }: LifePageProps): ReactNode {
   const [query, change] = useQueryStates();
   const words = query.get("words") ?? "";
   const operation = life.operation("GET", "/releases");
-  const found = usePages<Release>(operation, { ...argumentsOf(life), query: { limit: 50 } } as never, { topics: life.topics });
+  const found = usePages<Operation, Release>(operation, { ...argumentsOf(life), query: { limit: 50 } } as never, { topics: life.topics });
   const status = useLifeRead<BundleStatus>("/status").data;
   const gray = useGray(useLifeRead<Convergence>("/convergence").data).data;
   const current = revisionOf(status?.position);

@@ -1,10 +1,9 @@
 import type { ReactNode } from "react";
-import { asCurl, usePages, type Convergence } from "../api";
+import { asCurl, usePages, type Convergence, type InstanceStatus, type Operation } from "../api";
 import { Copy, DataTable, duration, Empty, Facts, FilterBar, NoMatch, Note, Peek, Pick, SearchInput, StatusTag, Strip, Time, type Column } from "../kit";
 import { Marked, useLate, usePage, useQueryStates, useText } from "../shell";
 import { argumentsOf, useLife, useLifeRead } from "./life";
 import { Rev, Unread } from "./Parts";
-import type { Running } from "./types";
 
 const STATES = ["", "failed", "behind", "current"] as const;
 
@@ -18,7 +17,7 @@ export function Instances(): ReactNode {
   const late = useLate(words, 200);
   const args = { ...argumentsOf(life, { query: { words: late, state, limit: 200 } }) };
   const operation = life.operation("GET", "/instances");
-  const found = usePages<Running>(operation, args, { topics: life.topics });
+  const found = usePages<Operation, InstanceStatus>(operation, args, { topics: life.topics });
   const reach = useLifeRead<Convergence>("/convergence").data;
   const peek = query.get("peek") ?? "";
   const open = found.rows?.find((row) => row.instance.name === peek);
@@ -28,7 +27,7 @@ export function Instances(): ReactNode {
     api: asCurl(operation, { path: life.scope, query: { words: late, state } }),
     readAt: found.readAt,
   });
-  const columns: Column<Running>[] = [
+  const columns: Column<InstanceStatus>[] = [
     { key: "name", title: say("instances.name"), names: true, width: 220, render: (row) => <span className="k-mono l-clip l-clip-short" title={row.instance.name}><Marked text={row.instance.name} words={late} /></span> },
     { key: "cluster", title: say("instances.cluster"), width: 110, render: (row) => <code>{row.instance.cluster || "—"}</code> },
     { key: "state", title: say("columns.state"), width: 130, render: (row) => <State row={row} /> },
@@ -116,7 +115,7 @@ function Labels({ labels }: { labels: Record<string, string> | undefined }): Rea
   return <span className="k-mono l-clip" title={all.map(([name, value]) => `${name}=${value}`).join(", ")}>{all.map(([name, value]) => `${name}=${value}`).join(", ")}</span>;
 }
 
-function State({ row }: { row: Running }): ReactNode {
+function State({ row }: { row: InstanceStatus }): ReactNode {
   const say = useText("life");
   if (!row.alive) return <StatusTag hue="idle">{say("instances.status.gone")}</StatusTag>;
   if (row.status === "failed" || row.status === "rejected") return <StatusTag hue="bad">{say(`instances.status.${row.status}`)}</StatusTag>;

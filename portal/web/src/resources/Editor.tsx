@@ -1,12 +1,12 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { Link, useNavigate } from "react-router";
-import { asCurl, failureOf, useDo, usePages, type CheckResult, type Convergence, type Difference, type KindInfo, type ResourceDetail } from "../api";
+import { asCurl, failureOf, useDo, usePages, type CheckResult, type Convergence, type Difference, type KindInfo, type Operation, type ResourceDetail, type ResourceSummary } from "../api";
 import { Button, Choice, Confirm, Dialog, Empty, ErrorState, Facts, Field, Glyph, Icon, Mark, Menu, Note, Pane, Panes, Person, Reading, SearchInput, Section, Skeleton, StatusTag, TextInput, Time, type MarkKind } from "../kit";
 import { initialValue, TextDiff, Twin } from "../kit/parts";
-import { argumentsOf, Can, Conflicting, LifeBar, lifeCall, lifeSend, Refused, Rev, Unread, useLife, useLifeRead, useReason, useResource, type Bar, type Summary } from "../life";
+import { argumentsOf, Can, Conflicting, LifeBar, lifeCall, lifeSend, Refused, Rev, Unread, useLife, useLifeRead, useReason, useResource, type Bar } from "../life";
 import { LeaveGuard, usePage, useQueryStates, useText, useGoOn } from "../shell";
 
-const MARKS: Partial<Record<Summary["state"], MarkKind>> = { new: "add", changed: "change", removed: "remove" };
+const MARKS: Partial<Record<ResourceSummary["state"], MarkKind>> = { new: "add", changed: "change", removed: "remove" };
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/;
 
 export interface EditorProps {
@@ -22,7 +22,7 @@ export function Editor({ kinds, kind, name, bar }: EditorProps): ReactNode {
   const life = useLife();
   const navigate = useNavigate();
   const [query, change] = useQueryStates();
-  const [known, setKnown] = useState<Record<string, Summary[]>>({});
+  const [known, setKnown] = useState<Record<string, ResourceSummary[]>>({});
   const reason = useReason("update");
   const drafts = useLifeRead<Difference>("/drafts");
   const check = useLifeRead<CheckResult>("/check", {}, { method: "POST", enabled: (drafts.data?.pending.length ?? 0) > 0 });
@@ -56,10 +56,10 @@ export function Editor({ kinds, kind, name, bar }: EditorProps): ReactNode {
   );
 }
 
-function Names({ kind, many, words, active, bad, onRows }: { kind: KindInfo; many: boolean; words: string; active: string; bad: Set<string>; onRows: (rows: Summary[]) => void }): ReactNode {
+function Names({ kind, many, words, active, bad, onRows }: { kind: KindInfo; many: boolean; words: string; active: string; bad: Set<string>; onRows: (rows: ResourceSummary[]) => void }): ReactNode {
   const say = useText("resources");
   const life = useLife();
-  const found = usePages<Summary>(life.operation("GET", `/${kind.plural}`), { ...argumentsOf(life), query: { limit: 500 } } as never, { topics: life.topics });
+  const found = usePages<Operation, ResourceSummary>(life.operation("GET", `/${kind.plural}`), { ...argumentsOf(life), query: { limit: 500 } } as never, { topics: life.topics });
   const { rows } = found;
   const key = rows?.map((row) => `${row.name} ${row.version}`).join("\n");
   useEffect(() => {
@@ -92,7 +92,7 @@ function Names({ kind, many, words, active, bad, onRows }: { kind: KindInfo; man
   );
 }
 
-function One({ info, name, checked, problems, all, siblings }: { info: KindInfo; name: string; checked: CheckResult | undefined; problems: CheckResult["problems"]; all: number; siblings: Summary[] }): ReactNode {
+function One({ info, name, checked, problems, all, siblings }: { info: KindInfo; name: string; checked: CheckResult | undefined; problems: CheckResult["problems"]; all: number; siblings: ResourceSummary[] }): ReactNode {
   const say = useText("resources");
   const life = useLife();
   const navigate = useNavigate();

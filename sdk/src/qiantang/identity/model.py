@@ -5,13 +5,12 @@ Moments are milliseconds since 1970 UTC; 0 stands for never.
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 
 from qiantang.kernel import scope, wire
-
-T = TypeVar("T")
+from qiantang.kernel.release import Page as Page
 
 Title = Annotated[str, msgspec.Meta(max_length=128)]
 Reason = Annotated[str, msgspec.Meta(max_length=500)]
@@ -25,13 +24,6 @@ Pattern = Annotated[
 PermissionLine = Annotated[str, msgspec.Meta(max_length=128)]
 PermissionLines = Annotated[list[PermissionLine], msgspec.Meta(min_length=1, max_length=200)]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=1 << 52)]
-
-
-class Page(wire.Wire, Generic[T], frozen=True):
-    """A part of a list. `next` is what to pass as `after` for the next part; empty at the end."""
-
-    items: list[T]
-    next: str = ""
 
 
 # the estate

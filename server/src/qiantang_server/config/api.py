@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, QueryParameter, RawBody
 
 from qiantang.config import model
-from qiantang.config.model.answers import EffectiveView, ImportResult, Policy
+from qiantang.config.model.answers import EffectiveView, ImportResult, Policy, SearchHit
 from qiantang.kernel import errors, release, resource, scope
 from qiantang_server.config.service import Configuration
 from qiantang_server.config.service.exchange import ImportOptions
@@ -47,7 +47,7 @@ async def search_settings(
     words: FromQuery[str],
     after: FromQuery[str] = "",
     limit: Limit = 50,
-) -> release.Page:
+) -> release.Page[SearchHit]:
     """Find published keys and values of a tenant that hold the words; never secrets."""
     return await configuration.search.find(principal, words, tenant, after=after, limit=limit)
 

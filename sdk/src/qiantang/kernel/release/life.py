@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
 from qiantang.kernel import resource, scope, wire
+
+T = TypeVar("T")
 
 NO_VERSION = "0"
 """The version of a resource that does not exist yet: what a first write states as expected."""
@@ -265,8 +267,8 @@ class InstanceStatus(wire.Wire, frozen=True):
     took_ms: float = 0.0
 
 
-class Page(wire.Wire, frozen=True):
-    """One page of a list; `next` is what to pass as `after`, empty at the end."""
+class Page(wire.Wire, Generic[T], frozen=True):
+    """A part of a list. `next` is what to pass as `after` for the next part; empty at the end."""
 
-    items: list[Any]
+    items: list[T]
     next: str = ""

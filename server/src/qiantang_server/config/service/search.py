@@ -21,7 +21,7 @@ class Search:
 
     async def find(
         self, principal: access.Principal, words: str, tenant: str, *, after: str, limit: int
-    ) -> release.Page:
+    ) -> release.Page[SearchHit]:
         """Find settings of a tenant whose key or value holds the words; secrets are never found.
 
         Raises:

@@ -200,7 +200,7 @@ class Instances:
         *,
         after: str,
         limit: int,
-    ) -> release.Page:
+    ) -> release.Page[release.InstanceStatus]:
         """Give a page of a bundle's instances in order of name: alive or not, what each holds, since when, and its error."""
         at = self._clock()
         async with self._database.reading() as session:

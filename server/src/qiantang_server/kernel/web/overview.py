@@ -32,8 +32,8 @@ async def list_bundles(
     standing: Standing = "",
     after: FromQuery[str] = "",
     limit: RowLimit = 100,
-) -> release.Page:
-    """List bundles with where each stands, what waits in it and how its instances are (items: BundleRow)."""
+) -> release.Page[release.BundleRow]:
+    """List bundles with where each stands, what waits in it and how its instances are."""
     wanted = Wanted(
         environment=environment,
         center=center,

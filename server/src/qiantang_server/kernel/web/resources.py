@@ -72,7 +72,7 @@ class KindController(Controller):
         resources: NamedDependency[Resources],
         after: FromQuery[str] = "",
         limit: Limit = 100,
-    ) -> release.Page:
+    ) -> release.Page[release.ResourceSummary]:
         """List resources in order of name, drafts among them."""
         return await resources.drafts.list_resources(bundle, kind, after=after, limit=limit)
 
@@ -173,7 +173,7 @@ class BundleController(Controller):
         resources: NamedDependency[Resources],
         after: FromQuery[int] = 0,
         limit: Limit = 50,
-    ) -> release.Page:
+    ) -> release.Page[release.Release]:
         """List releases, newest first; `after` is the revision to go on below."""
         return await resources.history.list_releases(bundle, before=after, limit=limit)
 
@@ -324,7 +324,7 @@ class BundleController(Controller):
         limit: Limit = 200,
         words: FromQuery[str] = "",
         standing: Standing = "",
-    ) -> release.Page:
+    ) -> release.Page[release.InstanceStatus]:
         """List the application's instances with what each holds, since when, and the error of its callback."""
         known = await watch.heads.get(bundle)
         wanted = Wanted(words=words, state=standing)

@@ -217,7 +217,9 @@ class Drafts:
         body = await self._parts.database.write(work)
         return None if body is None else bodies.opened(kind_name, name, body)
 
-    async def list_resources(self, bundle: resource.Bundle, kind_name: str, *, after: str, limit: int) -> release.Page:
+    async def list_resources(
+        self, bundle: resource.Bundle, kind_name: str, *, after: str, limit: int
+    ) -> release.Page[release.ResourceSummary]:
         """Give a page of a kind's resources in order of name, drafts among them."""
         self._parts.kinds.get(bundle.capability, kind_name)
         async with self._parts.database.reading() as session:

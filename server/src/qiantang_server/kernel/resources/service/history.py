@@ -23,7 +23,9 @@ class History:
     def __init__(self, parts: Ground) -> None:
         self._parts = parts
 
-    async def list_releases(self, bundle: resource.Bundle, *, before: int = 0, limit: int = 50) -> release.Page:
+    async def list_releases(
+        self, bundle: resource.Bundle, *, before: int = 0, limit: int = 50
+    ) -> release.Page[release.Release]:
         """Give a page of releases, newest first."""
         async with self._parts.database.reading() as session:
             head = await ground.head(session, bundle)
@@ -116,7 +118,7 @@ class History:
 
     async def search(
         self, words: str, allowed: sa.ColumnElement[bool], *, after: int = 0, limit: int = 50
-    ) -> release.Page:
+    ) -> release.Page[dict[str, str]]:
         """Find published keys and values that hold `words`, where `allowed` lets the reader see them; never secrets.
 
         Raises:

@@ -45,7 +45,7 @@ class Bundles:
 
     async def list_bundles(
         self, principal: Principal, tenant: str, wanted: Wanted, *, after: str = "", limit: int = 100
-    ) -> release.Page:
+    ) -> release.Page[release.BundleRow]:
         """Give a page of the bundles in which something was ever drafted or published, and that the principal may read.
 
         Raises:

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.pages.browser import Account, Estate, Person
 from tests.servers.platform import Api
+from tests.servers.product import Platforms
 
 At = Callable[[Account], Person]
 SOON = 3_000
@@ -116,3 +117,14 @@ def test_a_tenant_made_elsewhere_is_in_the_list_of_the_platform(lived: Estate, s
         _stayed(page)
     finally:
         person.close()
+
+
+def test_what_is_done_at_another_server_is_in_the_open_list(
+    lived: Estate, platforms_of_module: Platforms, somebody: At
+) -> None:
+    page = _waits(somebody(lived.accounts["mei"]), "/t/acme/-/centers", "trade")
+    other = platforms_of_module(share=lived.platform).administrator()
+    assert other.client.base_url != lived.api.client.base_url
+    other.call("POST", f"{T}/centers", {"name": "elsewhere"})
+    expect(page.get_by_role("link", name="elsewhere")).to_be_visible(timeout=SOON)
+    _stayed(page)

@@ -42,6 +42,7 @@ class Start:
     as_json: bool = False
     open_browser: bool = False
 
+
 YOUNG_OBJECTS = 50_000
 """New objects after which the collector looks for circles. Each look stops the server: at the default, 700, a publish over a
 thousand streams met one of 20 ms now and then, and there are few circles, about a hundred a second."""

@@ -12,8 +12,6 @@ from tests.servers.platform import Api
 from tests.servers.product import Platforms
 
 At = Callable[[Account], Person]
-SOON = 3_000
-"""Milliseconds: a second, and what a busy machine takes."""
 T = "identity/tenants/acme"
 HUB = "/t/acme/dev/apps/trade/order"
 
@@ -69,7 +67,7 @@ def test_what_somebody_else_makes_is_in_the_open_list(
     page = _waits(somebody(lived.accounts["mei"]), path, seen)
     expect(page.get_by_role("main").get_by_text(told, exact=True)).to_have_count(0)
     bo.call("POST", made, body)
-    expect(page.get_by_role("main").get_by_text(told, exact=True).first).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("main").get_by_text(told, exact=True).first).to_be_visible()
     _stayed(page)
 
 
@@ -78,23 +76,23 @@ def test_grants_come_and_go_with_who_holds_them(lived: Estate, bo: Api, somebody
     rows = page.get_by_role("main").get_by_role("link", name="ida")
     made = bo.call("POST", f"{T}/users", {"name": "ida", "password": "a password of ida's"})
     bo.call("POST", "identity/grants", {"user": made["id"], "role": "viewer", "pattern": "acme/dev"})
-    expect(rows).to_have_count(1, timeout=SOON)
+    expect(rows).to_have_count(1)
     bo.call("DELETE", f"{T}/users/{made['id']}")
-    expect(rows).to_have_count(0, timeout=SOON)
+    expect(rows).to_have_count(0)
     _stayed(page)
 
 
 def test_the_hub_of_an_application_shows_its_new_title(lived: Estate, bo: Api, somebody: At) -> None:
     page = _waits(somebody(lived.accounts["mei"]), f"{HUB}/overview", "order")
     bo.call("PATCH", f"{T}/centers/trade/applications/order", {"title": "Orders of the shop"})
-    expect(page.get_by_text("Orders of the shop").first).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("Orders of the shop").first).to_be_visible()
     _stayed(page)
 
 
 def test_own_sessions_and_tokens_of_another_browser(lived: Estate, somebody: At) -> None:
     page = _waits(somebody(lived.accounts["mei"]), "/t/acme/-/me/tokens", "Tokens")
     lived.as_person(lived.accounts["mei"])
-    expect(page.get_by_role("main").get_by_text("tests", exact=True).first).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("main").get_by_text("tests", exact=True).first).to_be_visible()
     _stayed(page)
 
 
@@ -103,7 +101,7 @@ def test_one_browser_shows_what_another_one_makes(lived: Estate, somebody: At) -
     other = somebody(lived.accounts["bo"]).open("/t/acme/-/centers?new=1")
     other.get_by_role("dialog").get_by_role("textbox").first.fill("freight")
     other.get_by_role("dialog").get_by_role("button", name="Create center").click()
-    expect(page.get_by_role("link", name="freight")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("link", name="freight")).to_be_visible()
     _stayed(page)
 
 
@@ -113,7 +111,7 @@ def test_a_tenant_made_elsewhere_is_in_the_list_of_the_platform(lived: Estate, s
         lived.platform_admin_signs_in(person)
         page = _waits(person, "/platform/tenants", "acme")
         lived.api.call("POST", "identity/tenants", {"name": "globex"})
-        expect(page.get_by_role("link", name="globex")).to_be_visible(timeout=SOON)
+        expect(page.get_by_role("link", name="globex")).to_be_visible()
         _stayed(page)
     finally:
         person.close()
@@ -126,5 +124,5 @@ def test_what_is_done_at_another_server_is_in_the_open_list(
     other = platforms_of_module(share=lived.platform).administrator()
     assert other.client.base_url != lived.api.client.base_url
     other.call("POST", f"{T}/centers", {"name": "elsewhere"})
-    expect(page.get_by_role("link", name="elsewhere")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("link", name="elsewhere")).to_be_visible()
     _stayed(page)

@@ -49,7 +49,7 @@ async def collect():
 async def resend():
     await bus.open(receive=False)
     while some := await bus.dead_letters(count=20):
-        await bus.resend_many([one.number for one in some], by="robot", per_second=1000)
+        await bus.resend_many([one.number for one in some], by="robot", per_second=50)
     await bus.close()
 
 asyncio.run(globals()[sys.argv[2]]())

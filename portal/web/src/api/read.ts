@@ -7,7 +7,7 @@ import {
   type UseMutationResult,
   type UseQueryResult,
 } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { ApiError, call, type Answer, type Arguments, type Operation } from "./client";
 import { liveTopics } from "./live";
 import { follow, onStream } from "./stream";
@@ -102,10 +102,26 @@ export function usePages<K extends Operation, T = Item<K>>(operation: K, args: A
     meta: { topics },
     ...(keep ? { placeholderData: (before: unknown) => before as never } : {}),
   });
+  const read = found.data?.pages.length ?? 0;
+  const wanted = useRef(0);
+  const list = JSON.stringify(keyOf(operation, args));
+  useEffect(() => {
+    wanted.current = 0;
+  }, [list]);
+  // reading again, since something changed, cancels the reading on: then it is asked for once more
+  const lost = read > 0 && !found.isFetching && found.hasNextPage && !found.error;
+  const { fetchNextPage } = found;
+  useEffect(() => {
+    if (lost && read < wanted.current) void fetchNextPage();
+  }, [lost, read, fetchNextPage]);
+  const more = (): void => {
+    wanted.current = read + 1;
+    void fetchNextPage();
+  };
   return {
     rows: found.data?.pages.flatMap((page) => page.items),
     error: found.error as ApiError | null,
-    more: found.hasNextPage ? () => void found.fetchNextPage() : undefined,
+    more: found.hasNextPage ? more : undefined,
     loadingMore: found.isFetchingNextPage,
     fetching: found.isFetching,
     readAt: found.dataUpdatedAt,

@@ -1,6 +1,6 @@
-import { useCallback } from "react";
+import { useCallback, useContext } from "react";
 import { useSearchParams } from "react-router";
-import { useStillHere } from "./GoOn";
+import { RouterNow, useStillHere } from "./GoOn";
 
 /** One value of what a page shows, kept in the address: back, reload and a copied link reproduce it. */
 export function useQueryState(name: string, fallback = ""): [string, (value: string) => void] {
@@ -29,13 +29,15 @@ export function useSort(): Sorted {
 /** Several values of the address at once, as a saved view or a link changes them; an answer that comes after somebody has left changes nothing. */
 export function useQueryStates(): [URLSearchParams, (change: Record<string, string>) => void] {
   const [params, setParams] = useSearchParams();
+  const router = useContext(RouterNow);
   const stillHere = useStillHere();
   const set = useCallback(
     (change: Record<string, string>) => {
       if (!stillHere()) return;
       setParams(
         (before) => {
-          const after = new URLSearchParams(before);
+          // what is there now, which may be newer than what was drawn: of two changes at once none undoes the other
+          const after = new URLSearchParams(router?.state.location.search ?? before);
           for (const [name, value] of Object.entries(change)) {
             if (value) after.set(name, value);
             else after.delete(name);
@@ -45,7 +47,7 @@ export function useQueryStates(): [URLSearchParams, (change: Record<string, stri
         { replace: true },
       );
     },
-    [setParams, stillHere],
+    [setParams, router, stillHere],
   );
   return [params, set];
 }

@@ -324,7 +324,8 @@ async def test_through_a_proxy(rocketmq_server: RocketMQ) -> None:
     await take(receiver, taken, 10)
     assert sorted(taken) == sorted(frame.id for frame in frames)
     await receiver.close()
-    assert (await one.lag("proxied", "g")).messages == 0
+    while (await one.lag("proxied", "g")).messages:  # the proxy tells the broker in its own time
+        await asyncio.sleep(0.05)
     for each in (one, alone):
         await each.close()
 

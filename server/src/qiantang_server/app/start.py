@@ -43,11 +43,6 @@ class Start:
     open_browser: bool = False
 
 
-YOUNG_OBJECTS = 50_000
-"""New objects after which the collector looks for circles. Each look stops the server: at the default, 700, a publish over a
-thousand streams met one of 20 ms now and then, and there are few circles, about a hundred a second."""
-
-
 def run(start: Start) -> int:
     """Run until stopped; give the exit code. Settings that cannot work are told in one message, without a trace."""
     began = time.perf_counter()
@@ -75,7 +70,6 @@ async def _serve(start: Start, plane: ControlPlane, began: float) -> None:
     address = process.address_of(listener, web)
     async with plane.open(address) as running:
         gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS)
         demo = await Demo.start(running, start.broker) if start.demo else None
         try:
             await _announce(start, running, demo, time.perf_counter() - began)

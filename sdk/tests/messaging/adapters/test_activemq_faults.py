@@ -271,10 +271,10 @@ def end_once():
 import qiantang.messaging.client.working as working
 _call = working.Work._call
 
-async def _ending(self, items):
-    if any(one.body == 40 for one in items):
+async def _ending(self, arguments, count):
+    if arguments[0] == 40:
         end_once()
-    return await _call(self, items)
+    return await _call(self, arguments, count)
 
 working.Work._call = _ending
 """

@@ -28,7 +28,6 @@ find_missing() {
   [ -d /usr/share/fonts/opentype/noto ] || missing+=(fonts-noto-cjk)
   has mariadbd && has mariadb && has mariadb-install-db || missing+=(mariadb-server)
   [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && has epmd || missing+=(rabbitmq-server)
-  has openssl || missing+=(openssl)
   find_missing_jars
   has mvn || [ ${#missing_jars[@]} -eq 0 ] || missing+=(maven)
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from tests.servers import certificates, jars, ports
-from tests.servers.process import HOST, READY_DEADLINE, Process, ask, find_program, run
+from tests.servers.process import HOST, READY_DEADLINE, Process, ask
 from tests.servers.remoting import CLUSTER, CREATE_GROUP, CREATE_TOPIC, remoting
 
 _OPENED = (
@@ -73,7 +73,6 @@ _PROXY: Mapping[str, object] = {
     "grpcClientManagerThreadPoolNums": 4,
     "grpcTransactionThreadPoolNums": 4,
 }
-_CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -days 3650 -subj /CN=localhost"
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """How HTTP/2, and so gRPC, begins: the preface and empty settings."""
 _SETTINGS_FRAME = "\x04"
@@ -220,15 +219,13 @@ class Proxy(Part):
         return f"{HOST}:{self._remoting}"
 
     def prepare(self) -> None:
-        run(
-            [find_program("openssl") or "openssl", *_CERTIFICATE.split()], self.folder
-        )  # else it makes one at each start
+        safe = certificates.make(self.folder)  # else it makes one at each start
         own = {
             "namesrvAddr": self._names.hosts,
             "grpcServerPort": self.port,
             "remotingListenPort": self._remoting,
-            "tlsKeyPath": str(self.folder / "k.pem"),
-            "tlsCertPath": str(self.folder / "c.pem"),
+            "tlsKeyPath": str(safe.key),
+            "tlsCertPath": str(safe.certificate),
         }
         (self.folder / "conf").write_text(json.dumps({**_PROXY, **own}))
 
@@ -257,7 +254,7 @@ class RocketMQ:
     @staticmethod
     def missing() -> list[str]:
         """Give what is not installed here."""
-        return [*Part.missing(), *(name for name in ("openssl",) if find_program(name) is None)]
+        return Part.missing()
 
     @property
     def hosts(self) -> str:

@@ -14,7 +14,7 @@ import pytest
 from qiantang.kernel import errors, ids, observe
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.adapters.memory import space_of
-from qiantang.messaging.adapters.sql import dead as sql_dead
+from qiantang.messaging.adapters.sql import sweeping
 from qiantang.messaging.client import MessageBus, collecting, consuming, counting, dead, links, redriving
 from qiantang.messaging.model import (
     Cluster,
@@ -438,7 +438,7 @@ async def test_what_is_old_goes_though_nothing_dies(shop: Shop, monkeypatch: pyt
     await bus.send("orders", 1)
     await letters(bus, 1)
     await asyncio.sleep(0.2)
-    monkeypatch.setattr(sql_dead, "SWEEP_SECONDS", 0.0)
+    monkeypatch.setattr(sweeping, "TURN_SECONDS", 0.0)
     await bus.change(shop.estate(DeadLetterSettings(keep_days=1e-6)))
     await found(bus.dead_letters, lambda some: not some)
 

@@ -128,7 +128,9 @@ def dead() -> None:
     """
 
 
-def _filters(command: C) -> C:
+def _looking(command: C) -> C:
+    """Have a command that lists: which ones, of which bus, in which form."""
+    listing: Any = app_option(output_option(click.pass_obj(command)))
     for option in (
         click.option("--count", type=click.IntRange(1, PAGE), default=100, show_default=True, help="at most so many"),
         click.option("--before", type=click.IntRange(min=0), default=0, help="with lower numbers than this"),
@@ -137,8 +139,8 @@ def _filters(command: C) -> C:
         click.option("--group", default="", help="that died in this group"),
         click.option("--topic", default="", help="that died in this topic"),
     ):
-        command = option(command)
-    return command
+        listing = option(listing)
+    return listing
 
 
 def _doing(command: C) -> C:
@@ -153,25 +155,17 @@ _number = click.argument("number", type=click.IntRange(min=1))
 
 
 @dead.command("list")
-@_filters
-@app_option
-@output_option
-@click.pass_obj
+@_looking
 def list_letters(session: Session, where: str, **asked: Any) -> None:
     """List dead letters, the newest first."""
-    found = _run(where, lambda bus: bus.dead_letters(**asked))
-    output.show_list(found, LETTERS, session.form)
+    output.show_list(_run(where, lambda bus: bus.dead_letters(**asked)), LETTERS, session.form)
 
 
 @dead.command()
-@_filters
-@app_option
-@output_option
-@click.pass_obj
+@_looking
 def causes(session: Session, where: str, **asked: Any) -> None:
     """List what messages died of, and how many of each."""
-    found = _run(where, lambda bus: bus.dead_causes(**asked))
-    output.show_list(found, CAUSES, session.form)
+    output.show_list(_run(where, lambda bus: bus.dead_causes(**asked)), CAUSES, session.form)
 
 
 @dead.command()
@@ -188,14 +182,10 @@ def show(session: Session, number: int, where: str) -> None:
 
 
 @dead.command()
-@_filters
-@app_option
-@output_option
-@click.pass_obj
+@_looking
 def history(session: Session, where: str, **asked: Any) -> None:
     """List what was done with dead letters, the newest first."""
-    found = _run(where, lambda bus: bus.dead_history(**asked))
-    output.show_list(found, ACTIONS, session.form)
+    output.show_list(_run(where, lambda bus: bus.dead_history(**asked)), ACTIONS, session.form)
 
 
 @dead.command()

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from qiantang.kernel import errors, runtime
+from qiantang.kernel.tls import client_context
 from qiantang.kernel.uplink.address import Address
 
 T = TypeVar("T")
@@ -53,16 +54,12 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
         MisconfiguredError: a file cannot be read or is not what it should be.
     """
     try:
-        context = ssl.create_default_context(cafile=tls.authority_file)
-        if tls.certificate_file is not None:
-            context.load_cert_chain(tls.certificate_file, tls.key_file)
+        return client_context(authority=tls.authority_file, certificate=tls.certificate_file, key=tls.key_file)
     except (OSError, ssl.SSLError) as error:
         raise errors.MisconfiguredError(
             f"cannot set up TLS to the servers: {error}; check {tls.authority_file}, "
             f"{tls.certificate_file} and {tls.key_file}"
         ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 class Line:

@@ -75,7 +75,7 @@ class Work:
             item = self._read(taken)
         except UndecodableError as error:
             return Failed(error, final=True)
-        return (await self._call(tuple(item) if self._handler.takes_context else (item.body,), 1))[0]
+        return (await self._call(self._of_one(item), 1))[0]
 
     async def do(self, taken: Sequence[Taken]) -> list[Result]:
         """Handle messages; give what became of each. Several only where the handler takes batches."""
@@ -201,7 +201,10 @@ class Work:
         handler = self._handler
         if handler.batch:
             return (items if handler.takes_context else [one.body for one in items],)
-        return tuple(items[0]) if handler.takes_context else (items[0].body,)
+        return self._of_one(items[0])
+
+    def _of_one(self, item: Item[Any]) -> tuple[Any, ...]:
+        return tuple(item) if self._handler.takes_context else (item.body,)
 
     async def _in_thread(self, *arguments: Any) -> Any:
         context = contextvars.copy_context()

@@ -211,8 +211,7 @@ class _Remote:
     async def _connect(self, _number: int) -> Connection:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                tls = self._address.tls
-                name = self._address.tls_name if tls is not None else None
+                tls, name = self._address.tls, self._address.tls_name
                 streams = await asyncio.open_connection(*self._host, ssl=tls, server_hostname=name)
         except (OSError, TimeoutError) as error:
             said = str(error) or f"no answer within {CONNECT_SECONDS:g} s"

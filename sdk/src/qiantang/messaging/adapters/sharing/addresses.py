@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from qiantang.kernel import errors
+from qiantang.kernel.tls import client_context
 
 TLS: Final = frozenset({"cafile", "capath", "certfile", "keyfile", "no_verify_ssl"})
 """Parameters of TLS, by the names of Python's `ssl`."""
@@ -109,14 +110,11 @@ def tls_context(said: dict[str, str], broker: str) -> ssl.SSLContext:
     unchecked = flag(said, broker, "no_verify_ssl")
     authority, folder, own, key = (said.pop(name, None) for name in ("cafile", "capath", "certfile", "keyfile"))
     try:
-        context = ssl.create_default_context(cafile=authority, capath=folder)
-        if own is not None:
-            context.load_cert_chain(own, key)
+        context = client_context(authority=authority, authorities=folder, certificate=own, key=key)
     except (OSError, ssl.SSLError) as error:
         raise errors.MisconfiguredError(
             f"TLS to {broker} cannot be set up: {error}; look at the files named"
         ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if unchecked:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -20,8 +20,6 @@ from qiantang.messaging.adapters.sql.database import AgainError, Database
 from qiantang.messaging.errors import DeadLetterBusyError, DeadLetterGoneError
 from qiantang.messaging.model import DeadAction, DeadCause, DeadLetter, Frame
 from qiantang.messaging.port import DeadQuery
-
-SWEEP_SECONDS: Final = 300.0
 
 _encoder = msgspec.msgpack.Encoder()
 _read_letter = msgspec.msgpack.Decoder(DeadLetter)
@@ -74,7 +72,7 @@ class DeadTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._swept = 0.0
+        self._turn = sweeping.Turn()
 
     async def keep(self, kept: Sequence[DeadLetter], keep_seconds: float, history_seconds: float) -> None:
         rows = {one.mark: _row(one) for one in kept}
@@ -93,8 +91,7 @@ class DeadTable:
 
         if rows:
             await self._database.write(work)
-        if time.monotonic() - self._swept >= SWEEP_SECONDS or not self._swept:
-            self._swept = time.monotonic()
+        if self._turn.comes():
             await sweeping.older(self._database, _l.number, _l.kept_at, keep_seconds)
             await sweeping.older(self._database, _a.number, _a.at, history_seconds)
 

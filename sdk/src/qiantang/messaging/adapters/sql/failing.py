@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 import sqlalchemy as sa
@@ -13,8 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from qiantang.messaging.adapters.sql import sweeping, tables
 from qiantang.messaging.adapters.sql.database import Database
 from qiantang.messaging.model import Failure
-
-SWEEP_SECONDS: Final = 300.0
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Failure)
@@ -42,7 +38,7 @@ class FailureTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._swept = 0.0
+        self._turn = sweeping.Turn()
 
     async def note(self, noted: Sequence[Failure], keep_seconds: float) -> None:
         """See the port."""
@@ -53,8 +49,7 @@ class FailureTable:
 
         if rows:
             await self._database.write(work)
-        if time.monotonic() - self._swept >= SWEEP_SECONDS or not self._swept:
-            self._swept = time.monotonic()
+        if self._turn.comes():
             await sweeping.older(self._database, _f.number, _f.at, keep_seconds)
 
     async def find(self, *, topic: str, kind: str, before: int, count: int) -> list[Failure]:

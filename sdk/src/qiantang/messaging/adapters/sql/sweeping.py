@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
@@ -17,6 +18,7 @@ from qiantang.messaging.model.message import DEAD
 
 SLICE: Final = 1000
 SWEEP_SECONDS: Final = 30.0
+TURN_SECONDS: Final = 300.0
 UNCLAIMED_LOOK_SECONDS: Final = 300.0
 UNCLAIMED_SECONDS: Final = 7 * 24 * 3600.0
 """How long a message is kept on a topic that has no group: nobody will receive it, for a new group begins at the end."""
@@ -49,6 +51,21 @@ async def in_slices(database: Database, remove: Callable[[AsyncConnection], Awai
     while removed == SLICE:
         removed = await database.write(remove)
         await asyncio.sleep(0)
+
+
+class Turn:
+    """Says now and then whether it is time to sweep what many write: at first, and each five minutes."""
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def comes(self) -> bool:
+        """Say whether it is time; then it is not again for a while."""
+        now = time.monotonic()
+        if now - self._last < TURN_SECONDS:
+            return False
+        self._last = now
+        return True
 
 
 async def older(database: Database, number: sa.Column[Any], since: sa.Column[Any], seconds: float) -> None:

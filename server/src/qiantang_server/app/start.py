@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import sys
@@ -68,8 +67,7 @@ async def _serve(start: Start, plane: ControlPlane, began: float) -> None:
     serve.raise_file_limit()
     listener = serve.bind(web)
     address = process.address_of(listener, web)
-    async with plane.open(address) as running:
-        gc.freeze()
+    async with plane.open(address) as running, memory.tended():
         demo = await Demo.start(running, start.broker) if start.demo else None
         try:
             await _announce(start, running, demo, time.perf_counter() - began)

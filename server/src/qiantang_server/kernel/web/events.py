@@ -26,10 +26,13 @@ async def until_disconnected(receive: Receive, stream: Outgoing) -> None:
 async def pump(stream: Outgoing, send: Send, heartbeat: float) -> None:
     """Send what the stream has, as it comes, until it is closed; `heartbeat` in seconds."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-    while True:
-        chunk = await stream.take(heartbeat)
-        if chunk:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        if stream.closed:
-            break
+    try:
+        while True:
+            chunk = await stream.take(heartbeat)
+            if chunk:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            if stream.closed:
+                break
+    finally:
+        stream.rest()
     await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,8 +1,8 @@
 """Memory: what lives long is kept out of the way of the interpreter's collector, and looked through now and then.
 
 An open stream is some thirty objects that the collector follows. Left to itself it walks through those of all streams whenever a
-quarter has been added, in the middle of whatever the server does: 20 ms and more with a thousand streams. Set aside (`gc.freeze`) they
-still go as soon as nobody refers to them; only rings of them stay until the next look through everything.
+quarter has been added, in the middle of whatever the server does: 20 ms and more with a thousand streams. Set aside (`gc.freeze`)
+they still go as soon as nobody refers to them; only rings of them stay until the next look through everything.
 """
 
 from __future__ import annotations

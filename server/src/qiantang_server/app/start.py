@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import uvloop
 
 from qiantang.kernel import errors, observe, settings
-from qiantang_server.app import process, serve
+from qiantang_server.app import memory, process, serve
 from qiantang_server.app.demo.messages import Broker
 from qiantang_server.app.demo.seed import Demo
 from qiantang_server.app.process import ControlPlane, Running

@@ -6,6 +6,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,7 @@ THOROUGH = frozenset(
         "sdk/tests/app/test_processes.py",
         "sdk/tests/cli/test_commands.py",
         "sdk/tests/cli/test_config.py",
+        "sdk/tests/cli/test_dead.py",
         "sdk/tests/kernel/mirror/test_mirror.py",
         "sdk/tests/kernel/mirror/test_simulation.py",
         "sdk/tests/messaging/adapters/test_activemq.py",
@@ -31,7 +33,11 @@ THOROUGH = frozenset(
         "sdk/tests/messaging/adapters/test_sql_server_faults.py",
         "sdk/tests/messaging/client/spool/test_segments.py",
         "sdk/tests/messaging/client/spool/test_slots.py",
+        "sdk/tests/messaging/client/test_dead_letters.py",
+        "sdk/tests/messaging/client/test_failing_order.py",
         "sdk/tests/messaging/client/test_offline.py",
+        "sdk/tests/messaging/client/test_quota.py",
+        "sdk/tests/messaging/client/test_sheltering.py",
         "server/tests/app/test_demo.py",
         "server/tests/app/test_platform.py",
         "server/tests/config/rules/test_hostile.py",
@@ -68,8 +74,20 @@ settings.register_profile(
 settings.load_profile("house")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Read no file of which nothing would run: each process of a run reads all of them."""
+    if "not thorough" in str(config.option.markexpr) and _is_thorough(collection_path):
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is thorough."""
+    """Mark what is thorough: whole files, and of what is tried with several seeds all but the first."""
     for item in items:
-        if item.path.is_relative_to(ROOT) and str(item.path.relative_to(ROOT)) in THOROUGH:
+        call: Any = getattr(item, "callspec", None)
+        if _is_thorough(item.path) or (call is not None and call.params.get("seed", 0)):
             item.add_marker(pytest.mark.thorough)
+
+
+def _is_thorough(path: Path) -> bool:
+    return path.is_relative_to(ROOT) and str(path.relative_to(ROOT)) in THOROUGH

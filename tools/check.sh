@@ -23,7 +23,7 @@ tail -n 2 "$types.contracts"; rm -f "$types.contracts"
 quick="not ($alone)"
 if [ "${1:-}" = "--all" ]; then export QIANTANG_TEST_EXAMPLES=100; else quick="$quick and not thorough"; fi
 step "tests without servers"
-"$run/python" -m pytest -q -n 2 --dist loadfile -m "$quick"
+"$run/python" -m pytest -q -n 3 --dist loadfile -m "$quick"
 step "types"
 wait "$pyright" || { cat "$types"; exit 1; }
 tail -n 1 "$types"

@@ -62,6 +62,25 @@ async def test_lag_counts_what_is_behind_and_what_is_held_and_how_old_it_is(rig:
         await broker.close()
 
 
+async def test_offsets_gather_while_more_is_in_hand_and_are_written_at_once_when_nothing_is(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver, "SETTLE_SECONDS", 60.0)
+    topic = rig.topic(queues=1)
+    broker = await broker_of(rig, topic, "g")
+    try:
+        await broker.send(frames(topic, 3))
+        taking = await broker.receive(Subscription(topic=topic.name, group="g"), "m")
+        first, second, third = await taking.fetch(3, 10**6, 5)
+        await taking.settle([Settle(taken=first, what="later", after=60)])  # is written in any case
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(taking.settle([Settle(taken=second)]), 0.2)
+        await asyncio.wait_for(taking.settle([Settle(taken=second), Settle(taken=third)]), 30)
+        assert (await broker.lag(topic.name, "g")).messages == 1
+    finally:
+        await broker.close()
+
+
 async def test_what_waits_for_its_own_time_is_behind_but_not_old(rig: Rig) -> None:
     topic = rig.topic(queues=1)
     broker = await broker_of(rig, topic, "g")

@@ -68,7 +68,7 @@ class Line:
     def __init__(self, name: str, broker: Sends) -> None:
         self.name = name
         self.broker = broker
-        self._waiting: deque[tuple[Frame, _Ticket, int]] = deque()
+        self._waiting: deque[tuple[Frame, _Ticket, int, int]] = deque()
         self._bytes = 0
         self._pump: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
@@ -128,8 +128,9 @@ class Line:
 
     def _put(self, frames: Sequence[Frame], ticket: _Ticket) -> None:
         for place, frame in enumerate(frames):
-            self._waiting.append((frame, ticket, place))
-            self._bytes += frame.size
+            size = frame.size
+            self._waiting.append((frame, ticket, place, size))
+            self._bytes += size
         self._tickets.add(ticket)
         if self._watch is None:
             self._watch = ticket.future.get_loop().call_later(WATCH_SECONDS, self._look)
@@ -148,14 +149,14 @@ class Line:
 
     def _next(self) -> list[tuple[Frame, _Ticket, int]]:
         batch: list[tuple[Frame, _Ticket, int]] = []
-        size = 0
-        while self._waiting and len(batch) < BATCH and size < BATCH_BYTES:
-            frame, ticket, place = self._waiting.popleft()
-            self._bytes -= frame.size
+        whole = 0
+        while self._waiting and len(batch) < BATCH and whole < BATCH_BYTES:
+            frame, ticket, place, size = self._waiting.popleft()
+            self._bytes -= size
             if ticket.outcomes[place] is not None:
                 continue  # given up meanwhile
             ticket.handed[place] = True
-            size += frame.size
+            whole += size
             batch.append((frame, ticket, place))
         return batch
 
@@ -186,7 +187,7 @@ class Line:
     def _let_leave(self, may: Callable[[Frame], bool]) -> None:
         """Refuse what was sent together where nothing of it was handed over, and another broker can take all of it."""
         sent: dict[_Ticket, list[tuple[Frame, int]]] = {}
-        for frame, ticket, place in self._waiting:
+        for frame, ticket, place, _size in self._waiting:
             sent.setdefault(ticket, []).append((frame, place))
         gone: set[_Ticket] = set()
         for ticket, placed in sent.items():
@@ -196,7 +197,7 @@ class Line:
                 for _, place in placed:
                     ticket.settle(place, still)
         if gone:
-            self._bytes -= sum(frame.size for frame, ticket, _ in self._waiting if ticket in gone)
+            self._bytes -= sum(size for _, ticket, _, size in self._waiting if ticket in gone)
             self._waiting = deque(one for one in self._waiting if one[1] not in gone)
             self._room.set()
 
@@ -215,8 +216,8 @@ class Line:
 
     def _refuse(self, error: BusClosedError) -> None:
         while self._waiting:
-            frame, ticket, place = self._waiting.popleft()
-            self._bytes -= frame.size
+            _, ticket, place, size = self._waiting.popleft()
+            self._bytes -= size
             ticket.settle(place, SendOutcome.refused(error))
         for ticket in list(self._tickets):
             self._give_up(ticket)

@@ -114,7 +114,7 @@ class SqlReceiver:
             look = min(IDLE_SECONDS, look * 1.5)
 
     async def settle(self, settles: Sequence[Settle]) -> None:
-        if all(one.what == "done" and not one.taken.handle.held for one in settles):
+        if self._may_gather(settles):
             await asyncio.sleep(self._wrote + SETTLE_SECONDS - time.monotonic())  # what gathers meanwhile goes together
         async with self._turn:
             changes, queues = Changes(self._own), set[OwnedQueue]()
@@ -306,6 +306,12 @@ class SqlReceiver:
         return [one for one in taken if id(one) not in gone]
 
     # -- settling ----------------------------------------------------------------------------------------
+
+    def _may_gather(self, settles: Sequence[Settle]) -> bool:
+        """Say whether nobody waits for these offsets, and more of what is in hand may join them."""
+        if len(settles) == sum(queue.out for queue in self._leases.queues.values()) and not self._ahead:
+            return False
+        return all(one.what == "done" and not one.taken.handle.held for one in settles)
 
     def _settle(self, one: Settle, changes: Changes) -> None:
         handle: Handle = one.taken.handle

@@ -1,0 +1,1 @@
+"""Registry: who provides which service, where, and in what state."""

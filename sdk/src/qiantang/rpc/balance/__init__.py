@@ -1,0 +1,1 @@
+"""Balance: which node takes a call. Pure: time and chance come in."""

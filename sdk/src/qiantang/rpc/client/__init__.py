@@ -1,0 +1,1 @@
+"""Client: what calls a service."""

@@ -1,0 +1,1 @@
+"""Model: definitions of services, read off Python types."""

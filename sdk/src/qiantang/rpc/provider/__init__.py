@@ -1,0 +1,1 @@
+"""Provider: what answers for a service."""

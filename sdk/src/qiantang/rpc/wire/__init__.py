@@ -1,0 +1,1 @@
+"""Wire: csf1, the framed and multiplexed protocol of calls."""

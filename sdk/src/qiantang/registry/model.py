@@ -9,7 +9,7 @@ import msgspec
 from qiantang.kernel import scope, wire
 
 State = Literal["starting", "ready", "draining", "offline"]
-"""`starting` warms up and takes no calls; `draining` finishes what it has; `offline` was taken out by an operator and stays connected."""
+"""`starting` warms up and takes no calls; `draining` finishes what it has; `offline` was taken out by an operator, and stays."""
 
 Word = Annotated[str, msgspec.Meta(max_length=128)]
 ServiceName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,127}$(?!\n)")]
@@ -26,9 +26,9 @@ class Provided(wire.Wire, frozen=True):
 class Node(wire.Wire, frozen=True):
     """One process that provides services.
 
-    `name` is unique among the nodes of its microservice while it lives. `addresses` says where it listens, by protocol: `csf1` as
-    host:port or unix:path, `http` as a base URL. `weight` is what it takes of the calls in proportion to others, 0 none. `started_at` is
-    in seconds since 1970 by its own clock. `tags` are what routes choose by, such as a lane or a release.
+    `name` is unique among the nodes of its microservice while it lives. `addresses` says where it listens, by protocol: `csf1`
+    as host:port or unix:path, `http` as a base URL. `weight` is what it takes of the calls in proportion to others, 0 none.
+    `started_at` is in seconds since 1970 by its own clock. `tags` are what routes choose by, such as a lane or a release.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -45,8 +45,8 @@ class Node(wire.Wire, frozen=True):
 class Snapshot(wire.Wire, frozen=True):
     """All nodes of a microservice at one moment: complete, never a change.
 
-    `revision` rises with each change that one registry tells; it says nothing between registries. `is_stale` says that the registry is away
-    and these are the last that were known.
+    `revision` rises with each change that one registry tells; it says nothing between registries. `is_stale` says that the
+    registry is away and these are the last that were known.
     """
 
     nodes: tuple[Node, ...] = ()

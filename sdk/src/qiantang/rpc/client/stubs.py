@@ -1,0 +1,57 @@
+"""Stubs: an object that looks like a service and calls it: one function for each method, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from qiantang.kernel import errors
+from qiantang.rpc.errors import InvalidArgumentsError
+from qiantang.rpc.model.definition import MethodDefinition
+
+Calls = Callable[[MethodDefinition, Any], Awaitable[Any]]
+
+
+class Stub:
+    """Stands for a service. What is not of its definition is not there."""
+
+    def __init__(self, service: str, methods: Mapping[str, MethodDefinition], calls: Calls) -> None:
+        self._service = service
+        for name, one in methods.items():
+            setattr(self, name, _function(one, calls))
+
+    def __getattr__(self, name: str) -> Any:
+        """Say that there is no such method."""
+        raise AttributeError(f"service {self._service} has no method {name}")
+
+    def __repr__(self) -> str:
+        """Show which service."""
+        return f"<client of {self._service}>"
+
+
+def _function(method: MethodDefinition, calls: Calls) -> Callable[..., Awaitable[Any]]:
+    arguments_of = method.arguments
+
+    def call(*arguments: Any, **named: Any) -> Awaitable[Any]:
+        try:
+            given = arguments_of(*arguments, **named)
+        except TypeError as error:
+            raise InvalidArgumentsError(f"{method.path} does not take that: {error}") from error
+        return calls(method, given)
+
+    call.__name__ = call.__qualname__ = method.name
+    return call
+
+
+def encoded(method: MethodDefinition, arguments: Any, encode: Callable[[Any], bytes]) -> bytes:
+    """Write the arguments of a call.
+
+    Raises:
+        InvalidArgumentsError: a value of them cannot be carried.
+    """
+    try:
+        return encode(arguments)
+    except errors.QiantangError:
+        raise
+    except Exception as error:
+        raise InvalidArgumentsError(f"the arguments of {method.path} cannot be written: {error}") from error

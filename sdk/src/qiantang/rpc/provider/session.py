@@ -1,0 +1,219 @@
+"""Session: one caller's connection at a provider: who it is, and its calls that are under way."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from qiantang.kernel import errors
+from qiantang.kernel.observe import BoundedLog
+from qiantang.rpc.errors import (
+    DeadlineError,
+    FailedError,
+    InvalidArgumentsError,
+    OverloadedError,
+    ProtocolError,
+    TooLargeError,
+    UnknownMethodError,
+)
+from qiantang.rpc.model.context import CallContext, current
+from qiantang.rpc.provider.handlers import Handler
+from qiantang.rpc.wire import frames, headers
+from qiantang.rpc.wire.frames import Bytes
+from qiantang.rpc.wire.link import Deadlines, Link
+
+CANCELS_A_SECOND: Final = 100
+"""More than this on average is no use of a service: whoever does it is sent away (as HTTP/2's rapid resets had to be)."""
+
+Call = tuple[asyncio.Task[None], float]
+
+
+class Host(Protocol):
+    """What a session needs of its provider."""
+
+    node: str
+    log: BoundedLog
+    max_frame: int
+    max_calls: int
+
+    @property
+    def handlers(self) -> Sequence[Handler]:
+        """What it answers for; a call names one by its place."""
+        ...
+
+    def may_begin(self) -> errors.QiantangError | None:
+        """Say why another call cannot be taken, or nothing; one that may is counted until `ended`."""
+        ...
+
+    def ended(self) -> None:
+        """A call that was counted has ended."""
+        ...
+
+    def load(self) -> int:
+        """Give how much of what it can take it has: 0 to 255."""
+        ...
+
+    def left(self, session: Session) -> None:
+        """The connection has ended."""
+        ...
+
+
+class Session:
+    """Of one connection. Calls that are under way end with it."""
+
+    def __init__(self, link: Link, host: Host) -> None:
+        self._link = link
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._calls: dict[int, Call] = {}
+        self._deadlines = Deadlines(self._calls, self._expire)
+        self._caller: str | None = None
+        self._most = host.max_frame
+        self._cancels = 0
+        self._began = self._loop.time()
+        link.end = self
+
+    def __len__(self) -> int:
+        """Count the calls that are under way."""
+        return len(self._calls)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the caller has said who it is."""
+        return self._caller is not None
+
+    def received(self, kind: int, flags: int, call: int, header: Bytes, body: Bytes) -> None:
+        """Take a frame."""
+        del flags  # callers say nothing by them
+        if kind == frames.CALL and self._caller is not None:
+            self._begin(call, header, body, self._caller)
+        elif kind == frames.CANCEL:
+            self._cancel(call)
+        elif kind == frames.PING:
+            self._link.send(frames.PONG, call, flags=self._host.load())
+        elif kind == frames.HELLO and self._caller is None:
+            self._meet(body)
+        else:
+            raise ProtocolError(
+                f"a caller sent a frame of type {kind} {'before' if not self.is_known else 'after'} HELLO"
+            )
+
+    def lost(self, error: Exception | None) -> None:
+        """Give up what nobody waits for any more."""
+        del error
+        self._deadlines.close()
+        for number in list(self._calls):
+            self._stop(number)
+        self._host.left(self)
+
+    def say_goodbye(self, reason: str) -> None:
+        """Have the caller send no more calls here; what is under way is answered."""
+        self._link.send(frames.GOAWAY, body=headers.encode(headers.Goodbye(reason)))
+
+    def close(self) -> None:
+        """End the connection once what was written is sent."""
+        self._link.close()
+
+    def look(self, now: float, hello_within: float, frame_within: float, silent_for: float) -> None:
+        """End a connection that says nothing, or does not say to the end what it began."""
+        says_nothing = not self.is_known and now - self._began > hello_within
+        if says_nothing or now - self._link.frame_began_at > frame_within:
+            self._link.abort()
+        elif now - self._link.heard_at > silent_for and not self._calls:
+            self._link.close()
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _meet(self, body: Bytes) -> None:
+        said = headers.read_hello(body)
+        if said.version != headers.VERSION:
+            raise ProtocolError(f"version {said.version} of csf1 is not known here: this node speaks {headers.VERSION}")
+        self._caller = said.application
+        self._most = min(said.max_frame or frames.MAX_FRAME, frames.MAX_FRAME)
+        host = self._host
+        names = [one.definition.path for one in host.handlers]
+        welcome = headers.Welcome(headers.VERSION, host.node, names, host.max_frame, host.max_calls)
+        self._link.send(frames.WELCOME, body=headers.encode(welcome))
+
+    def _begin(self, number: int, header: Bytes, body: Bytes, caller: str) -> None:
+        refused = self._refusal(number)
+        if refused is not None:
+            self._fail(number, refused)
+            return
+        try:
+            head = headers.read_call(header)
+            handler = self._host.handlers[head.method]
+            arguments = handler.definition.read_arguments(body)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            self._host.ended()
+            self._fail(number, InvalidArgumentsError(f"what was sent does not fit the method: {error}"))
+            return
+        except IndexError:
+            self._host.ended()
+            self._fail(number, UnknownMethodError("the node has fewer methods than that: connect again"))
+            return
+        deadline = time.monotonic() + head.timeout / 1000
+        said = handler.definition
+        context = CallContext(
+            said.service, said.name, caller, deadline, head.trace, head.attempt, head.priority, head.tag
+        )
+        self._calls[number] = (self._loop.create_task(self._answer(number, handler, arguments, context)), deadline)
+        self._deadlines.watch(deadline)
+
+    def _refusal(self, number: int) -> errors.QiantangError | None:
+        if number in self._calls:
+            raise ProtocolError(f"call {number} is under way already")
+        if len(self._calls) >= self._host.max_calls:
+            return OverloadedError(f"{self._host.max_calls} calls of this connection are under way, as many as may be")
+        return self._host.may_begin()
+
+    async def _answer(self, number: int, handler: Handler, arguments: msgspec.Struct, context: CallContext) -> None:
+        current.set(context)
+        try:
+            result = await handler.call(arguments)
+            body = headers.encode(result)
+        except asyncio.CancelledError:
+            return  # whoever cancelled has answered, or nobody waits
+        except errors.QiantangError as error:
+            self._fail(number, error)
+        except Exception as error:
+            self._host.log.failure(
+                handler.definition.path, "a handler failed", error=error, extra={"caller": context.caller}
+            )
+            self._fail(number, FailedError(f"{handler.definition.path} failed on {self._host.node}; its log says why"))
+        else:
+            if len(body) + frames.HEAD > self._most:
+                self._fail(number, TooLargeError(f"the result has {len(body):,} bytes: {self._most:,} are allowed"))
+            elif number in self._calls:
+                self._link.send(frames.RESULT, number, b"", body, self._host.load())
+                if len(self._calls) == 1:
+                    self._link.flush()  # nothing that it could go with
+        finally:
+            self._calls.pop(number, None)
+            self._host.ended()
+
+    def _fail(self, number: int, error: errors.QiantangError) -> None:
+        self._link.send(frames.ERROR, number, b"", headers.write_error(error), self._host.load())
+
+    def _expire(self, number: int) -> None:
+        self._stop(number)
+        self._fail(number, DeadlineError(f"the call had no answer on {self._host.node} within its time"))
+
+    def _cancel(self, number: int) -> None:
+        self._cancels += 1
+        if self._cancels > CANCELS_A_SECOND * (1 + self._loop.time() - self._began):
+            raise ProtocolError("too many calls are given up on this connection")
+        self._stop(number)
+
+    def _stop(self, number: int) -> None:
+        """Cancel a handler. It counts until it has ended, however long it takes to give up."""
+        task, _ = self._calls.pop(number, (None, 0.0))
+        if task is not None:
+            if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:  # pyright: ignore[reportArgumentType]
+                self._host.ended()  # it will not run at all
+            task.cancel()

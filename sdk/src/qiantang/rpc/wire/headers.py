@@ -1,0 +1,103 @@
+"""Headers of csf1: what stands before the body of a call, and what the two ends say to each other when they meet."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+
+from qiantang.kernel import errors
+from qiantang.rpc.errors import ProtocolError
+from qiantang.rpc.wire.frames import Bytes
+
+T = TypeVar("T")
+VERSION: Final = 1
+NORMAL: Final = 2
+"""Priorities: 0 may be shed first (batch), 1 low, 2 normal, 3 critical."""
+
+
+class CallHeader(msgspec.Struct, array_like=True, gc=False):
+    """Of a call. `method` is its place in the list that the provider gave; `timeout` what the caller has left, in milliseconds.
+
+    `trace` is a W3C traceparent; `attempt` counts from 0, and a call that is an attempt again is not tried again below.
+    """
+
+    method: int
+    timeout: int
+    trace: str = ""
+    attempt: int = 0
+    priority: int = NORMAL
+    tag: str = ""
+    extras: dict[str, str] | None = None
+
+
+class Hello(msgspec.Struct, array_like=True):
+    """What a caller says first: who it is, and the largest frame that it takes."""
+
+    version: int
+    application: Annotated[str, msgspec.Meta(max_length=300)]
+    instance: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    max_frame: int = 0
+
+
+class Welcome(msgspec.Struct, array_like=True):
+    """What a provider answers: its node, the names of its methods (`service/method`; a call names one by its place), its limits."""
+
+    version: int
+    node: str
+    methods: list[str]
+    max_frame: int
+    max_calls: int
+
+
+class Goodbye(msgspec.Struct, array_like=True):
+    """Why a provider takes no more calls."""
+
+    reason: str
+
+
+_encoder = msgspec.msgpack.Encoder()
+encode = _encoder.encode
+read_call = msgspec.msgpack.Decoder(CallHeader).decode
+_hello = msgspec.msgpack.Decoder(Hello)
+_welcome = msgspec.msgpack.Decoder(Welcome)
+_problem = msgspec.msgpack.Decoder(errors.ProblemDocument)
+
+
+def read_hello(body: Bytes) -> Hello:
+    """Read a caller's first frame.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    return _read(_hello, body)
+
+
+def read_welcome(body: Bytes) -> Welcome:
+    """Read a provider's first frame.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    return _read(_welcome, body)
+
+
+def read_error(body: Bytes) -> errors.QiantangError:
+    """Give the error that the provider raised.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    return errors.from_document(_read(_problem, body))
+
+
+def write_error(error: errors.QiantangError) -> bytes:
+    """Write an error for the other end."""
+    return encode(error.document())
+
+
+def _read(decoder: msgspec.msgpack.Decoder[T], body: Bytes) -> T:
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ProtocolError(f"a frame does not say what its type says: {error}") from error

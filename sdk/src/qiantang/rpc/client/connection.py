@@ -86,8 +86,12 @@ class Connection:
                 self._link.send(frames.CANCEL, number)
             raise
 
-    async def close(self) -> None:
-        """End the connection, and with it what is under way."""
+    async def close(self, within: float = 0.0) -> None:
+        """End the connection, once what is under way is answered or so many seconds have passed."""
+        self.is_leaving = True
+        waiting = [answer for answer, _ in self._pending.values()]
+        if waiting and within:
+            await asyncio.wait(waiting, timeout=within)
         self._link.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):

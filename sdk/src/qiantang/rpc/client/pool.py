@@ -15,6 +15,7 @@ from qiantang.rpc.wire import headers
 
 MOST_CONNECTIONS: Final = 4
 CROWDED_FROM: Final = 256
+LEAVE_SECONDS: Final = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 
@@ -68,14 +69,14 @@ class NodePool:
         except TimeoutError:
             raise NodeAwayError(f"{self.address} could not be connected to within the time of the call") from None
 
-    async def close(self) -> None:
-        """End all connections."""
+    async def close(self, within: float = LEAVE_SECONDS) -> None:
+        """End all connections, once what is under way on them is answered, or so many seconds have passed."""
         self._closed = True
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
         connections, self._connections = self._connections, []
-        await asyncio.gather(*(one.close() for one in connections))
+        await asyncio.gather(*(one.close(within) for one in connections))
 
     def _open(self) -> asyncio.Task[Connection]:
         if self._opening is None or self._opening.done():

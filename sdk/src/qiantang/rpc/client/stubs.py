@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from qiantang.kernel import errors
 from qiantang.rpc.errors import InvalidArgumentsError
 from qiantang.rpc.model.definition import MethodDefinition
 
-Calls = Callable[[MethodDefinition, Any], Awaitable[Any]]
+Calls = Callable[[MethodDefinition, Any], Any]
 
 
 class Stub:
@@ -29,10 +28,10 @@ class Stub:
         return f"<client of {self._service}>"
 
 
-def _function(method: MethodDefinition, calls: Calls) -> Callable[..., Awaitable[Any]]:
+def _function(method: MethodDefinition, calls: Calls) -> Callable[..., Any]:
     arguments_of = method.arguments
 
-    def call(*arguments: Any, **named: Any) -> Awaitable[Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
         try:
             given = arguments_of(*arguments, **named)
         except TypeError as error:
@@ -41,17 +40,3 @@ def _function(method: MethodDefinition, calls: Calls) -> Callable[..., Awaitable
 
     call.__name__ = call.__qualname__ = method.name
     return call
-
-
-def encoded(method: MethodDefinition, arguments: Any, encode: Callable[[Any], bytes]) -> bytes:
-    """Write the arguments of a call.
-
-    Raises:
-        InvalidArgumentsError: a value of them cannot be carried.
-    """
-    try:
-        return encode(arguments)
-    except errors.QiantangError:
-        raise
-    except Exception as error:
-        raise InvalidArgumentsError(f"the arguments of {method.path} cannot be written: {error}") from error

@@ -56,8 +56,8 @@ class MethodDefinition:
     arguments: type[msgspec.Struct]
     result: Any
     options: MethodOptions
-    read_arguments: Callable[[bytes | memoryview], Any]
-    read_result: Callable[[bytes | memoryview], Any]
+    read_arguments: Callable[[bytes | bytearray | memoryview], Any]
+    read_result: Callable[[bytes | bytearray | memoryview], Any]
 
     @property
     def path(self) -> str:
@@ -215,7 +215,7 @@ def _field(place: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -
     return (name, hints[name], parameter.default)
 
 
-def _decoder(kind: Any, what: str) -> Callable[[bytes | memoryview], Any]:
+def _decoder(kind: Any, what: str) -> Callable[[bytes | bytearray | memoryview], Any]:
     try:
         msgspec.json.schema(kind)  # a type that others cannot be told is not carried
         return msgspec.msgpack.Decoder(kind).decode

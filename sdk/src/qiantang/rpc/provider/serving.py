@@ -8,7 +8,7 @@ import logging
 import ssl
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Self, cast
 
 import msgspec
 
@@ -196,5 +196,4 @@ class _Refused(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """End it at once."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # all that servers of streams make
-        transport.abort()
+        cast("asyncio.Transport", transport).abort()

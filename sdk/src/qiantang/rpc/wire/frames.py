@@ -30,7 +30,7 @@ HELLO, WELCOME, CALL, RESULT, ERROR, CANCEL, PING, PONG, GOAWAY = range(1, 10)
 """Types of frames. Plain numbers: a member of an enumeration costs more to name than a frame does to read."""
 _LAST: Final = GOAWAY
 
-Bytes = bytes | memoryview
+Bytes = bytes | bytearray | memoryview
 Received = Callable[[int, int, int, Bytes, Bytes], None]
 """What takes a frame: its type, flags, call, header and body, which are valid as long as they are held."""
 
@@ -60,7 +60,7 @@ class FrameReader:
         """Whether a frame has begun to come and is not whole."""
         return bool(self._kept)
 
-    def feed(self, data: bytes, received: Received) -> None:
+    def feed(self, data: bytes | bytearray, received: Received) -> None:
         """Pass on the frames that are whole now.
 
         Raises:
@@ -70,8 +70,7 @@ class FrameReader:
             self._kept += data
             if len(self._kept) < self._needed:
                 return
-            data = bytes(self._kept)
-            self._kept = bytearray()
+            data, self._kept = self._kept, bytearray()
         at, end = 0, len(data)
         while end - at >= HEAD:
             length, kind, flags, size, call = _HEAD.unpack_from(data, at)

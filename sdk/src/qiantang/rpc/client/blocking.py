@@ -1,0 +1,242 @@
+"""Blocking: a caller for programs without an event loop: plain sockets, one call at a time on each, shared by all threads."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Self, TypeVar, cast
+
+from qiantang.registry.model import Node
+from qiantang.rpc.client import exchange
+from qiantang.rpc.client.connection import CONNECT_SECONDS
+from qiantang.rpc.client.stubs import Stub
+from qiantang.rpc.client.targets import Targets
+from qiantang.rpc.errors import ConnectionLostError, DeadlineError, NodeAwayError, ProtocolError, TooLargeError
+from qiantang.rpc.model.context import current
+from qiantang.rpc.model.definition import MethodDefinition, definition_of
+from qiantang.rpc.wire import frames, headers
+from qiantang.rpc.wire.frames import Bytes, FrameReader
+
+S = TypeVar("S")
+READ_BYTES: Final = 256 << 10
+KEPT: Final = 64
+"""Connections to a node that are kept while nobody calls on them."""
+STALE_SECONDS: Final = 30.0
+"""One that was not used for so long may have been ended by the other side, and is not used again."""
+
+
+class BlockingConnection:
+    """One socket to a node, with at most one call under way. Not safe from several threads at once.
+
+    `is_of_use` until something other than an answer came of a call: what it would say next belongs to nobody.
+    """
+
+    def __init__(self, address: str, hello: headers.Hello, tls: ssl.SSLContext | None, deadline: float) -> None:
+        self.address = address
+        self.used_at = time.monotonic()
+        self.is_of_use = True
+        self._reader = FrameReader()
+        self._number = 0
+        self._got: deque[tuple[int, int, Bytes]] = deque()
+        deadline = min(deadline, time.monotonic() + CONNECT_SECONDS)
+        self._socket = _connected(address, tls, deadline)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+        try:
+            said = self._meet(hello, deadline)
+        except BaseException:
+            self.close()
+            raise
+        self.node = said.node
+        self.methods: Mapping[str, int] = {name: place for place, name in enumerate(said.methods)}
+        self._most = said.max_frame
+
+    def call(self, header: headers.CallHeader, body: bytes, deadline: float) -> Bytes:
+        """Make a call; give the bytes of its result.
+
+        Raises:
+            QiantangError: what the provider raised, or what befell the connection.
+        """
+        if len(body) + frames.HEAD > self._most:
+            raise TooLargeError(f"the call has {len(body):,} bytes: {self.node} takes {self._most:,}")
+        self._number += 1
+        self.is_of_use = False
+        self._send(frames.frame(frames.CALL, self._number, headers.encode(header), body), deadline)
+        kind, answer = self._answer(deadline)
+        self.used_at = time.monotonic()
+        if kind == frames.ERROR:
+            raise headers.read_error(answer)
+        return answer
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the node has said nothing since the last answer: neither a goodbye nor the end."""
+        return not self._poll.poll(0)
+
+    def close(self) -> None:
+        """End the connection."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+    def _answer(self, deadline: float) -> tuple[int, Bytes]:
+        leaves = False
+        while True:
+            kind, number, body = self._next(deadline)
+            leaves = leaves or kind == frames.GOAWAY
+            if number == self._number and kind in (frames.RESULT, frames.ERROR):
+                self.is_of_use = not leaves and not self._got
+                return kind, body
+
+    def _meet(self, hello: headers.Hello, deadline: float) -> headers.Welcome:
+        self._send(frames.PREFACE + frames.frame(frames.HELLO, body=headers.encode(hello)), deadline)
+        kind, _, body = self._next(deadline)
+        if kind != frames.WELCOME:
+            raise ProtocolError(f"{self.address} sent this caller away: {bytes(body[:1000]).decode(errors='replace')}")
+        said = headers.read_welcome(body)
+        if said.version != headers.VERSION:
+            raise ProtocolError(f"{self.address} speaks version {said.version} of csf1, which is not known here")
+        return said
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        try:
+            self._socket.settimeout(_left(deadline))
+            self._socket.sendall(data)
+        except TimeoutError:
+            raise DeadlineError(f"{self.address} reads too slowly: the call was not sent within its time") from None
+        except OSError as error:
+            raise ConnectionLostError(f"the connection to {self.address} was lost: {error}") from error
+
+    def _next(self, deadline: float) -> tuple[int, int, Bytes]:
+        while not self._got:
+            self._read(deadline)
+        return self._got.popleft()
+
+    def _read(self, deadline: float) -> None:
+        try:
+            self._socket.settimeout(_left(deadline))
+            data = self._socket.recv(READ_BYTES)
+        except TimeoutError:
+            raise DeadlineError(f"{self.address} gave no answer within the time of the call") from None
+        except OSError as error:
+            raise ConnectionLostError(f"the connection to {self.address} was lost: {error}") from error
+        if not data:
+            raise ConnectionLostError(f"{self.address} ended the connection")
+        self._reader.feed(data, lambda kind, _flags, number, _header, body: self._got.append((kind, number, body)))
+
+
+class BlockingPool:
+    """The connections of a process to one node; safe from any thread."""
+
+    def __init__(self, address: str, hello: headers.Hello, tls: ssl.SSLContext | None) -> None:
+        self.address = address
+        self._hello = hello
+        self._tls = tls
+        self._free: deque[BlockingConnection] = deque()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def take(self, deadline: float) -> BlockingConnection:
+        """Give a connection that nobody else uses.
+
+        Raises:
+            NodeAwayError, ProtocolError: the node cannot be reached, or is none.
+        """
+        fresh_from = time.monotonic() - STALE_SECONDS
+        while True:
+            with self._lock:
+                one = self._free.pop() if self._free else None
+            if one is None:
+                return BlockingConnection(self.address, self._hello, self._tls, deadline)
+            if one.used_at > fresh_from and one.is_silent:
+                return one
+            one.close()
+
+    def give_back(self, connection: BlockingConnection) -> None:
+        """Keep a connection for the next call, if it is of use."""
+        with self._lock:
+            if not self._closed and connection.is_of_use and len(self._free) < KEPT:
+                self._free.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        """End the connections; those in use when they are given back."""
+        with self._lock:
+            self._closed = True
+            free, self._free = self._free, deque()
+        for one in free:
+            one.close()
+
+
+class BlockingCaller:
+    """Calls services from any thread, without an event loop. Open it as a context manager; see `Caller`."""
+
+    def __init__(
+        self, application: str, nodes: Sequence[Node] = (), *, instance: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
+        hello = headers.Hello(headers.VERSION, application, instance)
+        self._targets: Targets[BlockingPool] = Targets(lambda address: BlockingPool(address, hello, tls))
+        self._lock = threading.Lock()
+        self._nodes = nodes
+
+    def __enter__(self) -> Self:
+        """Begin; connections are made when they are needed."""
+        self.use(self._nodes)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all connections."""
+        self.use([])
+
+    def client(self, service: type[S]) -> S:
+        """Give an object with the methods of a service, each of which calls it, and blocks until it has the answer."""
+        definition = definition_of(service)
+        return cast("S", Stub(definition.name, definition.methods, self.call))
+
+    def use(self, nodes: Sequence[Node]) -> None:
+        """Call these nodes from now on."""
+        with self._lock:
+            gone = self._targets.use(nodes)
+        for pool in gone:
+            pool.close()
+
+    def call(self, method: MethodDefinition, arguments: Any) -> Any:
+        """Call a method with its arguments; see `Caller.call`."""
+        body = exchange.written(method, arguments)
+        above, now = current.get(), time.monotonic()
+        timeout = exchange.timeout_of(method, above, now)
+        with self._lock:
+            pool = self._targets.pick(method.service).pool
+        connection = pool.take(now + timeout)
+        try:
+            header = exchange.header_of(method, connection.methods, timeout, above)
+            answer = connection.call(header, body, now + timeout)
+        finally:
+            pool.give_back(connection)
+        return exchange.result_of(method, connection.node, answer)
+
+
+def _connected(address: str, tls: ssl.SSLContext | None, deadline: float) -> socket.socket:
+    try:
+        if address.startswith("unix:"):
+            found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            found.settimeout(_left(deadline))
+            found.connect(address.removeprefix("unix:"))
+            return found
+        host, _, port = address.rpartition(":")
+        found = socket.create_connection((host.strip("[]"), int(port)), timeout=_left(deadline))
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return tls.wrap_socket(found, server_hostname=host.strip("[]")) if tls is not None else found
+    except (OSError, ValueError) as error:
+        raise NodeAwayError(f"{address} could not be connected to: {error}") from error
+
+
+def _left(deadline: float) -> float:
+    """Give the seconds until a deadline, never the nothing that would mean not to wait at all."""
+    return max(0.001, deadline - time.monotonic())

@@ -1,0 +1,74 @@
+"""Exchange: what a call says and how its answer is read, the same for callers that wait and callers that block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from qiantang.kernel import errors
+from qiantang.rpc.errors import DeadlineError, InvalidArgumentsError, UnknownMethodError, UnreadableResultError
+from qiantang.rpc.model.context import CallContext
+from qiantang.rpc.model.definition import PRIORITIES, MethodDefinition
+from qiantang.rpc.wire import headers
+from qiantang.rpc.wire.frames import Bytes
+
+HOP_SECONDS = 0.002
+"""What a call below another leaves of its time for the way back."""
+
+
+def timeout_of(method: MethodDefinition, above: CallContext, now: float) -> float:
+    """Give the seconds that a call has: its method's, or what is left to the call above it.
+
+    Raises:
+        DeadlineError: nothing is left.
+    """
+    timeout = min(method.options.timeout, above.deadline - now - HOP_SECONDS)
+    if timeout <= 0:
+        raise DeadlineError(f"no time is left for {method.path}: the call above it has used it up")
+    return timeout
+
+
+def written(method: MethodDefinition, arguments: Any) -> bytes:
+    """Write the arguments of a call.
+
+    Raises:
+        InvalidArgumentsError: a value of them cannot be carried.
+    """
+    try:
+        return headers.encode(arguments)
+    except errors.QiantangError:
+        raise
+    except Exception as error:
+        raise InvalidArgumentsError(f"the arguments of {method.path} cannot be written: {error}") from error
+
+
+def header_of(
+    method: MethodDefinition, places: Mapping[str, int], timeout: float, above: CallContext
+) -> headers.CallHeader:
+    """Make the header of a call to a node that has its methods at these places.
+
+    Raises:
+        UnknownMethodError: the node has no such method.
+    """
+    place = places.get(method.path)
+    if place is None:
+        raise UnknownMethodError(f"the node has no {method.path}: it has another version of the service")
+    priority = PRIORITIES.index(method.options.priority)
+    milliseconds = max(1, int(timeout * 1000))
+    return headers.CallHeader(place, milliseconds, above.trace, above.attempt, priority, above.tag)
+
+
+def result_of(method: MethodDefinition, node: str, answer: Bytes) -> Any:
+    """Read the result of a call.
+
+    Raises:
+        UnreadableResultError: it does not fit the method's type here.
+    """
+    try:
+        return method.read_result(answer)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise UnreadableResultError(
+            f"{node} gave a result of {method.path} that does not fit its type here: {error}"
+        ) from error

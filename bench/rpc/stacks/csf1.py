@@ -11,6 +11,7 @@ import msgspec
 from bench.rpc.stacks.load import ORDER, Found, Order, calls
 from qiantang.registry.model import Node, Provided
 from qiantang.rpc.client.calling import Caller
+from qiantang.rpc.client.introducing import by_name
 from qiantang.rpc.model.definition import method, service
 from qiantang.rpc.provider.serving import Provider
 
@@ -48,6 +49,6 @@ async def measure_large(address: str, concurrency: int, seconds: float) -> Found
 
 async def _measure(address: str, order: Order, concurrency: int, seconds: float) -> Found:
     node = Node(name="one", addresses={"csf1": address}, services={"bench.Orders": Provided()})
-    async with Caller("bench/bench/bench/caller", [node]) as caller:
+    async with Caller(by_name("bench/bench/bench/caller"), [node]) as caller:
         orders = caller.client(Orders)
         return await calls(lambda: orders.echo(order), concurrency, seconds)

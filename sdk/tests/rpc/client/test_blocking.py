@@ -16,6 +16,7 @@ from qiantang.kernel import errors
 from qiantang.registry.model import Node, Provided
 from qiantang.rpc import errors as rpc_errors
 from qiantang.rpc.client.blocking import BlockingCaller
+from qiantang.rpc.client.introducing import by_name
 from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import method, service
 from qiantang.rpc.provider.serving import Provider, ProviderSettings
@@ -88,7 +89,7 @@ def desk() -> Generator[tuple[Desk, House]]:
     house = House()
     node = Node(name="n1", addresses={"csf1": house.address}, services={"test.Desk": Provided()})
     try:
-        with BlockingCaller("acme/prod/bank/till", [node]) as caller:
+        with BlockingCaller(by_name("acme/prod/bank/till"), [node]) as caller:
             yield caller.client(Desk), house
     finally:
         house.end()
@@ -139,7 +140,7 @@ def test_a_node_that_was_restarted_is_called_again_without_an_error() -> None:
 def test_a_node_that_is_not_there_is_said_so() -> None:
     node = Node(name="gone", addresses={"csf1": "127.0.0.1:1"}, services={"test.Desk": Provided()})
     with (
-        BlockingCaller("acme/prod/bank/till", [node]) as caller,
+        BlockingCaller(by_name("acme/prod/bank/till"), [node]) as caller,
         pytest.raises(rpc_errors.NodeAwayError, match=r"127\.0\.0\.1:1 could not be connected to"),
     ):
         caller.client(Desk).double(1)

@@ -16,6 +16,7 @@ from qiantang.kernel import errors
 from qiantang.registry.model import Node, Provided
 from qiantang.rpc import errors as rpc_errors
 from qiantang.rpc.client.calling import Caller
+from qiantang.rpc.client.introducing import by_name
 from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import method, service
 from qiantang.rpc.provider.serving import Provider, ProviderSettings
@@ -89,7 +90,7 @@ async def shop(settings: ProviderSettings | None = None) -> AsyncGenerator[tuple
     provider = Provider("n1", settings).add(Shop, counter)
     address = await provider.listen("127.0.0.1")
     node = Node(name="n1", addresses={"csf1": address}, services={"test.Shop": Provided()})
-    async with Caller("acme/prod/bank/till", [node]) as caller:
+    async with Caller(by_name("acme/prod/bank/till"), [node]) as caller:
         try:
             yield caller.client(Shop), counter, provider, caller
         finally:
@@ -223,13 +224,13 @@ async def test_a_connection_that_is_lost_ends_its_calls_at_once() -> None:
 
 async def test_a_node_that_is_not_there_is_said_so_without_waiting_each_time() -> None:
     node = Node(name="gone", addresses={"csf1": "127.0.0.1:1"}, services={"test.Shop": Provided()})
-    async with Caller("acme/prod/bank/till", [node]) as caller:
+    async with Caller(by_name("acme/prod/bank/till"), [node]) as caller:
         client = caller.client(Shop)
         with pytest.raises(rpc_errors.NodeAwayError, match="could not be connected to"):
             await client.echo(Order(1))
         with pytest.raises(rpc_errors.NodeAwayError, match="is away"):
             await client.echo(Order(1))
-    async with Caller("acme/prod/bank/till") as caller:
+    async with Caller(by_name("acme/prod/bank/till")) as caller:
         with pytest.raises(rpc_errors.UnknownServiceError, match=r"no node that is ready provides test\.Shop"):
             await caller.client(Shop).echo(Order(1))
 
@@ -238,5 +239,5 @@ async def test_a_unix_socket_serves_as_well(tmp_path: Any) -> None:
     provider = Provider("n1").add(Shop, Counter())
     address = await provider.listen_unix(f"{tmp_path}/shop")
     node = Node(name="n1", addresses={"csf1": address}, services={"test.Shop": Provided()})
-    async with provider, Caller("acme/prod/bank/till", [node]) as caller:
+    async with provider, Caller(by_name("acme/prod/bank/till"), [node]) as caller:
         assert await caller.client(Shop).echo(Order(1)) == [Order(1)]

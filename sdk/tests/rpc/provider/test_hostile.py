@@ -68,8 +68,9 @@ def call(number: int, method: int = 0, body: bytes = b"\x80") -> bytes:
         (HELLO + HELLO[4:], b"after HELLO"),
         (frames.PREFACE + frames.frame(frames.HELLO, body=b"\xc1"), b"does not say what its type says"),
         (frames.PREFACE + frames.frame(frames.HELLO, body=headers.encode([9, "a"])), b"version 9 of csf1"),
+        (frames.PREFACE + frames.frame(frames.HELLO, body=headers.encode([1, "till"])), b"unauthenticated"),
         (HELLO + call(1) + call(1), b"call 1 is under way already"),
-        (HELLO + frames.frame(frames.RESULT, 1), b"a frame of type 4"),
+        (HELLO + frames.frame(frames.RESULT, 1), b"a frame of type 5"),
     ],
 )
 async def test_what_breaks_the_rules_is_told_why_and_sent_away(data: bytes, word: bytes) -> None:
@@ -86,7 +87,7 @@ async def answered(host: str, port: int, data: bytes) -> list[tuple[int, int, by
     writer.write(data)
     got: list[tuple[int, int, bytes]] = []
     one = frames.FrameReader()
-    while len(got) < 2:
+    while len(got) < 3:
         read = await asyncio.wait_for(reader.read(1 << 16), 30)
         one.feed(read, lambda kind, _flags, number, _header, body: got.append((kind, number, bytes(body))))
     writer.close()
@@ -105,9 +106,9 @@ async def answered(host: str, port: int, data: bytes) -> list[tuple[int, int, by
 )
 async def test_a_call_that_cannot_be_read_fails_alone(frame: bytes, code: bytes) -> None:
     async with provider() as (one, host, port):
-        (_, welcome) = (await answered(host, port, HELLO + frame))[:2]
-        assert welcome[:2] == (frames.ERROR, 1)
-        assert code in welcome[2]
+        _, _, answer = await answered(host, port, HELLO + frame)
+        assert answer[:2] == (frames.ERROR, 1)
+        assert code in answer[2]
         assert one.running == 0
 
 

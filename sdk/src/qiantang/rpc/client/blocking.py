@@ -14,7 +14,7 @@ from typing import Any, Final, Self, TypeVar, cast
 
 from qiantang.registry.model import Node
 from qiantang.rpc.client import exchange
-from qiantang.rpc.client.connection import CONNECT_SECONDS
+from qiantang.rpc.client.connection import CONNECT_SECONDS, Introduces
 from qiantang.rpc.client.stubs import Stub
 from qiantang.rpc.client.targets import Targets
 from qiantang.rpc.errors import ConnectionLostError, DeadlineError, NodeAwayError, ProtocolError, TooLargeError
@@ -37,7 +37,7 @@ class BlockingConnection:
     `is_of_use` until something other than an answer came of a call: what it would say next belongs to nobody.
     """
 
-    def __init__(self, address: str, hello: headers.Hello, tls: ssl.SSLContext | None, deadline: float) -> None:
+    def __init__(self, address: str, introduce: Introduces, tls: ssl.SSLContext | None, deadline: float) -> None:
         self.address = address
         self.used_at = time.monotonic()
         self.is_of_use = True
@@ -49,11 +49,10 @@ class BlockingConnection:
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         try:
-            said = self._meet(hello, deadline)
+            said = self._meet(introduce, deadline)
         except BaseException:
             self.close()
             raise
-        self.node = said.node
         self.methods: Mapping[str, int] = {name: place for place, name in enumerate(said.methods)}
         self._most = said.max_frame
 
@@ -93,15 +92,20 @@ class BlockingConnection:
                 self.is_of_use = not leaves and not self._got
                 return kind, body
 
-    def _meet(self, hello: headers.Hello, deadline: float) -> headers.Welcome:
-        self._send(frames.PREFACE + frames.frame(frames.HELLO, body=headers.encode(hello)), deadline)
+    def _meet(self, introduce: Introduces, deadline: float) -> headers.Welcome:
+        challenge = headers.read_challenge(self._expect(frames.CHALLENGE, deadline))
+        self.node = challenge.node
+        hello = headers.encode(introduce(challenge))
+        self._send(frames.PREFACE + frames.frame(frames.HELLO, body=hello), deadline)
+        return headers.read_welcome(self._expect(frames.WELCOME, deadline))
+
+    def _expect(self, wanted: int, deadline: float) -> Bytes:
         kind, _, body = self._next(deadline)
-        if kind != frames.WELCOME:
+        if kind == frames.ERROR:
+            raise headers.read_error(body)
+        if kind != wanted:
             raise ProtocolError(f"{self.address} sent this caller away: {bytes(body[:1000]).decode(errors='replace')}")
-        said = headers.read_welcome(body)
-        if said.version != headers.VERSION:
-            raise ProtocolError(f"{self.address} speaks version {said.version} of csf1, which is not known here")
-        return said
+        return body
 
     def _send(self, data: bytes, deadline: float) -> None:
         try:
@@ -133,9 +137,9 @@ class BlockingConnection:
 class BlockingPool:
     """The connections of a process to one node; safe from any thread."""
 
-    def __init__(self, address: str, hello: headers.Hello, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, address: str, introduce: Introduces, tls: ssl.SSLContext | None) -> None:
         self.address = address
-        self._hello = hello
+        self._introduce = introduce
         self._tls = tls
         self._free: deque[BlockingConnection] = deque()
         self._lock = threading.Lock()
@@ -152,7 +156,7 @@ class BlockingPool:
             with self._lock:
                 one = self._free.pop() if self._free else None
             if one is None:
-                return BlockingConnection(self.address, self._hello, self._tls, deadline)
+                return BlockingConnection(self.address, self._introduce, self._tls, deadline)
             if one.used_at > fresh_from and one.is_silent:
                 return one
             one.close()
@@ -177,11 +181,8 @@ class BlockingPool:
 class BlockingCaller:
     """Calls services from any thread, without an event loop. Open it as a context manager; see `Caller`."""
 
-    def __init__(
-        self, application: str, nodes: Sequence[Node] = (), *, instance: str = "", tls: ssl.SSLContext | None = None
-    ) -> None:
-        hello = headers.Hello(headers.VERSION, application, instance)
-        self._targets: Targets[BlockingPool] = Targets(lambda address: BlockingPool(address, hello, tls))
+    def __init__(self, who: Introduces, nodes: Sequence[Node] = (), *, tls: ssl.SSLContext | None = None) -> None:
+        self._targets: Targets[BlockingPool] = Targets(lambda address: BlockingPool(address, who, tls))
         self._lock = threading.Lock()
         self._nodes = nodes
 

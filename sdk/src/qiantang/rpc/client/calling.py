@@ -10,12 +10,12 @@ from typing import Any, Self, TypeVar, cast
 
 from qiantang.registry.model import Node
 from qiantang.rpc.client import exchange
+from qiantang.rpc.client.connection import Introduces
 from qiantang.rpc.client.pool import NodePool
 from qiantang.rpc.client.stubs import Stub
 from qiantang.rpc.client.targets import Targets
 from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import MethodDefinition, definition_of
-from qiantang.rpc.wire import headers
 
 S = TypeVar("S")
 
@@ -23,14 +23,11 @@ S = TypeVar("S")
 class Caller:
     """Calls services. Of one event loop; open it as an async context manager.
 
-    `application` is who calls, as `tenant/environment/center/application`; `instance` which process of it.
+    `who` says to nodes who calls: see `introducing`.
     """
 
-    def __init__(
-        self, application: str, nodes: Sequence[Node] = (), *, instance: str = "", tls: ssl.SSLContext | None = None
-    ) -> None:
-        hello = headers.Hello(headers.VERSION, application, instance)
-        self._targets: Targets[NodePool] = Targets(lambda address: NodePool(address, hello, tls))
+    def __init__(self, who: Introduces, nodes: Sequence[Node] = (), *, tls: ssl.SSLContext | None = None) -> None:
+        self._targets: Targets[NodePool] = Targets(lambda address: NodePool(address, who, tls))
         self._nodes = nodes
         self._leaving: set[asyncio.Task[None]] = set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 from qiantang.kernel import errors
@@ -18,6 +19,8 @@ PING_AFTER: Final = 15.0
 DEAD_AFTER: Final = 2 * PING_AFTER + 5.0
 CONNECT_SECONDS: Final = 3.0
 
+Introduces = Callable[[headers.Challenge], headers.Hello]
+"""Gives what a caller says of itself to a node that asks."""
 Pending = tuple["asyncio.Future[Bytes]", float]
 
 
@@ -37,6 +40,7 @@ class Connection:
         self._number = 0
         self._most = frames.MAX_FRAME
         self._most_calls = 1
+        self._challenge: asyncio.Future[headers.Challenge] = self._loop.create_future()
         self._welcome: asyncio.Future[None] = self._loop.create_future()
         self._look: asyncio.TimerHandle | None = None
         link.end = self
@@ -50,13 +54,16 @@ class Connection:
         """Whether another call can be made on it."""
         return not self.is_leaving and self._link.is_open and len(self._pending) < self._most_calls
 
-    async def meet(self, hello: headers.Hello) -> None:
+    async def meet(self, introduce: Introduces) -> None:
         """Say who calls, and learn what the node answers for.
 
         Raises:
             ProtocolError, NodeAwayError: it is no provider, or was lost.
+            UnauthenticatedError, ForbiddenError: it does not admit this caller.
         """
-        self._link.begin(frames.HELLO, headers.encode(hello))
+        challenge = await self._challenge
+        self.node = challenge.node
+        self._link.begin(frames.HELLO, headers.encode(introduce(challenge)))
         await self._welcome
         self._look = self._loop.call_later(PING_AFTER, self._ping)
 
@@ -100,6 +107,9 @@ class Connection:
 
     # -- what comes --------------------------------------------------------------------------------------
 
+    def opened(self) -> None:
+        """The node speaks first."""
+
     def received(self, kind: int, flags: int, call: int, header: Bytes, body: Bytes) -> None:
         """Take a frame."""
         del header  # what comes back has none
@@ -108,9 +118,13 @@ class Connection:
             pending = self._pending.pop(call, None)
             if pending is not None and not pending[0].done():
                 pending[0].set_result(body)
-        elif kind == frames.ERROR:
+        elif kind == frames.ERROR and self._welcome.done():
             self.load = flags
             self._fail(call, headers.read_error(body))
+        elif kind == frames.CHALLENGE and not self._challenge.done():
+            self._challenge.set_result(headers.read_challenge(body))
+        elif kind == frames.ERROR:
+            self._turned_away(headers.read_error(body))
         elif kind == frames.PONG:
             self.load = flags
         elif kind == frames.GOAWAY:
@@ -127,8 +141,7 @@ class Connection:
         if self._look is not None:
             self._look.cancel()
         why = f": {error}" if error is not None else ""
-        if not self._welcome.done():
-            self._welcome.set_exception(NodeAwayError(f"{self.address} ended the connection before it was open{why}"))
+        self._turned_away(NodeAwayError(f"{self.address} ended the connection before it was open{why}"))
         lost = f"the connection to {self.node or self.address} was lost{why}"
         for number in list(self._pending):
             self._fail(number, ConnectionLostError(lost))
@@ -136,9 +149,6 @@ class Connection:
     # -- inside ------------------------------------------------------------------------------------------
 
     def _welcomed(self, said: headers.Welcome) -> None:
-        if said.version != headers.VERSION:
-            raise ProtocolError(f"{self.address} speaks version {said.version} of csf1, which is not known here")
-        self.node = said.node
         self.methods = {name: place for place, name in enumerate(said.methods)}
         self._most = max(frames.HEAD, said.max_frame)
         self._most_calls = max(1, said.max_calls)
@@ -146,9 +156,15 @@ class Connection:
 
     def _said_goodbye(self, body: Bytes) -> None:
         self.is_leaving = True
-        if not self._welcome.done():
-            reason = bytes(body[:1000]).decode(errors="replace")
-            self._welcome.set_exception(ProtocolError(f"{self.address} sent this caller away: {reason}"))
+        reason = bytes(body[:1000]).decode(errors="replace")
+        self._turned_away(ProtocolError(f"{self.address} sent this caller away: {reason}"))
+
+    def _turned_away(self, error: errors.QiantangError) -> None:
+        """Tell who is still waiting for the connection."""
+        for waiting in (self._challenge, self._welcome):
+            if not waiting.done():
+                waiting.set_exception(error)
+                waiting.exception()  # one of the two is waited for
 
     def _fail(self, number: int, error: errors.QiantangError) -> None:
         pending = self._pending.pop(number, None)
@@ -179,7 +195,7 @@ class Connection:
 
 
 async def connect(
-    address: str, hello: headers.Hello, *, tls: ssl.SSLContext | None = None, within: float = CONNECT_SECONDS
+    address: str, introduce: Introduces, *, tls: ssl.SSLContext | None = None, within: float = CONNECT_SECONDS
 ) -> Connection:
     """Open a connection to a node: host:port, or unix:path.
 
@@ -197,7 +213,7 @@ async def connect(
             else:
                 host, _, port = address.rpartition(":")
                 await loop.create_connection(lambda: link, host.strip("[]"), int(port), ssl=tls)
-            await connection.meet(hello)
+            await connection.meet(introduce)
     except (OSError, TimeoutError, ValueError) as error:
         link.abort()
         why = str(error) or f"no answer within {within:g} s"

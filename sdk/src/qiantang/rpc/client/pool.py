@@ -9,9 +9,8 @@ from typing import Final
 
 from qiantang.kernel import errors
 from qiantang.kernel.backoff import Backoff
-from qiantang.rpc.client.connection import CONNECT_SECONDS, Connection, connect
+from qiantang.rpc.client.connection import CONNECT_SECONDS, Connection, Introduces, connect
 from qiantang.rpc.errors import NodeAwayError
-from qiantang.rpc.wire import headers
 
 MOST_CONNECTIONS: Final = 4
 CROWDED_FROM: Final = 256
@@ -22,9 +21,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 class NodePool:
     """Of one node. While it cannot be reached, calls are told so at once, and one tries again after a pause that grows."""
 
-    def __init__(self, address: str, hello: headers.Hello, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, address: str, introduce: Introduces, tls: ssl.SSLContext | None = None) -> None:
         self.address = address
-        self._hello = hello
+        self._introduce = introduce
         self._tls = tls
         self._connections: list[Connection] = []
         self._opening: asyncio.Task[Connection] | None = None
@@ -87,7 +86,7 @@ class NodePool:
 
     async def _connect(self) -> Connection:
         try:
-            connection = await connect(self.address, self._hello, tls=self._tls, within=CONNECT_SECONDS)
+            connection = await connect(self.address, self._introduce, tls=self._tls, within=CONNECT_SECONDS)
         except errors.QiantangError as error:
             self._why = error
             self._not_before = asyncio.get_running_loop().time() + self._backoff.next()

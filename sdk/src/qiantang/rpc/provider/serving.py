@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import ssl
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from qiantang.rpc.provider.handlers import Handler, handlers_of
 from qiantang.rpc.provider.session import Session
 from qiantang.rpc.wire import frames
 from qiantang.rpc.wire.link import Link
+from qiantang.rpc.wire.proof import Admits, LocalGate
 
 HELLO_WITHIN: Final = 5.0
 FRAME_WITHIN: Final = 30.0
@@ -44,11 +46,13 @@ class ProviderSettings(wire.Wire, frozen=True):
 class Provider:
     """Answers calls. Of one event loop; open it as an async context manager, which drains at its end.
 
-    `node` is what the provider is called towards its callers and in logs.
+    `node` is what the provider is called towards its callers and in logs; `gate` says who may call. Without one whoever is on this
+    machine may, and the provider listens to nobody else.
     """
 
-    def __init__(self, node: str, settings: ProviderSettings | None = None) -> None:
+    def __init__(self, node: str, settings: ProviderSettings | None = None, *, gate: Admits | None = None) -> None:
         self.node = node
+        self.gate = gate or LocalGate()
         self.settings = settings or ProviderSettings()
         self.max_frame = self.settings.max_frame
         self.max_calls = self.settings.connection_calls
@@ -80,7 +84,16 @@ class Provider:
         return self
 
     async def listen(self, host: str, port: int = 0, *, tls: ssl.SSLContext | None = None) -> str:
-        """Answer on a TCP address; give it as host:port."""
+        """Answer on a TCP address; give it as host:port.
+
+        Raises:
+            MisconfiguredError: others could reach it, and there is no gate or no TLS.
+        """
+        if not _is_loopback(host) and (tls is None or isinstance(self.gate, LocalGate)):
+            raise errors.MisconfiguredError(
+                f"{self.node} would listen on {host or 'every address'}, where others can reach it, without "
+                f"{'TLS' if tls is None else 'a gate that knows its callers'}"
+            )
         loop = asyncio.get_running_loop()
         server = await loop.create_server(self._accept, host, port, ssl=tls, backlog=BACKLOG)
         self._serve(server)
@@ -189,6 +202,13 @@ class Provider:
             now = loop.time()
             for session in list(self._sessions):
                 session.look(now, HELLO_WITHIN, FRAME_WITHIN, SILENT_FOR)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class _Refused(asyncio.Protocol):

@@ -23,9 +23,10 @@ from qiantang.rpc.errors import (
 )
 from qiantang.rpc.model.context import CallContext, current
 from qiantang.rpc.provider.handlers import Handler
-from qiantang.rpc.wire import frames, headers
+from qiantang.rpc.wire import frames, headers, proof
 from qiantang.rpc.wire.frames import Bytes
 from qiantang.rpc.wire.link import Deadlines, Link
+from qiantang.rpc.wire.proof import Admits
 
 CANCELS_A_SECOND: Final = 100
 """More than this on average is no use of a service: whoever does it is sent away (as HTTP/2's rapid resets had to be)."""
@@ -37,6 +38,7 @@ class Host(Protocol):
     """What a session needs of its provider."""
 
     node: str
+    gate: Admits
     log: BoundedLog
     max_frame: int
     max_calls: int
@@ -73,6 +75,7 @@ class Session:
         self._calls: dict[int, Call] = {}
         self._deadlines = Deadlines(self._calls, self._expire)
         self._caller: str | None = None
+        self._nonce = proof.nonce()
         self._most = host.max_frame
         self._cancels = 0
         self._began = self._loop.time()
@@ -86,6 +89,11 @@ class Session:
     def is_known(self) -> bool:
         """Whether the caller has said who it is."""
         return self._caller is not None
+
+    def opened(self) -> None:
+        """Say who answers here, and ask who calls."""
+        challenge = headers.Challenge(headers.VERSION, self._host.node, self._nonce)
+        self._link.send(frames.CHALLENGE, body=headers.encode(challenge))
 
     def received(self, kind: int, flags: int, call: int, header: Bytes, body: Bytes) -> None:
         """Take a frame."""
@@ -133,11 +141,17 @@ class Session:
         said = headers.read_hello(body)
         if said.version != headers.VERSION:
             raise ProtocolError(f"version {said.version} of csf1 is not known here: this node speaks {headers.VERSION}")
-        self._caller = said.application
-        self._most = min(said.max_frame or frames.MAX_FRAME, frames.MAX_FRAME)
         host = self._host
+        try:
+            caller = host.gate.admit(said.token, said.proof, self._nonce, host.node)
+        except errors.QiantangError as error:
+            self._link.send(frames.ERROR, body=headers.write_error(error))
+            self._link.close()
+            return
+        self._caller = str(caller.application)
+        self._most = min(said.max_frame or frames.MAX_FRAME, frames.MAX_FRAME)
         names = [one.definition.path for one in host.handlers]
-        welcome = headers.Welcome(headers.VERSION, host.node, names, host.max_frame, host.max_calls)
+        welcome = headers.Welcome(names, host.max_frame, host.max_calls)
         self._link.send(frames.WELCOME, body=headers.encode(welcome))
 
     def _begin(self, number: int, header: Bytes, body: Bytes, caller: str) -> None:

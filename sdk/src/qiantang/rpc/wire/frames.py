@@ -26,7 +26,7 @@ JOINED_UP_TO: Final = 64 << 10
 """Bodies up to this size are written together with their head."""
 
 
-HELLO, WELCOME, CALL, RESULT, ERROR, CANCEL, PING, PONG, GOAWAY = range(1, 10)
+CHALLENGE, HELLO, WELCOME, CALL, RESULT, ERROR, CANCEL, PING, PONG, GOAWAY = range(1, 11)
 """Types of frames. Plain numbers: a member of an enumeration costs more to name than a frame does to read."""
 _LAST: Final = GOAWAY
 

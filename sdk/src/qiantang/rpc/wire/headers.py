@@ -31,20 +31,27 @@ class CallHeader(msgspec.Struct, array_like=True, gc=False):
     extras: dict[str, str] | None = None
 
 
-class Hello(msgspec.Struct, array_like=True):
-    """What a caller says first: who it is, and the largest frame that it takes."""
+class Challenge(msgspec.Struct, array_like=True):
+    """What a provider says first, to whoever connects: its version, its node, and bytes to sign."""
 
     version: int
-    application: Annotated[str, msgspec.Meta(max_length=300)]
+    node: str
+    nonce: bytes
+
+
+class Hello(msgspec.Struct, array_like=True):
+    """What a caller answers: its token, its proof for this connection, which process it is, and the largest frame that it takes."""
+
+    version: int
+    token: Annotated[str, msgspec.Meta(max_length=4096)]
+    proof: Annotated[bytes, msgspec.Meta(max_length=128)] = b""
     instance: Annotated[str, msgspec.Meta(max_length=128)] = ""
     max_frame: int = 0
 
 
 class Welcome(msgspec.Struct, array_like=True):
-    """What a provider answers: its node, the names of its methods (`service/method`; a call names one by its place), its limits."""
+    """What a provider says to who may call: its methods (`service/method`; a call names one by its place), and its limits."""
 
-    version: int
-    node: str
     methods: list[str]
     max_frame: int
     max_calls: int
@@ -60,6 +67,7 @@ _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode
 read_call = msgspec.msgpack.Decoder(CallHeader).decode
 _hello = msgspec.msgpack.Decoder(Hello)
+_challenge = msgspec.msgpack.Decoder(Challenge)
 _welcome = msgspec.msgpack.Decoder(Welcome)
 _problem = msgspec.msgpack.Decoder(errors.ProblemDocument)
 
@@ -73,8 +81,20 @@ def read_hello(body: Bytes) -> Hello:
     return _read(_hello, body)
 
 
-def read_welcome(body: Bytes) -> Welcome:
+def read_challenge(body: Bytes) -> Challenge:
     """Read a provider's first frame.
+
+    Raises:
+        ProtocolError: it is none, or of a version that is not known here.
+    """
+    said = _read(_challenge, body)
+    if said.version != VERSION:
+        raise ProtocolError(f"{said.node[:128]} speaks version {said.version} of csf1, which is not known here")
+    return said
+
+
+def read_welcome(body: Bytes) -> Welcome:
+    """Read what a provider says to who may call.
 
     Raises:
         ProtocolError: it is none.

@@ -62,6 +62,10 @@ class Deadlines:
 class Receives(Protocol):
     """What an end of a link does with what comes."""
 
+    def opened(self) -> None:
+        """The connection is there."""
+        ...
+
     def received(self, kind: int, flags: int, call: int, header: Bytes, body: Bytes) -> None:
         """Take a frame. A ProtocolError ends the connection, with its words for the other end."""
         ...
@@ -154,6 +158,8 @@ class Link(asyncio.Protocol):
         """Begin."""
         self.transport = cast("asyncio.Transport", transport)
         self.heard_at = self._loop.time()
+        if self.end is not None:
+            self.end.opened()
 
     def data_received(self, data: bytes) -> None:
         """Take frames apart and pass them on; what is no csf1 ends the connection."""

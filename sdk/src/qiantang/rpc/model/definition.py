@@ -57,6 +57,7 @@ class MethodDefinition:
     result: Any
     options: MethodOptions
     read_arguments: Callable[[bytes | bytearray | memoryview], Any]
+    read_json_arguments: Callable[[bytes | bytearray | memoryview], Any]
     read_result: Callable[[bytes | bytearray | memoryview], Any]
 
     @property
@@ -186,6 +187,7 @@ def _method(service_name: str, name: str, function: Callable[..., Any]) -> Metho
         result=hints["return"],
         options=getattr(function, _METHOD, MethodOptions()),
         read_arguments=_decoder(arguments, f"the arguments of {place}"),
+        read_json_arguments=msgspec.json.Decoder(arguments).decode,
         read_result=_decoder(hints["return"], f"the result of {place}"),
     )
 

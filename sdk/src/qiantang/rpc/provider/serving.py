@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Final, Self, cast
 
@@ -16,8 +16,10 @@ import msgspec
 from qiantang.kernel import errors, wire
 from qiantang.kernel.observe import BoundedLog
 from qiantang.rpc.errors import DrainingError, OverloadedError
-from qiantang.rpc.model.definition import ServiceDefinition, definition_of
+from qiantang.rpc.model.definition import ServiceDefinition, definition_of, document_of
+from qiantang.rpc.model.openapi import openapi_of
 from qiantang.rpc.provider.handlers import Handler, handlers_of
+from qiantang.rpc.provider.http import HttpSession
 from qiantang.rpc.provider.session import Session
 from qiantang.rpc.wire import frames
 from qiantang.rpc.wire.link import Link
@@ -60,7 +62,8 @@ class Provider:
         self.services: dict[str, ServiceDefinition] = {}
         self.log = BoundedLog(log)
         self._pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="qiantang-rpc")
-        self._sessions: set[Session] = set()
+        self._by_path: dict[str, Handler] = {}
+        self._sessions: set[Session | HttpSession] = set()
         self._servers: list[asyncio.Server] = []
         self._running = 0
         self._leaving = False
@@ -89,16 +92,19 @@ class Provider:
         Raises:
             MisconfiguredError: others could reach it, and there is no gate or no TLS.
         """
-        if not _is_loopback(host) and (tls is None or isinstance(self.gate, LocalGate)):
-            raise errors.MisconfiguredError(
-                f"{self.node} would listen on {host or 'every address'}, where others can reach it, without "
-                f"{'TLS' if tls is None else 'a gate that knows its callers'}"
-            )
+        self._require_safe(host, tls)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(self._accept, host, port, ssl=tls, backlog=BACKLOG)
         self._serve(server)
-        bound = server.sockets[0].getsockname()
-        return f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
+        return _written(server)
+
+    async def listen_http(self, host: str, port: int = 0, *, tls: ssl.SSLContext | None = None) -> str:
+        """Answer the same methods over HTTP/1.1 with JSON; give the base URL. Raises what `listen` does."""
+        self._require_safe(host, tls)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(self._accept_http, host, port, ssl=tls, backlog=BACKLOG)
+        self._serve(server)
+        return f"{'http' if tls is None else 'https'}://{_written(server)}"
 
     async def listen_unix(self, path: str) -> str:
         """Answer on a unix socket; give its address."""
@@ -177,11 +183,18 @@ class Provider:
         """Give what it has of what it can take, 0 to 255."""
         return min(255, self._running * 255 // self.settings.calls)
 
-    def left(self, session: Session) -> None:
+    def left(self, session: Session | HttpSession) -> None:
         """A connection has ended."""
         self._sessions.discard(session)
 
     # -- inside ------------------------------------------------------------------------------------------
+
+    def _require_safe(self, host: str, tls: ssl.SSLContext | None) -> None:
+        if not _is_loopback(host) and (tls is None or isinstance(self.gate, LocalGate)):
+            raise errors.MisconfiguredError(
+                f"{self.node} would listen on {host or 'every address'}, where others can reach it, without "
+                f"{'TLS' if tls is None else 'a gate that knows its callers'}"
+            )
 
     def _serve(self, server: asyncio.Server) -> None:
         self._servers.append(server)
@@ -195,6 +208,22 @@ class Provider:
         self._sessions.add(Session(link, self))
         return link
 
+    def _accept_http(self) -> asyncio.Protocol:
+        if len(self._sessions) >= self.settings.connections or self._leaving:
+            return _Refused()
+        session = HttpSession(self, self._routes(), self._described)
+        self._sessions.add(session)
+        return session
+
+    def _routes(self) -> Mapping[str, Handler]:
+        if len(self._by_path) != len(self._handlers):
+            self._by_path = {f"/{one.definition.path}": one for one in self._handlers}
+        return self._by_path
+
+    def _described(self) -> bytes:
+        documents = [document_of(one) for one in self.services.values()]
+        return msgspec.json.encode(openapi_of(documents, f"Services of {self.node}"))
+
     async def _look_at_all(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -202,6 +231,11 @@ class Provider:
             now = loop.time()
             for session in list(self._sessions):
                 session.look(now, HELLO_WITHIN, FRAME_WITHIN, SILENT_FOR)
+
+
+def _written(server: asyncio.Server) -> str:
+    bound = server.sockets[0].getsockname()
+    return f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
 
 
 def _is_loopback(host: str) -> bool:

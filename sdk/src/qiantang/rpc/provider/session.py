@@ -11,10 +11,8 @@ from typing import Final, Protocol
 import msgspec
 
 from qiantang.kernel import errors
-from qiantang.kernel.observe import BoundedLog
 from qiantang.rpc.errors import (
     DeadlineError,
-    FailedError,
     InvalidArgumentsError,
     OverloadedError,
     ProtocolError,
@@ -23,10 +21,10 @@ from qiantang.rpc.errors import (
 )
 from qiantang.rpc.model.context import CallContext, current
 from qiantang.rpc.provider.handlers import Handler
+from qiantang.rpc.provider.host import Host, told
 from qiantang.rpc.wire import frames, headers, proof
 from qiantang.rpc.wire.frames import Bytes
 from qiantang.rpc.wire.link import Deadlines, Link
-from qiantang.rpc.wire.proof import Admits
 
 CANCELS_A_SECOND: Final = 100
 """More than this on average is no use of a service: whoever does it is sent away (as HTTP/2's rapid resets had to be)."""
@@ -34,30 +32,12 @@ CANCELS_A_SECOND: Final = 100
 Call = tuple[asyncio.Task[None], float]
 
 
-class Host(Protocol):
-    """What a session needs of its provider."""
-
-    node: str
-    gate: Admits
-    log: BoundedLog
-    max_frame: int
-    max_calls: int
+class Hosts(Host, Protocol):
+    """What a session of csf1 needs of its provider."""
 
     @property
     def handlers(self) -> Sequence[Handler]:
         """What it answers for; a call names one by its place."""
-        ...
-
-    def may_begin(self) -> errors.QiantangError | None:
-        """Say why another call cannot be taken, or nothing; one that may is counted until `ended`."""
-        ...
-
-    def ended(self) -> None:
-        """A call that was counted has ended."""
-        ...
-
-    def load(self) -> int:
-        """Give how much of what it can take it has: 0 to 255."""
         ...
 
     def left(self, session: Session) -> None:
@@ -68,7 +48,7 @@ class Host(Protocol):
 class Session:
     """Of one connection. Calls that are under way end with it."""
 
-    def __init__(self, link: Link, host: Host) -> None:
+    def __init__(self, link: Link, host: Hosts) -> None:
         self._link = link
         self._host = host
         self._loop = asyncio.get_running_loop()
@@ -193,13 +173,8 @@ class Session:
             body = headers.encode(result)
         except asyncio.CancelledError:
             return  # whoever cancelled has answered, or nobody waits
-        except errors.QiantangError as error:
-            self._fail(number, error)
         except Exception as error:
-            self._host.log.failure(
-                handler.definition.path, "a handler failed", error=error, extra={"caller": context.caller}
-            )
-            self._fail(number, FailedError(f"{handler.definition.path} failed on {self._host.node}; its log says why"))
+            self._fail(number, told(error, self._host, context))
         else:
             if len(body) + frames.HEAD > self._most:
                 self._fail(number, TooLargeError(f"the result has {len(body):,} bytes: {self._most:,} are allowed"))

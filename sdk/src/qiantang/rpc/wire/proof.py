@@ -66,6 +66,10 @@ class Admits(Protocol):
         """
         ...
 
+    def admit_bearer(self, token: str, node: str) -> Caller:
+        """Give whose token it is, of those that name no key: for HTTP, where nobody signs anything. Raises what `admit` does."""
+        ...
+
 
 def nonce() -> bytes:
     """Make bytes that nobody has seen."""
@@ -73,14 +77,12 @@ def nonce() -> bytes:
 
 
 def issue(application: scope.Scope, public: str, key: OKPKey, *, now: float, seconds: float) -> str:
-    """Sign a token for an application that has shown its credential, and for the pair whose public key it sent."""
-    claims = {
-        "aud": _PURPOSE,
-        "sub": str(application),
-        "iat": int(now),
-        "exp": int(now + seconds),
-        "cnf": {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": public}},
-    }
+    """Sign a token for an application that has shown its credential, and for the pair whose public key it sent; with none, one
+    that whoever holds it may show over HTTP.
+    """
+    claims: dict[str, Any] = {"aud": _PURPOSE, "sub": str(application), "iat": int(now), "exp": int(now + seconds)}
+    if public:
+        claims["cnf"] = {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": public}}
     return jwt.encode({"alg": _ALGORITHM, "kid": str(key.kid)}, claims, key, algorithms=[_ALGORITHM])
 
 
@@ -102,13 +104,26 @@ class TokenGate:
         if not token:
             raise errors.UnauthenticatedError(f"{node} asks callers for a token: call with an application's credential")
         claims = self._claims(token)
-        application = _application(claims)
-        if (application.tenant, application.environment) != self._place:
-            raise errors.ForbiddenError(f"{application} is of another tenant or environment than {node}")
+        caller = self._of_this_place(claims, node)
         try:
             _public(claims).verify(proof, _SAID + nonce + node.encode())
         except (InvalidSignature, ValueError) as error:
             raise errors.UnauthenticatedError("the caller does not hold the key that its token names") from error
+        return caller
+
+    def admit_bearer(self, token: str, node: str) -> Caller:
+        """See `Admits`."""
+        if not token:
+            raise errors.UnauthenticatedError(f"{node} asks callers for a token: Authorization: Bearer …")
+        claims = self._claims(token)
+        if "cnf" in claims:
+            raise errors.UnauthenticatedError("the token is bound to a key: over HTTP show one that is not")
+        return self._of_this_place(claims, node)
+
+    def _of_this_place(self, claims: dict[str, Any], node: str) -> Caller:
+        application = _application(claims)
+        if (application.tenant, application.environment) != self._place:
+            raise errors.ForbiddenError(f"{application} is of another tenant or environment than {node}")
         return Caller(application)
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -130,7 +145,12 @@ class LocalGate:
 
     def admit(self, token: str, proof: bytes, nonce: bytes, node: str) -> Caller:
         """See `Admits`; the token is the application's name."""
-        del proof, nonce, node
+        del proof, nonce
+        return self.admit_bearer(token, node)
+
+    def admit_bearer(self, token: str, node: str) -> Caller:
+        """See `Admits`; the token is the application's name."""
+        del node
         try:
             return Caller(scope.Scope.parse(token))
         except errors.InvalidRequestError as error:

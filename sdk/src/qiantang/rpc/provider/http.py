@@ -1,0 +1,219 @@
+"""HTTP: the same methods for every other language: `POST /service/method`, JSON there and back, problem+json where it went wrong.
+
+`GET /openapi.json` says what there is. The caller shows its token as a bearer; what it has left comes in `qiantang-timeout-ms`, its
+trace in `traceparent`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, cast
+
+import h11
+import msgspec
+
+from qiantang.kernel import errors
+from qiantang.rpc.errors import DeadlineError, InvalidArgumentsError, TooLargeError, UnknownMethodError
+from qiantang.rpc.model.context import CallContext, current
+from qiantang.rpc.model.definition import LONGEST_TIMEOUT, PRIORITIES
+from qiantang.rpc.model.openapi import TIMEOUT_HEADER
+from qiantang.rpc.provider.handlers import Handler
+from qiantang.rpc.provider.host import Host, told
+
+MAX_HEAD: Final = 32 << 10
+DESCRIPTION: Final = "/openapi.json"
+_encode = msgspec.json.Encoder().encode
+
+
+class HttpHost(Host, Protocol):
+    """What a session of HTTP needs of its provider."""
+
+    def left(self, session: HttpSession) -> None:
+        """The connection has ended."""
+        ...
+
+
+class HttpSession(asyncio.Protocol):
+    """One connection: one request after another. What is read of a request is bounded before it is kept."""
+
+    def __init__(self, host: HttpHost, routes: Mapping[str, Handler], described: Callable[[], bytes]) -> None:
+        self._host = host
+        self._routes = routes
+        self._described = described
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._request: h11.Request | None = None
+        self._body = bytearray()
+        self._task: asyncio.Task[None] | None = None
+        self._leaving = False
+        self._began = self._heard_at = self._loop.time()
+
+    # -- what the provider asks ----------------------------------------------------------------------------
+
+    def say_goodbye(self, reason: str) -> None:
+        """Have this be the last request of the connection."""
+        del reason
+        self._leaving = True
+        if self._task is None:
+            self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def look(self, now: float, hello_within: float, frame_within: float, silent_for: float) -> None:
+        """End a connection that says nothing, or does not say to the end what it began."""
+        del hello_within
+        if self._task is not None or self._transport is None:
+            return
+        if now - self._began > frame_within and (self._request is not None or self._http.trailing_data[0]):
+            self._transport.abort()
+        elif now - self._heard_at > silent_for:
+            self._transport.close()
+
+    # -- asyncio's side ------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came."""
+        self._heard_at = self._loop.time()
+        self._http.receive_data(data)
+        self._take()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give up what nobody waits for any more."""
+        del exc
+        if self._task is not None:
+            self._task.cancel()
+        self._host.left(self)
+
+    # -- requests --------------------------------------------------------------------------------------------
+
+    def _take(self) -> None:
+        """Take what came apart, until a request is whole or more has to come."""
+        try:
+            self._take_events()
+        except h11.RemoteProtocolError as error:
+            self._refuse(errors.InvalidRequestError(f"what came is no HTTP: {error}"), error.error_status_hint)
+
+    def _take_events(self) -> None:
+        while self._task is None:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                return
+            if isinstance(event, h11.Request):
+                self._request, self._body, self._began = event, bytearray(), self._loop.time()
+            elif isinstance(event, h11.Data):
+                self._body += event.data
+                if len(self._body) > self._host.max_frame:
+                    most = self._host.max_frame
+                    self._refuse(TooLargeError(f"a call may have {most:,} bytes"), 413)
+                    return
+            elif isinstance(event, h11.EndOfMessage) and self._request is not None:
+                self._task = asyncio.create_task(self._answer(self._request, bytes(self._body)))
+
+    async def _answer(self, request: h11.Request, body: bytes) -> None:
+        try:
+            kind, written = "application/json", await self._result(request, body)
+            status, more = 200, list[tuple[str, str]]()
+        except errors.QiantangError as error:
+            kind, written, status, more = _problem(error)
+        self._respond(status, kind, written, more)
+        self._task = self._request = None
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE and not self._leaving:
+            self._http.start_next_cycle()
+            self._take()  # what came meanwhile
+        else:
+            self.close()
+
+    async def _result(self, request: h11.Request, body: bytes) -> bytes:
+        path = request.target.decode("ascii", "replace").partition("?")[0]
+        said = {name.decode("ascii"): value.decode("latin-1") for name, value in request.headers}
+        caller = self._host.gate.admit_bearer(_bearer(said), self._host.node)
+        if path == DESCRIPTION and request.method == b"GET":
+            return self._described()
+        handler = self._routes.get(path)
+        if handler is None:
+            raise UnknownMethodError(f"there is no {path[:200]} here; {DESCRIPTION} says what there is")
+        if request.method != b"POST":
+            raise errors.InvalidRequestError(f"call {path} with POST and a JSON object of its arguments")
+        return await self._call(handler, body, _context(handler, said, str(caller.application)))
+
+    async def _call(self, handler: Handler, body: bytes, context: CallContext) -> bytes:
+        try:
+            arguments = handler.definition.read_json_arguments(body or b"{}")
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise InvalidArgumentsError(f"what was sent does not fit the method: {error}") from error
+        refused = self._host.may_begin()
+        if refused is not None:
+            raise refused
+        current.set(context)
+        try:
+            async with asyncio.timeout(context.remaining()):
+                return _encode(await handler.call(arguments))
+        except TimeoutError:
+            raise DeadlineError(f"the call had no answer on {self._host.node} within its time") from None
+        except Exception as error:
+            raise told(error, self._host, context) from None
+        finally:
+            self._host.ended()
+
+    # -- answers ---------------------------------------------------------------------------------------------
+
+    def _respond(self, status: int, kind: str, body: bytes, more: list[tuple[str, str]]) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        head = [("content-type", kind), ("content-length", f"{len(body)}"), *more]
+        if self._leaving:
+            head.append(("connection", "close"))
+        http = self._http
+        said = (
+            http.send(h11.Response(status_code=status, headers=head)),
+            http.send(h11.Data(data=body)),
+            http.send(h11.EndOfMessage()),
+        )
+        self._transport.write(b"".join(one for one in said if one))
+
+    def _refuse(self, error: errors.QiantangError, status: int) -> None:
+        """Answer what cannot be read any further, and end the connection."""
+        self._leaving = True
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            kind, body, _, more = _problem(error)
+            self._respond(status, kind, body, more)
+        self.close()
+
+
+def _context(handler: Handler, said: Mapping[str, str], caller: str) -> CallContext:
+    method = handler.definition
+    timeout = method.options.timeout
+    asked = said.get(TIMEOUT_HEADER, "")
+    if asked:
+        if not (asked.isascii() and asked.isdigit() and 0 < int(asked[:10]) <= LONGEST_TIMEOUT * 1000):
+            raise errors.InvalidRequestError(f"{TIMEOUT_HEADER} is {asked[:40]!r}: write milliseconds, an hour at most")
+        timeout = int(asked[:10]) / 1000
+    return CallContext(
+        service=method.service,
+        method=method.name,
+        caller=caller,
+        deadline=time.monotonic() + timeout,
+        trace=said.get("traceparent", "")[:100],
+        priority=PRIORITIES.index(method.options.priority),
+    )
+
+
+def _bearer(said: Mapping[str, str]) -> str:
+    scheme, _, token = said.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _problem(error: errors.QiantangError) -> tuple[str, bytes, int, list[tuple[str, str]]]:
+    document = error.document()
+    more: list[Any] = [] if error.retry_after is None else [("retry-after", f"{max(1, round(error.retry_after))}")]
+    return "application/problem+json", _encode(document), document.status, more

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -28,6 +30,23 @@ class Waits:
 
     async def wait(self) -> None:
         await asyncio.Event().wait()
+
+
+@service("test.Big")
+class Big(Protocol):
+    """Gives much."""
+
+    async def wait(self) -> bytes: ...
+
+
+class Gives:
+    """Counts what it gave."""
+
+    given = 0
+
+    async def wait(self) -> bytes:
+        Gives.given += 1
+        return b"x" * 100_000
 
 
 @asynccontextmanager
@@ -101,6 +120,9 @@ async def answered(host: str, port: int, data: bytes) -> list[tuple[int, int, by
         (call(1, body=b"\xc1"), b"rpc.invalid_arguments"),
         (call(1, body=b"\x91" * 100_000), b"rpc.invalid_arguments"),
         (call(1, body=b"\xdf\xff\xff\xff\xff"), b"rpc.invalid_arguments"),
+        (frames.frame(frames.CALL, 1, headers.encode([-1, 1000]), b"\x80"), b"rpc.invalid_arguments"),
+        (frames.frame(frames.CALL, 1, headers.encode([0, -5]), b"\x80"), b"rpc.invalid_arguments"),
+        (frames.frame(frames.CALL, 1, headers.encode([0, 1 << 40]), b"\x80"), b"rpc.invalid_arguments"),
         (frames.frame(frames.CALL, 1, b"\xdd\xff\xff\xff\xff", b"\x80"), b"rpc.invalid_arguments"),
     ],
 )
@@ -122,6 +144,28 @@ async def test_who_says_nothing_or_never_ends_a_frame_is_cut_off(monkeypatch: py
                 await said(host, port, data)
                 raise ConnectionResetError  # a clean end is one as well
         assert not one.connections
+
+
+async def test_who_reads_nothing_is_answered_no_more_and_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(serving, "FRAME_WITHIN", 0.3)
+    one = Provider("n1").add(Big, Gives())
+    host, _, port = (await one.listen("127.0.0.1")).rpartition(":")
+    made = socket.create_connection((host, int(port)))
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(made, HELLO)
+    sent = 0
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(30):
+            for number in range(1, 20_000):
+                await loop.sock_sendall(made, call(number))
+                sent += 1
+    made.close()
+    assert Gives.given < 2_000, "what nobody reads is not made"
+    assert not one.connections
+    await one.close()
 
 
 async def test_who_trickles_a_frame_gains_no_time(monkeypatch: pytest.MonkeyPatch) -> None:

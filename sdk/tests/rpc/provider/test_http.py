@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
@@ -115,6 +116,26 @@ async def test_requests_that_come_together_are_answered_in_their_order() -> None
         found = [(await asyncio.wait_for(_answer(reader), 30))[2] for _ in range(6)]
         assert found == [0, f"{TILL}  False"] * 3
         writer.close()
+
+
+async def test_who_reads_nothing_is_answered_no_more_and_what_he_sends_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serving, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(serving, "FRAME_WITHIN", 0.3)
+    async with counter() as (provider, port):
+        made = socket.create_connection(("127.0.0.1", port))
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        made.setblocking(False)
+        loop, sent = asyncio.get_running_loop(), 0
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(30):
+                while sent < 400 << 20:
+                    await loop.sock_sendall(made, request("/openapi.json", verb="GET") * 1000)
+                    sent += 1
+        made.close()
+        assert sent < 100
+        assert not provider.connections
 
 
 async def test_a_call_ends_with_its_connection() -> None:

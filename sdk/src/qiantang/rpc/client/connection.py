@@ -204,7 +204,7 @@ async def connect(
         ProtocolError: what answers there is no provider.
     """
     loop = asyncio.get_running_loop()
-    link = Link(expects_preface=False)
+    link = Link(answers=False)
     connection = Connection(address, link)
     try:
         async with asyncio.timeout(within):

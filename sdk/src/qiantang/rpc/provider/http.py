@@ -23,6 +23,8 @@ from qiantang.rpc.provider.handlers import Handler
 from qiantang.rpc.provider.host import Host, told
 
 MAX_HEAD: Final = 32 << 10
+MAX_AHEAD: Final = 64 << 10
+"""Bytes of further requests that are read while one is answered."""
 DESCRIPTION: Final = "/openapi.json"
 _encode = msgspec.json.Encoder().encode
 
@@ -49,6 +51,7 @@ class HttpSession(asyncio.Protocol):
         self._body = bytearray()
         self._task: asyncio.Task[None] | None = None
         self._leaving = False
+        self._is_full = False
         self._began = self._heard_at = self._loop.time()
 
     # -- what the provider asks ----------------------------------------------------------------------------
@@ -68,12 +71,15 @@ class HttpSession(asyncio.Protocol):
     def look(self, now: float, hello_within: float, frame_within: float, silent_for: float) -> None:
         """End a connection that says nothing, or does not say to the end what it began."""
         del hello_within
-        if self._task is not None or self._transport is None:
+        transport = self._transport
+        if transport is None or (self._task is not None and not self._is_full):
             return
-        if now - self._began > frame_within and (self._request is not None or self._http.trailing_data[0]):
-            self._transport.abort()
+        began = self._request is not None or bool(self._http.trailing_data[0])
+        reads_nothing = self._is_full and now - self._heard_at > frame_within
+        if reads_nothing or (began and now - self._began > frame_within):
+            transport.abort()
         elif now - self._heard_at > silent_for:
-            self._transport.close()
+            transport.close()
 
     # -- asyncio's side ------------------------------------------------------------------------------------
 
@@ -85,7 +91,29 @@ class HttpSession(asyncio.Protocol):
         """Take in what came."""
         self._heard_at = self._loop.time()
         self._http.receive_data(data)
+        if self._task is None:
+            self._take()
+        self._read_or_wait()
+
+    def pause_writing(self) -> None:
+        """The caller reads more slowly than it is answered."""
+        self._is_full = True
+        self._read_or_wait()
+
+    def resume_writing(self) -> None:
+        """The caller has read."""
+        self._is_full = False
+        self._read_or_wait()
         self._take()
+
+    def _read_or_wait(self) -> None:
+        """Keep little of what comes while a call is answered, or its answer waits to be read; its end is heard of by reading."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._is_full or len(self._http.trailing_data[0]) > MAX_AHEAD:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give up what nobody waits for any more."""
@@ -104,7 +132,7 @@ class HttpSession(asyncio.Protocol):
             self._refuse(errors.InvalidRequestError(f"what came is no HTTP: {error}"), error.error_status_hint)
 
     def _take_events(self) -> None:
-        while self._task is None:
+        while self._task is None and not self._is_full:
             event = self._http.next_event()
             if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
                 return
@@ -130,6 +158,7 @@ class HttpSession(asyncio.Protocol):
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE and not self._leaving:
             self._http.start_next_cycle()
             self._take()  # what came meanwhile
+            self._read_or_wait()
         else:
             self.close()
 

@@ -204,7 +204,7 @@ class Provider:
     def _accept(self) -> asyncio.Protocol:
         if len(self._sessions) >= self.settings.connections or self._leaving:
             return _Refused()
-        link = Link(expects_preface=True, max_frame=self.max_frame)
+        link = Link(answers=True, max_frame=self.max_frame)
         self._sessions.add(Session(link, self))
         return link
 

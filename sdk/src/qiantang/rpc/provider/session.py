@@ -110,8 +110,9 @@ class Session:
     def look(self, now: float, hello_within: float, frame_within: float, silent_for: float) -> None:
         """End a connection that says nothing, or does not say to the end what it began."""
         says_nothing = not self.is_known and now - self._began > hello_within
-        if says_nothing or now - self._link.frame_began_at > frame_within:
-            self._link.abort()
+        link = self._link
+        if says_nothing or now - link.frame_began_at > frame_within or now - link.full_at > frame_within:
+            link.abort()
         elif now - self._link.heard_at > silent_for and not self._calls:
             self._link.close()
 

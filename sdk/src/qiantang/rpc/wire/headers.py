@@ -12,6 +12,8 @@ from qiantang.rpc.wire.frames import Bytes
 
 T = TypeVar("T")
 VERSION: Final = 1
+LONGEST: Final = 3_600_000
+"""Milliseconds that a call may have."""
 NORMAL: Final = 2
 """Priorities: 0 may be shed first (batch), 1 low, 2 normal, 3 critical."""
 
@@ -22,12 +24,12 @@ class CallHeader(msgspec.Struct, array_like=True, gc=False):
     `trace` is a W3C traceparent; `attempt` counts from 0, and a call that is an attempt again is not tried again below.
     """
 
-    method: int
-    timeout: int
-    trace: str = ""
-    attempt: int = 0
-    priority: int = NORMAL
-    tag: str = ""
+    method: Annotated[int, msgspec.Meta(ge=0)]
+    timeout: Annotated[int, msgspec.Meta(ge=1, le=LONGEST)]
+    trace: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    attempt: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    priority: Annotated[int, msgspec.Meta(ge=0, le=3)] = NORMAL
+    tag: Annotated[str, msgspec.Meta(max_length=128)] = ""
     extras: dict[str, str] | None = None
 
 

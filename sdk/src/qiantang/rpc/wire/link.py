@@ -78,17 +78,20 @@ class Receives(Protocol):
 class Link(asyncio.Protocol):
     """One connection. `end` takes what comes; it is set before the first byte does.
 
-    `heard_at` and `frame_began_at` say when the last byte came, and when a frame began that is not whole; on the loop's clock.
+    `heard_at`, `frame_began_at` and `full_at` say when the last byte came, when a frame began that is not whole, and since when
+    the other end has not read what was written; on the loop's clock. The end that `answers` reads no more while its answers wait.
     """
 
-    def __init__(self, *, expects_preface: bool, max_frame: int = frames.MAX_FRAME) -> None:
+    def __init__(self, *, answers: bool, max_frame: int = frames.MAX_FRAME) -> None:
         self.end: Receives | None = None
         self.transport: asyncio.Transport | None = None
         self.heard_at = 0.0
         self.frame_began_at = _NEVER
+        self.full_at = _NEVER
+        self._answers = answers
         self._outgoing: list[bytes] = []
         self._reader = FrameReader(max_frame)
-        self._preface = bytearray() if expects_preface else None
+        self._preface = bytearray() if answers else None
         self._loop = asyncio.get_running_loop()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -181,10 +184,16 @@ class Link(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The other end is slow."""
         self._writable.clear()
+        self.full_at = self._loop.time()
+        if self._answers and self.transport is not None:
+            self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The other end has read."""
         self._writable.set()
+        self.full_at = _NEVER
+        if self._answers and self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits."""

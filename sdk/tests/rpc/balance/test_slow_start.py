@@ -20,6 +20,11 @@ def test_the_weight_follows_envoys_formula(age: float, aggression: float, weight
     assert SlowStart(aggression=aggression).weight(endpoint, age) == pytest.approx(weight)
 
 
+def test_a_short_window_begins_with_its_first_second() -> None:
+    (endpoint,) = equals(1)
+    assert SlowStart(window=4).weight(endpoint, 0.0) == 25.0
+
+
 @given(
     ages=st.lists(st.floats(-10, 7200), min_size=2, max_size=20),
     window=st.floats(0, 3600),

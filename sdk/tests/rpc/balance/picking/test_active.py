@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,13 @@ def test_of_many_the_busiest_is_never_taken() -> None:
     found = counted(picker, endpoints, 2000)
     assert endpoints[3].node.name not in found
     assert len(found) == 19
+
+
+def test_of_many_equals_the_heavier_is_taken_more() -> None:
+    light, heavy = ({f"{kind}{number}": weight for number in range(5)} for kind, weight in (("l", 10), ("h", 190)))
+    found = counted(LeastActive(chance()), fleet(light | heavy), 5000)
+    # both light: 2 of 9 draws; one of each: 5 of 9 draws, of which the light takes a twentieth
+    assert sum(found[name] for name in light) / 5000 == pytest.approx(2 / 9 + 5 / 9 / 20, abs=0.02)
 
 
 def test_calls_that_stay_open_are_spread_evenly() -> None:

@@ -143,6 +143,15 @@ def test_the_ring_is_laid_once_for_the_same_nodes() -> None:
     assert rings.of(endpoints[:4]).points is not first.points
 
 
+def test_a_place_that_two_nodes_have_is_the_same_ones_for_all() -> None:
+    one, other, shared = "10.0.4.174:7000", "10.0.5.22:7000", 3034451181
+    assert shared in set(places(one, 40)) & set(places(other, 40))
+    for endpoints in (at(one, other), at(other, one)):
+        picker = ConsistentHash(chance())
+        picker.pick(endpoints, "", 0.0)
+        assert vars(picker)["_rings"].of(endpoints).at(shared).node.name == max(one, other)
+
+
 def test_a_node_is_placed_by_where_it_listens() -> None:
     assert seat(Node(name="a", addresses={"http": "http://h:1", "csf1": "h:2"})) == "h:2"
     assert seat(Node(name="a", addresses={"http": "http://h:1", "grpc": "h:3"})) == "h:3"

@@ -32,7 +32,7 @@ _all: Final = struct.Struct("<4I").unpack
 
 
 def _digest(text: str) -> bytes:
-    return hashlib.md5(text.encode(), usedforsecurity=False).digest()
+    return hashlib.md5(text.encode("utf-8", "replace"), usedforsecurity=False).digest()
 
 
 def place(key: str) -> int:

@@ -1,0 +1,173 @@
+"""Narrowing: each sort of rule, compiled: which of some nodes it leaves a call, and why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Hashable
+from typing import NamedTuple, Protocol, TypeAlias
+
+from qiantang.kernel import errors
+from qiantang.rpc.balance import matching, ranges, rules
+from qiantang.rpc.balance.endpoint import Endpoints
+from qiantang.rpc.balance.matching import Call, Consumer, Fits, Matches
+
+Ask: TypeAlias = Callable[[Call], Hashable]
+"""What a rule wants to know of a call beside its service and method; calls that answer alike are routed alike."""
+PLAIN = frozenset({"method", "consumer"})
+LONGEST_TAG = 128
+
+
+class Left(NamedTuple):
+    """What a rule leaves, and why; all where it does not apply."""
+
+    endpoints: Endpoints
+    reason: str
+
+
+class Narrowing(Protocol):
+    """A compiled rule."""
+
+    ask: Ask | None
+
+    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+        """Give what is left; nothing where nothing fits."""
+        ...
+
+
+def compiled(name: str, rule: rules.Rule, consumer: Consumer) -> Narrowing:
+    """Compile a rule.
+
+    Raises:
+        InvalidRequestError: it cannot be read; the detail names it.
+    """
+    try:
+        return _compiled(name, rule, consumer)
+    except errors.InvalidRequestError as error:
+        raise errors.InvalidRequestError(f"route {name!r}: {error.detail}") from error
+
+
+def _compiled(name: str, rule: rules.Rule, consumer: Consumer) -> Narrowing:
+    match rule:
+        case rules.VersionRoute():
+            return _Targets(rule.when, _of_version(rule), consumer)
+        case rules.ConditionRoute():
+            return _Targets(rule.when, (matching.fits(rule.to), matching.spoken(rule.to)), consumer)
+        case rules.TagRoute():
+            return _Tags(rule)
+        case rules.GrayRoute():
+            return _Gray(name, rule, consumer)
+        case rules.ZoneRoute():
+            return _Zones(rule, consumer.zone)
+
+
+def place(name: str, key: str) -> float:
+    """Give where from 0 to below 100 a key is in a gray rule: the same in all processes, another in every rule."""
+    digest = hashlib.blake2b(f"{name}\0{key}".encode("utf-8", "replace"), digest_size=6).digest()
+    return int.from_bytes(digest) * 100 / (1 << 48)
+
+
+def _of_version(rule: rules.VersionRoute) -> tuple[Fits, str]:
+    within = ranges.compiled(rule.versions, ranges.version) if rule.versions else None
+    group = rule.group
+    said = [f"version {rule.versions}"] if within else []
+    said += [f"group {group}"] if group else []
+
+    def fits(node: matching.Node, service: str) -> bool:
+        provided = node.services[service]
+        return (not group or provided.group == group) and (within is None or within(provided.version))
+
+    return fits, " and ".join(said) or "any version"
+
+
+class _When:
+    def __init__(self, conditions: list[rules.Condition], consumer: Consumer) -> None:
+        self.holds: Matches = matching.matches(conditions, consumer)
+        self.is_plain = all(one.of in PLAIN for one in conditions)
+        self.spoken = matching.spoken(conditions) or "every call"
+
+
+class _Targets:
+    def __init__(self, conditions: list[rules.Condition], target: tuple[Fits, str], consumer: Consumer) -> None:
+        self._when = _When(conditions, consumer)
+        self._fits, self._spoken = target
+        self.ask: Ask | None = None if self._when.is_plain else self._when.holds
+
+    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+        if not self._when.holds(call):
+            return Left(endpoints, f"does not apply: it is for {self._when.spoken}")
+        kept = tuple([one for one in endpoints if self._fits(one.node, call.service)])
+        return Left(kept, f"{self._when.spoken} goes to {self._spoken}")
+
+
+class _Tags:
+    def __init__(self, rule: rules.TagRoute) -> None:
+        self._tag = rule.tag
+        self._is_forced = rule.force
+        self.ask: Ask | None = self._value
+
+    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+        value = self._value(call)
+        reason = f"the call has {self._tag}={value}" if value else f"the call has no {self._tag}"
+        kept = self._having(value, endpoints)
+        if kept or not value or self._is_forced:
+            return Left(kept, reason)
+        return Left(self._having("", endpoints), f"{reason}, and no node has it: those without {self._tag}")
+
+    def _having(self, value: str, endpoints: Endpoints) -> Endpoints:
+        return tuple([one for one in endpoints if one.node.tags.get(self._tag, "") == value])
+
+    def _value(self, call: Call) -> str:
+        return call.tags.get(self._tag, "")[: LONGEST_TAG + 1]  # no node has a longer one, and it may be a stranger's
+
+
+class _Gray:
+    def __init__(self, name: str, rule: rules.GrayRoute, consumer: Consumer) -> None:
+        self._name = name
+        self._percent = rule.percent
+        self._when = _When(rule.when, consumer)
+        self._key = matching.text(rule.key, rule.key_name, consumer)
+        self._fits = matching.fits(rule.to)
+        self._spoken = matching.spoken(rule.to)
+        self.ask: Ask | None = self._is_among
+
+    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+        among = self._is_among(call)
+        if among is None:
+            return Left(endpoints, f"does not apply: it is for {self._when.spoken}")
+        kept = tuple([one for one in endpoints if self._fits(one.node, call.service) == among])
+        which = "among" if among else "not among"
+        return Left(kept, f"{which} the {self._percent:g} % that go to {self._spoken}")
+
+    def _is_among(self, call: Call) -> bool | None:
+        if not self._when.holds(call):
+            return None
+        key = self._key(call)
+        return bool(key) and place(self._name, key or "") < self._percent
+
+
+class _Zones:
+    def __init__(self, rule: rules.ZoneRoute, zone: str) -> None:
+        self._rule = rule
+        self._zone = zone
+        self.ask: Ask | None = None
+
+    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+        if not self._zone:
+            return Left(endpoints, "does not apply: the caller has no zone")
+        own = tuple([one for one in endpoints if one.node.zone == self._zone])
+        if not own or self._rule.force:
+            return Left(own, f"the caller is in zone {self._zone}")
+        healthy, capacity = _share(own, own), _share(own, endpoints)
+        said = (
+            f"zone {self._zone} has {healthy:.0f} % of its weight healthy and {capacity:.0f} % of all that is healthy"
+        )
+        if healthy >= self._rule.healthy_percent and capacity >= self._rule.capacity_percent:
+            return Left(own, said)
+        return Left(endpoints, f"{said}, too little: to all zones")
+
+
+def _share(own: Endpoints, whole: Endpoints) -> float:
+    """Give what percent the healthy of `own` weigh of: `own`, or else of the healthy of the whole."""
+    mine = sum([one.weight for one in own if one.is_healthy])
+    total = sum([one.weight for one in whole if whole is own or one.is_healthy])
+    return mine * 100 / total if total else 0.0

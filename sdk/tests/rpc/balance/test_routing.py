@@ -192,6 +192,15 @@ def test_calls_leave_a_zone_that_is_not_healthy_enough_and_come_back() -> None:
     assert names(router.table(nodes, third).route(call())) == "east_1 east_2"
 
 
+def test_a_table_says_the_same_of_a_call_as_long_as_it_is_in_use() -> None:
+    nodes = zones(east_1=100, west_1=100)
+    found = table(nodes, ZoneRoute(), zone="east")
+    assert names(found.route(call("a"))) == "east_1"
+    nodes[0].success = 0.0
+    assert names(found.route(call("b"))) == "east_1"
+    assert found.explain(call("a"))[-1].kept == ["east_1"]
+
+
 def test_calls_leave_a_zone_that_is_too_small() -> None:
     nodes = zones(east_1=100, west_1=300, west_2=600)
     assert names(table(nodes, ZoneRoute(capacity_percent=20), zone="east").route(call())) == "east_1 west_1 west_2"

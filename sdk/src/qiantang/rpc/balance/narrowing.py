@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple, Protocol, TypeAlias
 
 from qiantang.kernel import errors
 from qiantang.rpc.balance import matching, ranges, rules
-from qiantang.rpc.balance.endpoint import Endpoints
+from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
 from qiantang.rpc.balance.matching import Call, Consumer, Fits, Matches
 
 Ask: TypeAlias = Callable[[Call], Hashable]
 """What a rule wants to know of a call beside its service and method; calls that answer alike are routed alike."""
+Healthy: TypeAlias = frozenset[Endpoint]
+"""Those that were healthy when the table was made: it says the same of a call as long as it is in use."""
 PLAIN = frozenset({"method", "consumer"})
 LONGEST_TAG = 128
 
@@ -29,7 +31,7 @@ class Narrowing(Protocol):
 
     ask: Ask | None
 
-    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+    def narrow(self, call: Call, endpoints: Endpoints, healthy: Healthy) -> Left:
         """Give what is left; nothing where nothing fits."""
         ...
 
@@ -92,7 +94,7 @@ class _Targets:
         self._fits, self._spoken = target
         self.ask: Ask | None = None if self._when.is_plain else self._when.holds
 
-    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+    def narrow(self, call: Call, endpoints: Endpoints, healthy: Healthy) -> Left:
         if not self._when.holds(call):
             return Left(endpoints, f"does not apply: it is for {self._when.spoken}")
         kept = tuple([one for one in endpoints if self._fits(one.node, call.service)])
@@ -105,7 +107,7 @@ class _Tags:
         self._is_forced = rule.force
         self.ask: Ask | None = self._value
 
-    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+    def narrow(self, call: Call, endpoints: Endpoints, healthy: Healthy) -> Left:
         value = self._value(call)
         reason = f"the call has {self._tag}={value}" if value else f"the call has no {self._tag}"
         kept = self._having(value, endpoints)
@@ -130,7 +132,7 @@ class _Gray:
         self._spoken = matching.spoken(rule.to)
         self.ask: Ask | None = self._is_among
 
-    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+    def narrow(self, call: Call, endpoints: Endpoints, healthy: Healthy) -> Left:
         among = self._is_among(call)
         if among is None:
             return Left(endpoints, f"does not apply: it is for {self._when.spoken}")
@@ -151,23 +153,24 @@ class _Zones:
         self._zone = zone
         self.ask: Ask | None = None
 
-    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+    def narrow(self, call: Call, endpoints: Endpoints, healthy: Healthy) -> Left:
         if not self._zone:
             return Left(endpoints, "does not apply: the caller has no zone")
         own = tuple([one for one in endpoints if one.node.zone == self._zone])
         if not own or self._rule.force:
             return Left(own, f"the caller is in zone {self._zone}")
-        healthy, capacity = _share(own, own), _share(own, endpoints)
-        said = (
-            f"zone {self._zone} has {healthy:.0f} % of its weight healthy and {capacity:.0f} % of all that is healthy"
-        )
-        if healthy >= self._rule.healthy_percent and capacity >= self._rule.capacity_percent:
+        mine = _weight(healthy.intersection(own))
+        health = _percent(mine, _weight(own))
+        capacity = _percent(mine, _weight(healthy.intersection(endpoints)))
+        said = f"zone {self._zone} has {health:.0f} % of its weight healthy and {capacity:.0f} % of all that is healthy"
+        if health >= self._rule.healthy_percent and capacity >= self._rule.capacity_percent:
             return Left(own, said)
         return Left(endpoints, f"{said}, too little: to all zones")
 
 
-def _share(own: Endpoints, whole: Endpoints) -> float:
-    """Give what percent the healthy of `own` weigh of: `own`, or else of the healthy of the whole."""
-    mine = sum([one.weight for one in own if one.is_healthy])
-    total = sum([one.weight for one in whole if whole is own or one.is_healthy])
-    return mine * 100 / total if total else 0.0
+def _weight(endpoints: Iterable[Endpoint]) -> float:
+    return sum([one.weight for one in endpoints])
+
+
+def _percent(part: float, whole: float) -> float:
+    return part * 100 / whole if whole else 0.0

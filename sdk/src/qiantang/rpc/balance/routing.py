@@ -10,7 +10,7 @@ from qiantang.rpc import errors
 from qiantang.rpc.balance import narrowing, rules
 from qiantang.rpc.balance.endpoint import Endpoints
 from qiantang.rpc.balance.matching import Call, Consumer
-from qiantang.rpc.balance.narrowing import Ask, Left, Narrowing
+from qiantang.rpc.balance.narrowing import Ask, Healthy, Left, Narrowing
 
 MOST_CLASSES: Final = 1024
 """Classes of calls that a table knows at once: tags of calls may be anything, and all of them must not be kept."""
@@ -48,9 +48,9 @@ class _Rule(NamedTuple):
     def is_about(self, service: str) -> bool:
         return not self.rule.services or service in self.rule.services
 
-    def narrow(self, call: Call, endpoints: Endpoints) -> Left:
+    def narrow(self, call: Call, endpoints: Endpoints, healthy: Healthy) -> Left:
         """Give what is left; all where nothing would be, unless the rule is forced."""
-        left = self.narrowing.narrow(call, endpoints)
+        left = self.narrowing.narrow(call, endpoints, healthy)
         if left.endpoints or self.rule.force:
             return left
         return Left(endpoints, f"{left.reason}: no such node, so it is passed over")
@@ -90,20 +90,23 @@ class Router:
 
 
 class Table:
-    """What a router's rules leave of some endpoints, for each class of calls."""
+    """What a router's rules leave of some endpoints, for each class of calls.
+
+    It never changes its mind: health is that of when it was made.
+    """
 
     def __init__(self, router: Router, endpoints: Endpoints) -> None:
         self.endpoints = endpoints
         self._router = router
         self._asks = router.asks
         self._asks_of_others = router.asks_of_others
-        self._healthy = _health(endpoints)
+        self._healthy = _healthy(endpoints)
         self._classes: dict[Hashable, Endpoints | _Refused] = {}
         self._same: dict[Endpoints, Endpoints] = {}
 
     def is_of(self, router: Router, endpoints: Endpoints) -> bool:
         """Say whether a new table would be the same."""
-        return router is self._router and endpoints is self.endpoints and self._healthy == _health(endpoints)
+        return router is self._router and endpoints is self.endpoints and self._healthy == _healthy(endpoints)
 
     def route(self, call: Call) -> Endpoints:
         """Give the endpoints that the call may go to, at least one: the same tuple to all calls that may go to the same.
@@ -158,12 +161,12 @@ class Table:
             if not left.endpoints:
                 return
             if one.is_about(call.service):
-                left = one.narrow(call, left.endpoints)
+                left = one.narrow(call, left.endpoints, self._healthy)
                 yield one.name, one.kind, left
 
 
-def _health(endpoints: Endpoints) -> list[bool]:
-    return [one.is_healthy for one in endpoints]
+def _healthy(endpoints: Endpoints) -> Healthy:
+    return frozenset([one for one in endpoints if one.is_healthy])
 
 
 def _providing(service: str, endpoints: Endpoints) -> Left:

@@ -64,6 +64,16 @@ def test_nodes_come_and_go_and_little_is_kept_of_them(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", picking.NAMES)
+@given(weights=WEIGHTS, seed=st.integers(0, 1000), data=st.data())
+def test_another_attempt_goes_to_another(name: str, weights: dict[str, int], seed: int, data: st.DataObject) -> None:
+    endpoints, picker = fleet(weights), picking.make(name, chance(seed))
+    tried = data.draw(st.sets(st.sampled_from(endpoints)))
+    found = picking.pick_other(picker, endpoints, "key", 1.0, tried)
+    may = {one for one in endpoints if one.weight} or set(endpoints)
+    assert found in (may - tried or may)
+
+
+@pytest.mark.parametrize("name", picking.NAMES)
 def test_the_same_chance_gives_the_same_calls(name: str) -> None:
     first, second = (picking.make(name, chance(3)) for _ in range(2))
     endpoints = equals(12)

@@ -19,6 +19,10 @@ def test_the_weighted_sequence_is_that_of_nginx() -> None:
     assert sequence(picker, endpoints, 14) == "aabacaa" * 2
 
 
+def test_another_sequence_worked_out_by_hand() -> None:
+    assert sequence(WeightedRoundRobin(chance()), fleet({"a": 4, "b": 2, "c": 1}), 14) == "abacaba" * 2
+
+
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 30), min_size=1))
 def test_in_a_round_each_has_exactly_its_weight(weights: dict[str, int]) -> None:
     picker, endpoints = WeightedRoundRobin(chance()), fleet(weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol
 
 from qiantang.kernel import errors
@@ -12,6 +12,7 @@ from qiantang.rpc.balance.picking.active import LeastActive
 from qiantang.rpc.balance.picking.chances import Random, WeightedRandom
 from qiantang.rpc.balance.picking.ewma import PeakEwma
 from qiantang.rpc.balance.picking.hashing import ConsistentHash
+from qiantang.rpc.balance.picking.prepared import weighed
 from qiantang.rpc.balance.picking.turns import RoundRobin, WeightedRoundRobin
 
 
@@ -50,3 +51,16 @@ def make(name: str, chance: random.Random) -> Picker:
     if name not in _MAKERS:
         raise errors.InvalidRequestError(f"no balancing is called {name[:80]!r}: choose one of {', '.join(NAMES)}")
     return _MAKERS[name](chance)
+
+
+def pick_other(picker: Picker, endpoints: Endpoints, key: str, now: float, tried: Collection[Endpoint]) -> Endpoint:
+    """Pick for one more attempt: one that was not tried; any where all were that weigh something.
+
+    Picks from the same tuple, since one without the tried would be new to the picker each time. Where the picker says one that
+    was tried, it is the one with the lowest load of the others.
+    """
+    chosen = picker.pick(endpoints, key, now)
+    if chosen not in tried:
+        return chosen
+    others = [one for one in weighed(endpoints) if one not in tried]
+    return min(others, key=lambda one: one.load(now), default=chosen)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import random
+from math import exp
 from typing import Final
 
 from qiantang.rpc.balance.endpoint import HEALTHY, TAU, Endpoint, Endpoints
@@ -78,5 +78,5 @@ def is_better(one: Endpoint, other: Endpoint) -> bool:
     left = one.cost * (one.inflight + 1) * (other.weight or 1.0)
     right = other.cost * (other.inflight + 1) * (one.weight or 1.0)
     if one.stamp < other.stamp:
-        return left * math.exp((one.stamp - other.stamp) / TAU) < right
-    return left < right * math.exp((other.stamp - one.stamp) / TAU)
+        return left * exp((one.stamp - other.stamp) / TAU) < right
+    return left < right * exp((other.stamp - one.stamp) / TAU)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import math
 import random
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator
 from typing import Final
 
 from qiantang.registry.model import Node
@@ -40,10 +40,10 @@ def place(key: str) -> int:
     return _first(_digest(key))[0]
 
 
-def places(name: str, groups: int) -> Iterator[int]:
-    """Give where on the ring a node is."""
-    for group in range(groups):
-        yield from _all(_digest(f"{name}{group}"))
+@functools.lru_cache(maxsize=1024)
+def places(name: str, groups: int) -> tuple[int, ...]:
+    """Give where on the ring a node is. It is kept, since a ring is laid anew for each node that comes or goes."""
+    return tuple(itertools.chain.from_iterable(_all(_digest(f"{name}{group}")) for group in range(groups)))
 
 
 class _Ring:

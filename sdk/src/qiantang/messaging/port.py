@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from qiantang.kernel import errors
+from qiantang.kernel.rate import Rate
 from qiantang.messaging.model import DeadAction, DeadCause, DeadLetter, Failure, Frame, Subscription, Taken, Topic
-from qiantang.messaging.model.rate import Rate
 
 
 class Feature(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from qiantang.kernel import ids
+from qiantang.kernel.rate import Rate
 from qiantang.messaging.adapters.sql import parking
-from qiantang.messaging.model.rate import Rate
 from qiantang.messaging.testing import Rig
 
 

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from qiantang.kernel import errors, ids
+from qiantang.kernel.rate import Rate
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging.client import MessageBus, quota
 from qiantang.messaging.client.quota import QuotaGate
 from qiantang.messaging.errors import BrokerAwayError, RateLimitedError
 from qiantang.messaging.model import Cluster, Estate, RateLimit, Resource, Store, Topic
-from qiantang.messaging.model.rate import Rate
 from qiantang.messaging.port import Store as StorePort
 from qiantang.messaging.testing import PLACE
 

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from qiantang.kernel import errors, observe
+from qiantang.kernel.rate import Rate
 from qiantang.messaging.client.quota import QuotaGate
 from qiantang.messaging.errors import BacklogFullError, RateLimitedError
 from qiantang.messaging.model import BacklogLimit, RateLimit, Topic, permission
-from qiantang.messaging.model.rate import Rate
 from qiantang.messaging.port import Lag, Store
 
 log = observe.BoundedLog(logging.getLogger(__name__))

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Final
 
 from qiantang.kernel import errors, observe
+from qiantang.kernel.rate import Rate
 from qiantang.messaging.errors import RateLimitedError
 from qiantang.messaging.model import RateLimit
-from qiantang.messaging.model.rate import Rate
 from qiantang.messaging.port import Store
 
 log = observe.BoundedLog(logging.getLogger(__name__))

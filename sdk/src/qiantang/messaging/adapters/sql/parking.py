@@ -17,6 +17,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qiantang.kernel.rate import Rate
 from qiantang.messaging.adapters.sql import holding, quotas, tables
 from qiantang.messaging.adapters.sql.broker import SqlBroker
 from qiantang.messaging.adapters.sql.crashed import SqlCrashed
@@ -24,7 +25,6 @@ from qiantang.messaging.adapters.sql.database import Database
 from qiantang.messaging.adapters.sql.dead import DeadTable
 from qiantang.messaging.adapters.sql.failing import FailureTable
 from qiantang.messaging.model import Failure, Resource, Subscription, Taken, bands, envelope
-from qiantang.messaging.model.rate import Rate
 from qiantang.messaging.port import Lag, Parked, Waiting
 
 IDLE_SECONDS: Final = 30.0

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qiantang.kernel.rate import Rate
 from qiantang.messaging.adapters.sql import tables
 from qiantang.messaging.adapters.sql.database import Database
-from qiantang.messaging.model.rate import Rate
 
 MICRO: Final = 1_000_000
 

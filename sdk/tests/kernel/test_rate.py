@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from qiantang.messaging.model.rate import Rate
+from qiantang.kernel.rate import Rate
 
 
 @given(

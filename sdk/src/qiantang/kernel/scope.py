@@ -9,10 +9,19 @@ import msgspec
 
 from qiantang.kernel import errors, wire
 
-NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$(?!\n)"
+_NAME_PART = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
+NAME_PATTERN = rf"^{_NAME_PART}$(?!\n)"
 """Holds wherever it is searched for: `$` alone lets a line break at the end through."""
 NAME_RULE = "1 to 64 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit"
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=64, description=NAME_RULE)]
+Who = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^{_NAME_PART}(?:/{_NAME_PART})?$(?!\n)",
+        max_length=129,
+        description="a center, or an application of one: center/application",
+    ),
+]
 ANY = "*"
 
 _name = re.compile(NAME_PATTERN)

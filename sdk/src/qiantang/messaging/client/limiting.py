@@ -7,11 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
-from qiantang.kernel import errors, observe
+from qiantang.kernel import admission, errors, observe
 from qiantang.kernel.rate import Rate
 from qiantang.messaging.client.quota import QuotaGate
 from qiantang.messaging.errors import BacklogFullError, RateLimitedError
-from qiantang.messaging.model import BacklogLimit, RateLimit, Topic, permission
+from qiantang.messaging.model import BacklogLimit, RateLimit, Topic
 from qiantang.messaging.port import Lag, Store
 
 log = observe.BoundedLog(logging.getLogger(__name__))
@@ -50,7 +50,7 @@ class RateGate:
 def limit_of(topic: Topic, center: str, application: str) -> RateLimit | None:
     """Give the limit of a sender: the one that names its application, else its center, else the one for all."""
     by_name = {one.who: one for one in topic.limits}
-    return next((by_name[name] for name in (*permission.names_of(center, application), "") if name in by_name), None)
+    return next((by_name[name] for name in (*admission.names_of(center, application), "") if name in by_name), None)
 
 
 class BacklogGate:

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
-from qiantang.kernel import scope
+from qiantang.kernel import admission, scope
 from qiantang.messaging.client.interceptors import SendInterceptor
 from qiantang.messaging.client.packing import UNPACKED, Keys, Packer
 from qiantang.messaging.errors import BodyTooLargeError, InvalidMessageError, SendForbiddenError
-from qiantang.messaging.model import Frame, Header, Message, Topic, envelope, permission
+from qiantang.messaging.model import Frame, Header, Message, Topic, envelope
 from qiantang.messaging.model.message import (
     HIGHEST,
     LOWEST,
@@ -56,7 +56,7 @@ class Pipeline:
         self.interceptors = tuple(interceptors)
         self._packer = Packer(topic.packing, keys)
         self._sender = f"{place.center}/{place.application}"
-        self._refused = not permission.may(place.center, place.application, topic.senders, topic.refused_senders)
+        self._refused = not admission.may(place.center, place.application, topic.senders, topic.refused_senders)
         self._place = place
         self._now = now
 

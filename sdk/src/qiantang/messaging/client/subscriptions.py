@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from qiantang.kernel import errors, observe, plugins, wire
+from qiantang.kernel import admission, errors, observe, plugins, wire
 from qiantang.messaging.client import dead
 from qiantang.messaging.client.collecting import Collecting, Home
 from qiantang.messaging.client.consuming import Consumer, Ways
@@ -27,7 +27,7 @@ from qiantang.messaging.client.requesting import Replies
 from qiantang.messaging.client.sender import Sender
 from qiantang.messaging.client.working import Work
 from qiantang.messaging.errors import ConsumeForbiddenError, UnknownTopicError
-from qiantang.messaging.model import Estate, Frame, Subscription, Topic, permission
+from qiantang.messaging.model import Estate, Frame, Subscription, Topic
 from qiantang.messaging.port import Receiver, Seen, SendOutcome
 
 log = observe.BoundedLog(logging.getLogger(__name__))
@@ -224,7 +224,7 @@ class Subscriptions:
 
     def _may(self, topic: Topic) -> bool:
         place = self._ground.place
-        return permission.may(place.center, place.application, topic.consumers, topic.refused_consumers)
+        return admission.may(place.center, place.application, topic.consumers, topic.refused_consumers)
 
     def _topic_of(self, handled: _Handled) -> Topic | None:
         try:

@@ -1,7 +1,6 @@
 """Nouns of messaging: messages, frames, envelopes, and the estate of clusters, topics and subscriptions."""
 
 from qiantang.messaging.model import envelope as envelope
-from qiantang.messaging.model import permission as permission
 from qiantang.messaging.model.deadletter import DeadAction as DeadAction
 from qiantang.messaging.model.deadletter import DeadCause as DeadCause
 from qiantang.messaging.model.deadletter import DeadLetter as DeadLetter

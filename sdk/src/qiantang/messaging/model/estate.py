@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from qiantang.kernel import scope, wire
-from qiantang.kernel.scope import Name
+from qiantang.kernel import wire
+from qiantang.kernel.scope import Name, Who
 from qiantang.messaging.model.envelope import Version
 
 TopicName = Annotated[
@@ -66,16 +66,6 @@ class Packing(wire.Command, frozen=True):
     level: Annotated[int, msgspec.Meta(ge=0, le=22)] = 0
     compress_from: Annotated[int, msgspec.Meta(ge=0)] = 1024
     key: Annotated[str, msgspec.Meta(max_length=64)] = ""
-
-
-Who = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=rf"{scope.NAME_PATTERN.removesuffix('$')}(/{scope.NAME_PATTERN.removeprefix('^').removesuffix('$')})?$",
-        max_length=129,
-        description="a center, or an application of one: center/application",
-    ),
-]
 
 
 class RateLimit(wire.Command, frozen=True):

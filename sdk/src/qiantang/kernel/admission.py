@@ -1,4 +1,4 @@
-"""Permission: who may, by white and black lists of centers and applications. Pure."""
+"""Admission: who may, by white and black lists of centers and applications. Pure."""
 
 from __future__ import annotations
 

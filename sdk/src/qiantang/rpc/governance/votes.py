@@ -1,0 +1,115 @@
+"""Votes: what many consumers found of a node counts for all of them; what one found counts for itself alone.
+
+Each consumer publishes where its own breaker of a node is open. A node is out for everybody when a quorum of the consumers that
+live say so, or when it says so of itself. A consumer that is itself the trouble has one vote for each node, which is no quorum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, Literal
+
+from qiantang.rpc.model.rules import VotesRule
+
+FEWEST: Final = 2
+MOST_VOTES: Final = 100_000
+"""Votes that are remembered of one service."""
+
+
+class Votes:
+    """Of one service, as one consumer hears them. `count` says who is out; `is_out` costs one look-up.
+
+    `panic`: more than the settled share of the nodes would be out: then the trouble lies elsewhere, and no vote counts. What
+    people decided (`hold`) counts always.
+    """
+
+    __slots__ = ("_held", "_votes", "out", "panic", "settings", "would_be_out")
+
+    def __init__(self, settings: VotesRule) -> None:
+        self.settings = settings
+        self._votes: dict[str, dict[str, float]] = {}
+        self._held: dict[str, Literal["out", "in"]] = {}
+        self.out: frozenset[str] = frozenset()
+        self.would_be_out: frozenset[str] = frozenset()
+        self.panic = False
+
+    def hear(self, node: str, voter: str, now: float) -> None:
+        """A consumer says that a node is to be out, or the node says it of itself."""
+        voters = self._votes.setdefault(node, {})
+        if voter in voters or sum(map(len, self._votes.values())) < MOST_VOTES:
+            voters[voter] = now + self.settings.lifetime
+
+    def withdraw(self, node: str, voter: str) -> None:
+        """A consumer takes its vote back."""
+        self._votes.get(node, {}).pop(voter, None)
+
+    def forget(self, voter: str) -> None:
+        """A consumer is gone, and all its votes with it."""
+        for voters in self._votes.values():
+            voters.pop(voter, None)
+
+    def hold(self, node: str, where: Literal["out", "in", ""]) -> None:
+        """People hold a node out or in; empty ends that."""
+        self._held.pop(node, None)
+        if where:
+            self._held[node] = where
+
+    def count(self, now: float, nodes: Collection[str], consumers: Collection[str]) -> None:
+        """Count anew, some times a second, or when something was heard: `consumers` are those that live."""
+        self._expire(now, nodes)
+        live = consumers if isinstance(consumers, set | frozenset) else frozenset(consumers)
+        quorum = self.quorum(len(live))
+        voted = {node for node, voters in self._votes.items() if node in voters or _among(voters, live) >= quorum}
+        voted = {node for node in voted if node not in self._held}
+        self.panic = len(voted) > int(self.settings.most * len(nodes))
+        self.would_be_out = frozenset() if self.panic else frozenset(voted)
+        by_hand = {node for node in nodes if self._held.get(node) == "out"}
+        self.out = frozenset(by_hand | self.would_be_out if self.settings.mode == "enforce" else by_hand)
+
+    def quorum(self, consumers: int) -> int:
+        """Give how many of so many consumers must have voted."""
+        return max(FEWEST, math.ceil(self.settings.quorum * consumers - 1e-9))
+
+    def is_out(self, node: str) -> bool:
+        """Say whether a node gets no calls."""
+        return node in self.out
+
+    def _expire(self, now: float, nodes: Collection[str]) -> None:
+        for node, voters in list(self._votes.items()):
+            for voter in [one for one, ends in voters.items() if ends <= now]:
+                del voters[voter]
+            if not voters or node not in nodes:
+                del self._votes[node]
+
+
+def _among(voters: Mapping[str, float], live: Collection[str]) -> int:
+    return sum(voter in live for voter in voters)
+
+
+def prober(consumers: Iterable[str]) -> str:
+    """Give the one consumer that tries a node which is out for all: the first by name, so that they do not all try together."""
+    return min(consumers, default="")
+
+
+class Ballot:
+    """What this consumer says of nodes: one word about a node in `pause` seconds at most; what is unchanged only to renew it."""
+
+    __slots__ = ("_said", "settings")
+
+    def __init__(self, settings: VotesRule) -> None:
+        self.settings = settings
+        self._said: dict[str, tuple[bool, float]] = {}
+
+    def may_say(self, node: str, is_open: bool, now: float) -> bool:
+        """Say whether to publish this now; it is taken as published. Ask again later where not."""
+        was_open, at = self._said.get(node, (False, -math.inf))
+        is_due = is_open != was_open or (is_open and now - at >= self.settings.lifetime / 3)
+        if not is_due or now - at < self.settings.pause:
+            return False
+        self._said[node] = (is_open, now)
+        return True
+
+    def keep(self, nodes: Collection[str]) -> None:
+        """Forget what was said of nodes that are gone."""
+        self._said = {node: said for node, said in self._said.items() if node in nodes}

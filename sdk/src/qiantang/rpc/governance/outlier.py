@@ -45,6 +45,10 @@ class Outliers:
         self._out = 0
         self.panic = False
 
+    def configure(self, settings: OutlierRule) -> None:
+        """Take other thresholds; what was counted stays, and who is out stays out as long as he was to."""
+        self.settings = settings
+
     def follow(self, nodes: Collection[str]) -> None:
         """Take the nodes that there are now."""
         self._hosts = {node: self._hosts.get(node) or _Host() for node in nodes}

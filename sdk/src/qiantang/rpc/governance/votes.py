@@ -34,6 +34,10 @@ class Votes:
         self.would_be_out: frozenset[str] = frozenset()
         self.panic = False
 
+    def configure(self, settings: VotesRule) -> None:
+        """Take other numbers; what was heard stays as long as it was to. They count from the next `count`."""
+        self.settings = settings
+
     def hear(self, node: str, voter: str, now: float) -> None:
         """A consumer says that a node is to be out, or the node says it of itself."""
         voters = self._votes.setdefault(node, {})
@@ -100,6 +104,10 @@ class Ballot:
     def __init__(self, settings: VotesRule) -> None:
         self.settings = settings
         self._said: dict[str, tuple[bool, float]] = {}
+
+    def configure(self, settings: VotesRule) -> None:
+        """Take other numbers; what was said is known."""
+        self.settings = settings
 
     def may_say(self, node: str, is_open: bool, now: float) -> bool:
         """Say whether to publish this now; it is taken as published. Ask again later where not."""

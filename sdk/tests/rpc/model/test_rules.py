@@ -1,0 +1,55 @@
+"""Rules: what cannot be meant is refused where it is written, with a place and a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qiantang.kernel import errors, wire
+from qiantang.rpc.model.rules import Rule
+
+
+def read(**said: Any) -> Rule:
+    return wire.decode(wire.encode(said), Rule)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"target": {"method": "get"}}, "name the service"),
+        ({"target": {"service": "Orders", "consumer": "shop"}}, "name service and method"),
+        ({"target": {"service": "Orders", "reach": "tenant"}}, "no rule of the tenant"),
+        ({"target": {"service": "Orders", "method": "get", "consumer": "a/b/c"}}, "target.consumer"),
+        ({"breaker": {"failure_rate": 1.5}}, "breaker.failure_rate"),
+        ({"breaker": {"probes": 0}}, "breaker.probes"),
+        ({"retry": {"attempts": 6}}, "retry.attempts"),
+        ({"retry": {"on": ["business"]}}, "retry.on"),
+        ({"rate": {"per_second": 0}}, "rate.per_second"),
+        ({"rate": {"per_second": 1, "warm_up": 1, "pace": 1}}, "exclude each other"),
+        ({"gradient": {"least": 10, "start": 5}}, "not between"),
+        ({"hot": [{"argument": "a b", "per_second": 1}]}, "argument"),
+        ({"hot": [{"argument": "a", "per_second": 1}] * 9}, "hot"),
+        ({"faults": [{"delay": 1}]}, "until"),
+        ({"faults": [{"until": 1, "delay": 61}]}, "delay"),
+        ({"timeout": {"second": 1}}, "second"),
+        ({"nonsense": 1}, "nonsense"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(said: dict[str, Any], why: str) -> None:
+    with pytest.raises(errors.InvalidRequestError) as found:
+        read(**said)
+    assert why in found.value.detail
+
+
+def test_what_is_written_is_read_again_as_it_was() -> None:
+    rule = read(target={"service": "shop.Orders", "method": "get", "consumer": "shop/cart"}, breaker={}, hot=[])
+    assert wire.decode(wire.encode(rule), Rule) == rule
+
+
+def test_the_schema_explains_each_field_that_its_name_does_not() -> None:
+    schema = wire.schema(Rule)
+    assert set(schema["$defs"]) >= {"Rule", "Target", "BreakerRule", "RetryRule", "FaultRule"}
+    for name, model in schema["$defs"].items():
+        assert model.get("description"), f"{name} says what it is for"
+        assert model["additionalProperties"] is False, f"{name} takes no field that it does not know"

@@ -18,11 +18,11 @@ class Rate:
 
     def wait(self, paid: float, now: float) -> float:
         """Give the seconds until one may be taken, 0 where it may be now, if what was taken is paid for up to `paid`."""
-        return max(0.0, self._free_from(paid, now) + 1 / self.per_second - now)
+        since = now - self.burst / self.per_second
+        wait = (paid if paid > since else since) + 1 / self.per_second - now
+        return wait if wait > 0.0 else 0.0
 
     def take(self, paid: float, now: float, count: float) -> float:
         """Take so many, and give the moment up to which all is paid for then."""
-        return self._free_from(paid, now) + count / self.per_second
-
-    def _free_from(self, paid: float, now: float) -> float:
-        return max(paid, now - self.burst / self.per_second)
+        since = now - self.burst / self.per_second
+        return (paid if paid > since else since) + count / self.per_second

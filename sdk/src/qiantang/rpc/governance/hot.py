@@ -7,6 +7,8 @@ kept of a value is a number (see `qiantang.kernel.rate`) and its name, or a hash
 from __future__ import annotations
 
 import hashlib
+import heapq
+import math
 from typing import Final
 
 from qiantang.kernel.rate import Rate
@@ -28,31 +30,30 @@ def key_of(value: object) -> str:
 
 
 class Top:
-    """Which values come most often: Space-Saving (Metwally et al. 2005), in a fixed number of counters, one step for each value.
+    """Which values come most often: Space-Saving (Metwally et al. 2005), in a fixed number of counters.
 
-    A count is too high by at most the count of the rarest counter, which is at most what came divided by the number of
-    counters; every value that came more often than that is among them.
+    A count is too high by at most the count of the rarest counter, which is at most what came divided by the number of counters;
+    every value that came more often than that is among them. A value that is among them costs one step; for another one the rarest
+    makes room, found in a heap whose counts are brought up to date only there.
     """
 
-    __slots__ = ("_by_count", "_counts", "_least", "_size")
+    __slots__ = ("_counts", "_heap", "_size")
 
     def __init__(self, size: int = COUNTERS) -> None:
         self._size = size
         self._counts: dict[str, int] = {}
-        self._by_count: dict[int, dict[str, None]] = {}
-        self._least = 0
+        self._heap: list[tuple[int, str]] = []
 
     def count(self, key: str) -> None:
         """Count a value."""
-        count = self._counts.get(key)
-        if count is None:
-            count = self._room()
+        counts = self._counts
+        if key in counts:
+            counts[key] += 1
+        elif len(counts) < self._size:
+            counts[key] = 1
+            heapq.heappush(self._heap, (1, key))
         else:
-            self._drop(key, count)
-        self._counts[key] = count + 1
-        self._by_count.setdefault(count + 1, {})[key] = None
-        if not count or self._least not in self._by_count:
-            self._least = count + 1
+            self._replace_rarest(key)
 
     def most(self, number: int = 10) -> list[tuple[str, int]]:
         """Give the values that came most often and how often at most, the first ones first."""
@@ -60,23 +61,17 @@ class Top:
 
     def error(self) -> int:
         """Give by how much a count can be too high."""
-        return self._least if len(self._counts) == self._size else 0
+        return min(self._counts.values()) if len(self._counts) == self._size else 0
 
-    def _room(self) -> int:
-        """Give the count to begin from: 0, or that of the rarest, whose place is taken."""
-        if len(self._counts) < self._size:
-            return 0
-        least = self._least
-        rarest = next(iter(self._by_count[least]))
-        del self._counts[rarest]
-        self._drop(rarest, least)
-        return least
-
-    def _drop(self, key: str, count: int) -> None:
-        same = self._by_count[count]
-        del same[key]
-        if not same:
-            del self._by_count[count]
+    def _replace_rarest(self, key: str) -> None:
+        counts, heap = self._counts, self._heap
+        seen, rarest = heap[0]
+        while counts[rarest] != seen:
+            heapq.heapreplace(heap, (counts[rarest], rarest))
+            seen, rarest = heap[0]
+        del counts[rarest]
+        counts[key] = seen + 1
+        heapq.heapreplace(heap, (seen + 1, key))
 
 
 class HotParameter:
@@ -128,24 +123,22 @@ class HotParameter:
             self._take(now, key)
         return None
 
-    def _of(self, key: str) -> Rate | None:
-        return self._exceptions.get(key, self._rate) if self._exceptions else self._rate
-
     def _wait(self, now: float, key: str) -> float:
-        rate = self._of(key)
-        return rate.wait(self._paid.get(key, 0.0), now) if rate is not None else float("inf")
+        rate = self._exceptions.get(key, self._rate) if self._exceptions else self._rate
+        return rate.wait(self._paid.get(key, 0.0), now) if rate is not None else math.inf
 
     def _take(self, now: float, key: str) -> None:
-        rate = self._of(key)
-        if rate is not None:
-            paid = self._paid
-            before = paid.pop(key, 0.0)  # and in again at the end: the first one is that which was not seen for longest
-            while len(paid) >= self._capacity:
-                del paid[next(iter(paid))]
-            paid[key] = rate.take(before, now, 1)
+        rate = self._exceptions.get(key, self._rate) if self._exceptions else self._rate
+        if rate is None:
+            return  # in shadow
+        paid = self._paid
+        before = paid.pop(key, 0.0)  # and in again at the end: the first one is that which was let in longest ago
+        while len(paid) >= self._capacity:
+            del paid[next(iter(paid))]
+        paid[key] = rate.take(before, now, 1)
 
     def _refuse(self, key: str, wait: float) -> Refusal | None:
         if self._mode == "shadow":
             self.would_refuse += 1
             return None
-        return Refusal("limit", self.rule, "too many calls with one value", 0.0 if wait == float("inf") else wait)
+        return Refusal("limit", self.rule, "too many calls with one value", 0.0 if wait == math.inf else wait)

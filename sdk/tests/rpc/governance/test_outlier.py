@@ -123,6 +123,17 @@ def test_in_panic_nobody_is_out() -> None:
     assert outliers.is_out("n0")
 
 
+def test_when_the_well_nodes_go_the_one_whose_time_ends_first_comes_in_again() -> None:
+    outliers = made(10, most=0.5)
+    fail(outliers, "n0", 100.0)
+    fail(outliers, "n1", 105.0)
+    outliers.follow(["n0", "n1"])
+    outliers.sweep(106.0)
+    assert outliers.ejected() == {"n1"}
+    outliers.follow(["n1"])
+    assert not outliers.ejected()
+
+
 def test_in_shadow_it_is_seen_and_stays() -> None:
     outliers = made(4, mode="shadow")
     fail(outliers, "n0", 100.0)

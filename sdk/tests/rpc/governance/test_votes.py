@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from qiantang.rpc.governance import votes as module
 from qiantang.rpc.governance.votes import Ballot, Votes, prober
 from qiantang.rpc.model.rules import VotesRule
 
@@ -77,6 +78,16 @@ def test_over_half_of_the_nodes_is_panic_and_nothing_is_out_but_what_people_hold
     votes.hold("n3", "")
     votes.count(100.0, NODES, CONSUMERS)
     assert votes.out == {"n4"}
+
+
+def test_votes_without_number_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_VOTES", 3)
+    votes = made()
+    for number in range(100):
+        votes.hear(f"x{number}", "c0", 100.0)
+        votes.hear("n1", f"c{number}", 100.0)
+    assert sum(map(len, votes._votes.values())) == 3
+    assert len(votes._votes) <= 3
 
 
 def test_in_shadow_only_what_people_hold_is_out() -> None:

@@ -50,9 +50,12 @@ class Outliers:
         self.settings = settings
 
     def follow(self, nodes: Collection[str]) -> None:
-        """Take the nodes that there are now."""
+        """Take the nodes that there are now. Are too many of them out then, those come in again whose time ends first."""
         self._hosts = {node: self._hosts.get(node) or _Host() for node in nodes}
-        self._out = sum(host.out for host in self._hosts.values())
+        out = sorted((host for host in self._hosts.values() if host.out), key=lambda host: host.until)
+        self._out = len(out)
+        for host in out[: max(0, len(out) - self._most())]:
+            self._let_in(host)
 
     def leave(self, now: float, node: str, outcome: int, *, is_local: bool = False) -> None:
         """Count how a call to a node ended; `is_local` where it never got there, as when it cannot be connected to."""
@@ -80,8 +83,7 @@ class Outliers:
         """Let in whose time is over, and judge when an interval is. `healthy`: nodes that are well by what others found."""
         for host in self._hosts.values():
             if host.out and now >= host.until:
-                host.out, host.row, host.local = False, 0, 0
-                self._out -= 1
+                self._let_in(host)
         if now >= self._next:
             self._next = now + self.settings.interval
             self._judge(now)
@@ -99,6 +101,10 @@ class Outliers:
             limit, row = settings.consecutive, host.row
         if limit and row >= limit:
             self._eject(now, host)
+
+    def _let_in(self, host: _Host) -> None:
+        host.out, host.row, host.local = False, 0, 0
+        self._out -= 1
 
     def _most(self) -> int:
         nodes = len(self._hosts)

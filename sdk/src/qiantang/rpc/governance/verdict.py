@@ -45,12 +45,13 @@ class Priority(enum.IntEnum):
 class Ticket(msgspec.Struct, eq=False, gc=False):
     """What a call, or one attempt of it, carries: when it began and must end, in seconds of the monotonic clock.
 
-    `inbound` is the number of the attempt, from 0, that the caller of this process made; above 0 nothing is tried again here.
+    `priority` is one of `Priority`: who reads it from the wire checks that. `inbound` is the number of the attempt, from 0,
+    that the caller of this process made; above 0 nothing is tried again here.
     """
 
     begun: float
     deadline: float
-    priority: int = 1
+    priority: int = Priority.NORMAL
     inbound: int = 0
 
 

@@ -40,9 +40,8 @@ class Votes:
 
     def hear(self, node: str, voter: str, now: float) -> None:
         """A consumer says that a node is to be out, or the node says it of itself."""
-        voters = self._votes.setdefault(node, {})
-        if voter in voters or sum(map(len, self._votes.values())) < MOST_VOTES:
-            voters[voter] = now + self.settings.lifetime
+        if voter in self._votes.get(node, ()) or sum(map(len, self._votes.values())) < MOST_VOTES:
+            self._votes.setdefault(node, {})[voter] = now + self.settings.lifetime
 
     def withdraw(self, node: str, voter: str) -> None:
         """A consumer takes its vote back."""

@@ -17,7 +17,7 @@ class CallContext(msgspec.Struct, frozen=True, gc=False):
     deadline: float = float("inf")
     trace: str = ""
     attempt: int = 0
-    priority: int = 2
+    priority: int = 1
     tag: str = ""
 
     def remaining(self) -> float:

@@ -25,8 +25,8 @@ from qiantang.registry.model import ServiceName
 
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
-Priority = Literal["batch", "low", "normal", "critical"]
-PRIORITIES: Final[tuple[Priority, ...]] = ("batch", "low", "normal", "critical")
+Priority = Literal["batch", "normal", "high", "critical"]
+PRIORITIES: Final[tuple[Priority, ...]] = ("batch", "normal", "high", "critical")
 DEFAULT_TIMEOUT: Final = 3.0
 LONGEST_TIMEOUT: Final = 3600.0
 _SERVICE: Final = "__qiantang_service__"

@@ -14,8 +14,8 @@ T = TypeVar("T")
 VERSION: Final = 1
 LONGEST: Final = 3_600_000
 """Milliseconds that a call may have."""
-NORMAL: Final = 2
-"""Priorities: 0 may be shed first (batch), 1 low, 2 normal, 3 critical."""
+NORMAL: Final = 1
+"""Priorities: 0 is shed first (batch), then 1 (normal), 2 (high), 3 (critical)."""
 
 
 class CallHeader(msgspec.Struct, array_like=True, gc=False):

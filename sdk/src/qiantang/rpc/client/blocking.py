@@ -12,13 +12,16 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self, TypeVar, cast
 
+from qiantang.kernel import errors
 from qiantang.registry.model import Node
+from qiantang.rpc.balance.matching import Consumer
 from qiantang.rpc.client import exchange
 from qiantang.rpc.client.connection import CONNECT_SECONDS, Introduces
+from qiantang.rpc.client.governing import SWEEP_SECONDS, Going, Governor
 from qiantang.rpc.client.stubs import Stub
-from qiantang.rpc.client.targets import Targets
+from qiantang.rpc.client.targets import Target, Targets
 from qiantang.rpc.errors import ConnectionLostError, DeadlineError, NodeAwayError, ProtocolError, TooLargeError
-from qiantang.rpc.model.context import current
+from qiantang.rpc.model.context import CallContext, current
 from qiantang.rpc.model.definition import MethodDefinition, definition_of
 from qiantang.rpc.wire import frames, headers
 from qiantang.rpc.wire.frames import Bytes, FrameReader
@@ -181,10 +184,19 @@ class BlockingPool:
 class BlockingCaller:
     """Calls services from any thread, without an event loop. Open it as a context manager; see `Caller`."""
 
-    def __init__(self, who: Introduces, nodes: Sequence[Node] = (), *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        who: Introduces,
+        nodes: Sequence[Node] = (),
+        *,
+        tls: ssl.SSLContext | None = None,
+        consumer: Consumer | None = None,
+    ) -> None:
         self._targets: Targets[BlockingPool] = Targets(lambda address: BlockingPool(address, who, tls))
         self._lock = threading.Lock()
         self._nodes = nodes
+        self._swept = 0.0
+        self.governor: Governor[Target[BlockingPool]] = Governor(consumer or Consumer())
 
     def __enter__(self) -> Self:
         """Begin; connections are made when they are needed."""
@@ -203,21 +215,54 @@ class BlockingCaller:
     def use(self, nodes: Sequence[Node]) -> None:
         """Call these nodes from now on."""
         with self._lock:
-            gone = self._targets.use(nodes)
+            now = time.monotonic()
+            targets, gone = self._targets.use(nodes, now)
+            self.governor.follow(targets, now)
         for pool in gone:
             pool.close()
 
     def call(self, method: MethodDefinition, arguments: Any) -> Any:
         """Call a method with its arguments; see `Caller.call`."""
-        body = exchange.written(method, arguments)
-        above, now = current.get(), time.monotonic()
-        timeout = exchange.timeout_of(method, above, now)
+        body, above = exchange.written(method, arguments), current.get()
         with self._lock:
-            pool = self._targets.pick(method.service).pool
-        connection = pool.take(now + timeout)
+            going = self.governor.begin(method, arguments, above, time.monotonic())
+        failure: BaseException | None = None
         try:
-            header = exchange.header_of(method, connection.methods, timeout, above)
-            answer = connection.call(header, body, now + timeout)
+            return self._attempts(method, body, above, going)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            with self._lock:
+                going.end(time.monotonic(), failure)
+
+    def _attempts(
+        self, method: MethodDefinition, body: bytes, above: CallContext, going: Going[Target[BlockingPool]]
+    ) -> Any:
+        with self._lock:
+            pause = going.wait(going.ticket.begun)
+        while True:
+            if pause:
+                time.sleep(pause)
+            try:
+                return self._attempt(method, body, above, going)
+            except errors.QiantangError as error:
+                with self._lock:
+                    pause = going.failed(error, time.monotonic())
+
+    def _attempt(
+        self, method: MethodDefinition, body: bytes, above: CallContext, going: Going[Target[BlockingPool]]
+    ) -> Any:
+        now, deadline = time.monotonic(), going.ticket.deadline
+        with self._lock:
+            if now >= self._swept + SWEEP_SECONDS:
+                self._swept = now
+                self.governor.sweep(now)
+            pool = going.target(now).pool
+        connection = pool.take(deadline)
+        try:
+            header = exchange.header_of(method, connection.methods, deadline - now, above, going.attempt)
+            answer = connection.call(header, body, deadline)
         finally:
             pool.give_back(connection)
         return exchange.result_of(method, connection.node, answer)

@@ -8,13 +8,16 @@ import time
 from collections.abc import Sequence
 from typing import Any, Self, TypeVar, cast
 
+from qiantang.kernel import errors
 from qiantang.registry.model import Node
+from qiantang.rpc.balance.matching import Consumer
 from qiantang.rpc.client import exchange
 from qiantang.rpc.client.connection import Introduces
+from qiantang.rpc.client.governing import SWEEP_SECONDS, Going, Governor
 from qiantang.rpc.client.pool import NodePool
 from qiantang.rpc.client.stubs import Stub
-from qiantang.rpc.client.targets import Targets
-from qiantang.rpc.model.context import current
+from qiantang.rpc.client.targets import Target, Targets
+from qiantang.rpc.model.context import CallContext, current
 from qiantang.rpc.model.definition import MethodDefinition, definition_of
 
 S = TypeVar("S")
@@ -23,21 +26,34 @@ S = TypeVar("S")
 class Caller:
     """Calls services. Of one event loop; open it as an async context manager.
 
-    `who` says to nodes who calls: see `introducing`.
+    `who` says to nodes who calls: see `introducing`; `consumer` what routes know of that. `governor` takes rules and routes.
     """
 
-    def __init__(self, who: Introduces, nodes: Sequence[Node] = (), *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        who: Introduces,
+        nodes: Sequence[Node] = (),
+        *,
+        tls: ssl.SSLContext | None = None,
+        consumer: Consumer | None = None,
+    ) -> None:
         self._targets: Targets[NodePool] = Targets(lambda address: NodePool(address, who, tls))
         self._nodes = nodes
+        self._sweeping: asyncio.Task[None] | None = None
+        self.governor: Governor[Target[NodePool]] = Governor(consumer or Consumer())
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         """Begin; connections are made when they are needed."""
         self.use(self._nodes)
+        self._sweeping = asyncio.create_task(self._sweep(), name="sweep of calls")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End all connections."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
         self.use([])
         await asyncio.gather(*self._leaving)
 
@@ -48,7 +64,10 @@ class Caller:
 
     def use(self, nodes: Sequence[Node]) -> None:
         """Call these nodes from now on. What is under way on others is answered before their connections end."""
-        for pool in self._targets.use(nodes):
+        now = time.monotonic()
+        targets, gone = self._targets.use(nodes, now)
+        self.governor.follow(targets, now)
+        for pool in gone:
             task = asyncio.create_task(pool.close(), name=f"leave {pool.address}")
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
@@ -59,10 +78,34 @@ class Caller:
         Raises:
             QiantangError: what the provider raised, or what befell the call; see `rpc.errors.was_processed`.
         """
-        body = exchange.written(method, arguments)
-        above, now = current.get(), time.monotonic()
-        timeout = exchange.timeout_of(method, above, now)
-        pool = self._targets.pick(method.service).pool
-        connection = pool.ready() or await pool.connection(now + timeout)
-        header = exchange.header_of(method, connection.methods, timeout, above)
-        return exchange.result_of(method, connection.node, await connection.call(header, body, now + timeout))
+        body, above = exchange.written(method, arguments), current.get()
+        going = self.governor.begin(method, arguments, above, time.monotonic())
+        failure: BaseException | None = None
+        try:
+            pause = going.wait(going.ticket.begun)
+            while True:
+                if pause:
+                    await asyncio.sleep(pause)
+                try:
+                    return await self._attempt(method, body, above, going)
+                except errors.QiantangError as error:
+                    pause = going.failed(error, time.monotonic())
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            going.end(time.monotonic(), failure)
+
+    async def _attempt(
+        self, method: MethodDefinition, body: bytes, above: CallContext, going: Going[Target[NodePool]]
+    ) -> Any:
+        now, deadline = time.monotonic(), going.ticket.deadline
+        pool = going.target(now).pool
+        connection = pool.ready() or await pool.connection(deadline)
+        header = exchange.header_of(method, connection.methods, deadline - now, above, going.attempt)
+        return exchange.result_of(method, connection.node, await connection.call(header, body, deadline))
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.governor.sweep(time.monotonic())

@@ -18,13 +18,13 @@ HOP_SECONDS = 0.002
 """What a call below another leaves of its time for the way back."""
 
 
-def timeout_of(method: MethodDefinition, above: CallContext, now: float) -> float:
-    """Give the seconds that a call has: its method's, or what is left to the call above it.
+def timeout_left(method: MethodDefinition, most: float, above: CallContext, now: float) -> float:
+    """Give the seconds that a call has: what it may have at most, or what is left to the call above it.
 
     Raises:
         DeadlineError: nothing is left.
     """
-    timeout = min(method.options.timeout, above.deadline - now - HOP_SECONDS)
+    timeout = min(most, above.deadline - now - HOP_SECONDS)
     if timeout <= 0:
         raise DeadlineError(f"no time is left for {method.path}: the call above it has used it up")
     return timeout
@@ -45,7 +45,7 @@ def written(method: MethodDefinition, arguments: Any) -> bytes:
 
 
 def header_of(
-    method: MethodDefinition, places: Mapping[str, int], timeout: float, above: CallContext
+    method: MethodDefinition, places: Mapping[str, int], timeout: float, above: CallContext, attempt: int
 ) -> headers.CallHeader:
     """Make the header of a call to a node that has its methods at these places.
 
@@ -57,7 +57,7 @@ def header_of(
         raise UnknownMethodError(f"the node has no {method.path}: it has another version of the service")
     priority = PRIORITIES.index(method.options.priority)
     milliseconds = max(1, int(timeout * 1000))
-    return headers.CallHeader(place, milliseconds, above.trace, above.attempt, priority, above.tag)
+    return headers.CallHeader(place, milliseconds, above.trace, attempt, priority, above.tag)
 
 
 def result_of(method: MethodDefinition, node: str, answer: Bytes) -> Any:

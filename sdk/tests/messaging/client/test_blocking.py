@@ -5,17 +5,27 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from qiantang.kernel import ids
 from qiantang.messaging.adapters.memory import space_of
 from qiantang.messaging.client import MessageBus
-from qiantang.messaging.errors import BodyTooLargeError, BrokerAwayError, BusClosedError
-from qiantang.messaging.model import Message, Resource, Topic
-from qiantang.messaging.testing import Rig
+from qiantang.messaging.errors import (
+    BodyTooLargeError,
+    BrokerAwayError,
+    BusClosedError,
+    DeadLetterGoneError,
+    FeatureMissingError,
+)
+from qiantang.messaging.model import DeadLetterSettings, Estate, Message, Resource, RetryPolicy, Store, Topic
+from qiantang.messaging.testing import PLACE, Rig
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -38,6 +48,12 @@ def until(true: object) -> None:
     while not true():  # type: ignore[operator]
         assert time.monotonic() < ends
         time.sleep(0.01)
+
+
+def found(ask: Callable[[], list[T]], count: int) -> list[T]:
+    """Give what is asked for once there is so much."""
+    until(lambda: len(ask()) == count)
+    return ask()
 
 
 def test_a_blocking_program_sends_and_consumes(bus: MessageBus, topic: Topic) -> None:
@@ -92,3 +108,46 @@ async def test_beside_an_event_loop_threads_send_and_the_loop_itself_may_not(bus
             bus.sync.send(topic.name, 2)
         with pytest.raises(RuntimeError, match="await the bus itself"):
             bus.sync.lag(topic.name)
+
+
+def test_a_blocking_program_works_off_dead_letters(rig: Rig, topic: Topic, tmp_path: Path) -> None:
+    store = Store(url=f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    estate = Estate(clusters=[rig.cluster], topics=[topic], store=store, dead_letters=DeadLetterSettings())
+    bus, taken = MessageBus(estate, PLACE), list[Any]()
+
+    @bus.subscribe(topic.name, retry=RetryPolicy(attempts=1))
+    def take(body: dict[str, int]) -> None:
+        if body["n"] < 10:
+            raise ValueError(f"{body['n']} is too little")
+        taken.append(body["n"])
+
+    with bus.sync as here:
+        until(lambda: all(one.joined for one in bus.consumers(topic.name)))
+        for number in range(4):
+            here.send(topic.name, {"n": number}, id=f"m{number}")
+        letters = sorted(found(lambda: here.dead_letters(topic=topic.name), 4), key=lambda one: one.id)
+        (cause,) = here.dead_causes(words="too little")
+        assert cause.count == 4
+        whole = here.dead_letter(letters[0].number)
+        assert whole.frame is not None
+        assert here.dead_body(whole.frame) == {"n": 0}
+        assert here.resend(letters[0].number, body={"n": 10}, by="li", reason="a slip").ok
+        until(lambda: taken == [10])
+        with pytest.raises(DeadLetterGoneError):
+            here.dead_letter(letters[0].number)
+        again = here.resend_many([letters[1].number, 10**9], by="li", per_second=100)
+        assert [one.ok for one in again] == [True, False]
+        assert [one.ok for one in here.delete_dead([letters[2].number], by="li")] == [True]
+        history = here.dead_history(topic=topic.name)
+        assert [(one.what, one.letter.id) for one in history] == [("deleted", "m2"), ("resent", "m1"), ("resent", "m0")]
+        sent = here.dead_action(history[-1].number).sent
+        assert sent is not None
+        assert here.dead_body(sent) == {"n": 10}
+        assert [one.id for one in found(here.dead_letters, 2)] == ["m1", "m3"], "one died again"
+    with pytest.raises(BusClosedError):
+        bus.sync.dead_letters()
+
+
+def test_without_a_store_there_are_no_dead_letters(bus: MessageBus) -> None:
+    with bus.sync as here, pytest.raises(FeatureMissingError, match="store"):
+        here.dead_letters()

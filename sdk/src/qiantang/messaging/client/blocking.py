@@ -6,15 +6,22 @@ import asyncio
 import concurrent.futures
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar, Unpack
 
 from qiantang.kernel import errors, runtime
-from qiantang.messaging.client.options import SEND_SECONDS, Properties, message_of
+from qiantang.messaging.client.options import (
+    REDRIVES_PER_SECOND,
+    SEND_SECONDS,
+    DeadFilter,
+    Properties,
+    Resending,
+    message_of,
+)
 from qiantang.messaging.client.sender import Sender
 from qiantang.messaging.errors import BusClosedError
-from qiantang.messaging.model import Frame, Message, Sent
+from qiantang.messaging.model import DeadAction, DeadCause, DeadLetter, DeadOutcome, Frame, Header, Message, Sent
 from qiantang.messaging.port import Lag
 
 T = TypeVar("T")
@@ -55,6 +62,28 @@ class AsyncBus(Protocol):
     async def pause(self, topic: str, group: str = "") -> None: ...
     async def resume(self, topic: str, group: str = "") -> None: ...
     async def lag(self, topic: str, group: str = "", *, first: int = 0) -> Lag: ...
+    async def dead_letters(self, **asked: Unpack[DeadFilter]) -> list[DeadLetter]: ...
+    async def dead_causes(self, **asked: Unpack[DeadFilter]) -> list[DeadCause]: ...
+    async def dead_letter(self, number: int) -> DeadLetter: ...
+    def dead_body(self, frame: Frame) -> Any: ...
+    async def resend(
+        self,
+        number: int,
+        *,
+        by: str,
+        reason: str = ...,
+        body: Any = ...,
+        headers: Mapping[str, Header] | None = ...,
+        key: str | None = ...,
+        tag: str | None = ...,
+        deadline: float = ...,
+    ) -> Sent: ...
+    async def resend_many(
+        self, numbers: Iterable[int], *, by: str, reason: str = ..., per_second: float = ..., deadline: float = ...
+    ) -> list[DeadOutcome]: ...
+    async def delete_dead(self, numbers: Iterable[int], *, by: str, reason: str = ...) -> list[DeadOutcome]: ...
+    async def dead_history(self, **asked: Unpack[DeadFilter]) -> list[DeadAction]: ...
+    async def dead_action(self, number: int) -> DeadAction: ...
 
 
 class SyncBus:
@@ -137,6 +166,53 @@ class SyncBus:
     def lag(self, topic: str, group: str = "", *, first: int = 0) -> Lag:
         """Say what a group has not finished of a topic, with `first` of the queues from that number on."""
         return self._call(self._bus.lag(topic, group, first=first))
+
+    # -- dead letters ------------------------------------------------------------------------------------
+
+    def dead_letters(self, **asked: Unpack[DeadFilter]) -> list[DeadLetter]:
+        """Give the dead letters in the estate's store, without their frames, the newest first."""
+        return self._call(self._bus.dead_letters(**asked))
+
+    def dead_causes(self, **asked: Unpack[DeadFilter]) -> list[DeadCause]:
+        """Give dead letters by what they died of; see `MessageBus.dead_causes`."""
+        return self._call(self._bus.dead_causes(**asked))
+
+    def dead_letter(self, number: int) -> DeadLetter:
+        """Give one dead letter, with its frame."""
+        return self._call(self._bus.dead_letter(number))
+
+    def dead_body(self, frame: Frame) -> Any:
+        """Read the body of a dead letter's frame; see `MessageBus.dead_body`. It waits for nothing, and needs no loop."""
+        return self._bus.dead_body(frame)
+
+    def resend(self, number: int, **how: Unpack[Resending]) -> Sent:
+        """Send a dead letter again, for the group in which it died alone; see `MessageBus.resend`."""
+        return self._call(self._bus.resend(number, **how))
+
+    def resend_many(
+        self,
+        numbers: Iterable[int],
+        *,
+        by: str,
+        reason: str = "",
+        per_second: float = REDRIVES_PER_SECOND,
+        deadline: float = SEND_SECONDS,
+    ) -> list[DeadOutcome]:
+        """Send dead letters again as they are; see `MessageBus.resend_many`."""
+        sending = self._bus.resend_many(numbers, by=by, reason=reason, per_second=per_second, deadline=deadline)
+        return self._call(sending)
+
+    def delete_dead(self, numbers: Iterable[int], *, by: str, reason: str = "") -> list[DeadOutcome]:
+        """Delete dead letters, which the history keeps; see `MessageBus.delete_dead`."""
+        return self._call(self._bus.delete_dead(numbers, by=by, reason=reason))
+
+    def dead_history(self, **asked: Unpack[DeadFilter]) -> list[DeadAction]:
+        """Give what was done with dead letters, without frames, the newest first."""
+        return self._call(self._bus.dead_history(**asked))
+
+    def dead_action(self, number: int) -> DeadAction:
+        """Give one thing that was done, with the letter's frame and the message as it was sent."""
+        return self._call(self._bus.dead_action(number))
 
     # -- inside ------------------------------------------------------------------------------------------
 

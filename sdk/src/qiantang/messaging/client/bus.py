@@ -26,6 +26,7 @@ from qiantang.messaging.client.interceptors import (
     WarmUp,
 )
 from qiantang.messaging.client.options import (
+    REDRIVES_PER_SECOND,
     SEND_SECONDS,
     DeadFilter,
     Properties,
@@ -446,7 +447,7 @@ class MessageBus:
         *,
         by: str,
         reason: str = "",
-        per_second: float = 50.0,
+        per_second: float = REDRIVES_PER_SECOND,
         deadline: float = SEND_SECONDS,
     ) -> list[DeadOutcome]:
         """Send dead letters again as they are, in this order and no faster; give what became of each, once if named twice.

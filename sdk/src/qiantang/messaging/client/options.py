@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Required, TypedDict
 
 from qiantang.messaging.errors import InvalidMessageError
 from qiantang.messaging.model import Dedup, Header, Message, RetryPolicy
@@ -11,6 +11,8 @@ from qiantang.messaging.model.estate import Order
 
 SEND_SECONDS: Final = 30.0
 """The deadline of a send that names none."""
+REDRIVES_PER_SECOND: Final = 50.0
+"""How fast dead letters are sent again where nothing is said."""
 
 
 class Properties(TypedDict, total=False):
@@ -52,6 +54,18 @@ class DeadFilter(TypedDict, total=False):
     words: str
     before: int
     count: int
+
+
+class Resending(TypedDict, total=False):
+    """What may be said where a dead letter is sent again; see `MessageBus.resend`."""
+
+    by: Required[str]
+    reason: str
+    body: Any
+    headers: Mapping[str, Header] | None
+    key: str | None
+    tag: str | None
+    deadline: float
 
 
 def message_of(topic: str, body: Any, properties: Properties, now: Callable[[], float]) -> Message[Any]:

@@ -108,6 +108,12 @@ class SpoolFullError(errors.ExhaustedError):
     code = "messaging.spool_full"
 
 
+class StoreRefusedError(errors.InvalidRequestError):
+    """The store answers, and does not take this: giving it again changes nothing, until somebody changes the store."""
+
+    code = "messaging.store_refused"
+
+
 class DeadLetterGoneError(errors.NotFoundError):
     """No dead letter of that number is in the store: it was sent again or deleted, or was too old."""
 

@@ -15,6 +15,7 @@ import msgspec
 
 from qiantang.kernel import errors
 from qiantang.kernel.rate import Rate
+from qiantang.messaging.errors import StoreRefusedError
 from qiantang.messaging.model import DeadAction, DeadCause, DeadLetter, Failure, Frame, Subscription, Taken, Topic
 
 
@@ -398,15 +399,19 @@ class DeadQuery(msgspec.Struct, frozen=True, kw_only=True):
 class DeadStore(Protocol):
     """Dead letters, and the history of what was done with them. All of it raises `BrokerAwayError` where the store is away."""
 
-    async def keep(self, kept: Sequence[DeadLetter], keep_seconds: float, history_seconds: float) -> None:
+    async def keep(
+        self, kept: Sequence[DeadLetter], keep_seconds: float, history_seconds: float
+    ) -> Mapping[int, StoreRefusedError]:
         """Keep letters, in their order; one that was kept before, or is in the history, is not kept again.
+
+        Gives which of them, by their places, the store does not take though it is there, with why: the others are kept.
 
         Letters that were kept longer ago than `keep_seconds`, and history that is older than `history_seconds`, are removed now
         and then, also where no letters are given.
 
         Raises:
-            BrokerAwayError: nothing was kept.
-            OutcomeUnknownError: all were kept, or none; kept again, they are there once.
+            BrokerAwayError: nothing was kept, or some of them; kept again, they are there once.
+            OutcomeUnknownError: they were kept, or not; the same.
         """
         ...
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from qiantang.kernel import ids
 from qiantang.messaging import errors
 from qiantang.messaging.adapters.sql import dead, parking
-from qiantang.messaging.model import DeadAction, DeadLetter, Frame, Resource
+from qiantang.messaging.adapters.sql.database import Database
+from qiantang.messaging.model import Dead, DeadAction, DeadLetter, DeadLetterSettings, Frame, Resource, Store
 from qiantang.messaging.port import DeadQuery, DeadStore
 from qiantang.messaging.testing import Rig
 
@@ -185,3 +188,93 @@ async def test_what_is_old_is_removed(resource: Resource, topic: str, monkeypatc
         assert len(await made.dead.history(DeadQuery(topic=topic))) == 1
     finally:
         await made.close()
+
+
+async def refuse_bad(resource: Resource) -> None:
+    """Have the database refuse letters with the tag "bad"."""
+    database = Database(resource.url)
+    await database.open()
+    rule = "alter table mf_dead add constraint no_bad check (id not like 'bad%')"
+    if database.is_sqlite:
+        rule = (
+            "create trigger no_bad before insert on mf_dead when new.id like 'bad%' "
+            "begin select raise(abort, 'no_bad'); end"
+        )
+    await database.write(lambda connection: connection.execute(sa.text(rule)))
+    await database.close()
+
+
+async def test_what_the_database_does_not_take_keeps_nothing_else_back(
+    store: DeadStore, resource: Resource, topic: str
+) -> None:
+    await refuse_bad(resource)
+    some = [letter(topic, "bad" if number in (0, 7, 11) else f"m{number}") for number in range(12)]
+    some[7] = letter(topic, "bad7")
+    refused = await store.keep([*some, some[1]], YEARS, YEARS)
+    assert sorted(refused) == [0, 7, 11]
+    assert all(isinstance(one, errors.StoreRefusedError) and "no_bad" in str(one) for one in refused.values())
+    found = await store.find(DeadQuery(topic=topic))
+    assert sorted(one.id for one in found) == sorted(f"m{number}" for number in (1, 2, 3, 4, 5, 6, 8, 9, 10))
+    assert await store.keep(some[1:7], YEARS, YEARS) == {}, "these are there"
+
+
+async def test_what_cannot_be_written_as_text_is_refused(store: DeadStore, topic: str) -> None:
+    halved = Frame(topic="dead.g", id="a", body=b"", text={"h": "\ud800"})
+    refused = await store.keep([letter(topic, "a", frame=halved), letter(topic, "b")], YEARS, YEARS)
+    assert list(refused) == [0]
+    assert [one.id for one in await store.find(DeadQuery(topic=topic))] == ["b"]
+
+
+@pytest.mark.mariadb
+async def test_a_row_over_the_packet_of_mariadb_is_told_apart_from_a_server_that_is_away(mariadb_factory: Any) -> None:
+    """The driver says the same of both: the server cuts the connection."""
+    server = await asyncio.to_thread(mariadb_factory)
+    url = server.create_database("letters")
+    await asyncio.to_thread(server.execute, "set global max_allowed_packet = 65536")
+    made = parking.make(Resource(name="one", url=url))
+    await made.open()
+    try:
+        # three that fit alone, and not in one statement; two that do not, one of them as it is escaped; one of 3 MB
+        bodies = [b"x" * 40_000, b"x" * 40_000, b"x" * 70_000, b"\0" * 40_000, b"x" * 40_000, b"x" * 3_000_000]
+        some = [letter("orders", f"{place}", body) for place, body in enumerate(bodies)]
+        refused = await made.dead.keep(some, YEARS, YEARS)
+        assert sorted(refused) == [2, 3, 5]
+        assert all("max_allowed_packet" in str(one) for one in refused.values())
+        assert [one.id for one in await made.dead.find(DeadQuery())] == ["4", "1", "0"]
+        await large_ones_lie_aside(url)
+        await asyncio.to_thread(server.kill)
+        for one in (some[0], some[5]):
+            with pytest.raises(errors.BrokerAwayError):
+                await made.dead.keep([one], YEARS, YEARS)
+        await asyncio.to_thread(server.start)
+    finally:
+        await made.close()
+
+
+async def large_ones_lie_aside(store: str) -> None:
+    """Have messages die of which the store does not take one: the others come to it."""
+    rig = Rig("memory", Resource(name="one", url=f"memory://{ids.ordered_id()}"), Store(url=store))
+    topic = rig.topic()
+    bus = rig.made()
+    await bus.change(msgspec.structs.replace(rig.estate(topic), dead_letters=DeadLetterSettings()))
+    bus.subscribe(topic.name, group="g")(lambda _body: Dead("no"))
+    async with bus:
+        await rig.joined(bus, topic, "g")
+        for number in range(20):
+            await bus.send(topic.name, "x" * (100_000 if number == 3 else 10_000), id=f"{number}")
+        found: list[DeadLetter] = []
+        ends = time.monotonic() + 30
+        while len(found) < 20 and time.monotonic() < ends:
+            found = await bus.dead_letters(topic=topic.name)
+        assert sorted(int(one.id) for one in found) == list(range(20))
+        (aside,) = [one for one in found if "max_allowed_packet" in one.error]
+        assert (aside.id, await bus.dead_letter(aside.number)) == ("3", aside)
+
+
+async def test_a_table_that_is_not_there_is_no_fault_of_the_letter(store: DeadStore, resource: Resource) -> None:
+    engine = create_async_engine(Database(resource.url)._url)
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("drop table mf_dead"))
+    await engine.dispose()
+    with pytest.raises(errors.BrokerAwayError):
+        await store.keep([letter("orders", "a")], YEARS, YEARS)

@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from qiantang.kernel import errors, ids, observe
 from qiantang.messaging import errors as messaging_errors
+from qiantang.messaging.adapters import memory
 from qiantang.messaging.adapters.memory import space_of
 from qiantang.messaging.adapters.sql import sweeping
+from qiantang.messaging.adapters.sql.database import Database
 from qiantang.messaging.client import MessageBus, collecting, consuming, counting, dead, links, redriving
 from qiantang.messaging.model import (
     Cluster,
@@ -393,6 +396,91 @@ async def test_a_store_that_is_away_keeps_no_bus_from_closing_and_the_next_one_c
     shop.file.rmdir()
     other = await shop.open()
     assert [one.id for one in await letters(other, 1)] == ["one"]
+
+
+async def refuse(shop: Shop, when: str) -> None:
+    """Have the store refuse some rows."""
+    database = Database(f"sqlite:///{shop.file}")
+    await database.open()
+    rule = f"create trigger no before insert on mf_dead when {when} begin select raise(abort, 'not this one'); end"
+    await database.write(lambda connection: connection.execute(sa.text(rule)))
+    await database.close()
+
+
+async def test_one_that_the_store_does_not_take_lies_aside_and_those_behind_it_go_on(shop: Shop) -> None:
+    bus = await shop.open()
+    await bus.send("orders", 0, id="0")
+    await letters(bus, 1)
+    await refuse(shop, "length(new.frames) > 20000")
+    before = observe.METER.counter(collecting.ASIDE, "").read()[0]
+    large = {"text": "x" * 20000}
+    for number in range(1, 7):
+        await bus.send("orders", large if number == 3 else number, id=f"{number}", headers={"h": "v"})
+    some = sorted(await letters(bus, 7), key=lambda one: one.id)
+    assert [one.id for one in some] == ["0", "1", "2", "3", "4", "5", "6"]
+    three = some[3]
+    assert three.error.startswith("its message is not in the store")
+    assert all(said in three.error for said in ("not this one", "dead.mf-dead", "main/one", "ValueError: cannot bill"))
+    assert (three.fingerprint, three.topic, three.group) == (some[2].fingerprint, "orders", "billing")
+    with pytest.raises(errors.InvalidRequestError, match=r"dead\.mf-dead"):
+        await bus.resend(three.number, by="li")
+    assert observe.METER.counter(collecting.ASIDE, "").read()[0] == before + 1
+    receiver = await memory_receiver(shop)
+    (aside,) = await receiver.fetch(10, 10**6, 5)
+    died = dead.read(aside.frame)
+    assert died is not None
+    assert (died.topic, died.group) == ("orders", "billing")
+    assert died.error.startswith("ValueError: cannot bill")
+    assert "not this one" in aside.frame.text[dead.ASIDE]
+    assert (aside.frame.text["h"], bus.dead_body(aside.frame)) == ("v", large), "the message is there as it was"
+    await receiver.close()
+
+
+async def memory_receiver(shop: Shop) -> Any:
+    """Take part in the group of what was put aside."""
+    broker = memory.make(Resource(name="one", url=shop.url))
+    await broker.open()
+    return await broker.receive(Subscription(group="mf-dead", topic="dead.mf-dead"), "m")
+
+
+async def test_what_the_store_takes_nothing_of_lies_aside_too(shop: Shop) -> None:
+    bus = await shop.open()
+    await bus.send("orders", 0, id="0")
+    await letters(bus, 1)
+    await refuse(shop, "new.id = '1'")
+    for number in (1, 2):
+        await bus.send("orders", number, id=f"{number}")
+    assert {one.id for one in await letters(bus, 2)} == {"0", "2"}
+    receiver = await memory_receiver(shop)
+    assert [one.frame.id for one in await receiver.fetch(10, 10**6, 5)] == ["1"]
+    await receiver.close()
+
+
+async def test_one_that_can_lie_nowhere_waits_and_keeps_nobody_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "AGAIN_LONGEST", 0.1)
+    monkeypatch.setattr(consuming, "BURY_AGAIN_SECONDS", 0.2)
+    bus = await shop.open()
+    await bus.send("orders", 0, id="0")
+    await letters(bus, 1)
+    await refuse(shop, "new.id = '1'")
+    space = space_of(shop.url)
+    put, says = space.send, SendOutcome.refused(messaging_errors.BrokerAwayError("not now"))
+
+    def refuse_aside(frames: Any) -> list[SendOutcome]:
+        return [says if one.topic == "dead.mf-dead" else put([one])[0] for one in frames]
+
+    monkeypatch.setattr(space, "send", refuse_aside)
+    await bus.send("orders", 1, id="1")
+    await asyncio.sleep(0.3)
+    says = SendOutcome.refused(messaging_errors.BodyTooLargeError("too large"))
+    await bus.send("orders", 2, id="2")
+    assert {one.id for one in await letters(bus, 2)} == {"0", "2"}
+    monkeypatch.setattr(space, "send", put)
+    receiver = await memory_receiver(shop)
+    assert [one.frame.id for one in await receiver.fetch(10, 10**6, 5)] == ["1"]
+    await receiver.close()
 
 
 async def test_a_letter_that_comes_twice_is_one_row(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

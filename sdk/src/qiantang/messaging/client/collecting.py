@@ -2,7 +2,8 @@
 
 A bus that consumes a group takes part in the group `mf-dead` of that group's dead letters, on each of its brokers, with all
 others that consume it. A letter is settled once the store has it, and the store keeps one that comes twice once: so none is
-lost, and none doubled. While the store is away a few wait in hand, and the others with their broker.
+lost, and none doubled. While the store is away a few wait in hand, and the others with their broker. One that a store refuses
+that is there goes to `dead.mf-dead` of its broker, whole, and the others go on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from qiantang.kernel import errors, observe
@@ -20,8 +21,8 @@ from qiantang.messaging.client import dead
 from qiantang.messaging.client.consuming import Consumer, Ways
 from qiantang.messaging.client.ground import Ground
 from qiantang.messaging.client.links import Link
-from qiantang.messaging.client.working import Result
-from qiantang.messaging.errors import BrokerAwayError
+from qiantang.messaging.client.working import Failed, Result
+from qiantang.messaging.errors import BrokerAwayError, StoreRefusedError
 from qiantang.messaging.model import DeadLetter, DeadLetterSettings, Frame, Subscription, Taken, Topic
 from qiantang.messaging.port import SendOutcome
 
@@ -33,22 +34,27 @@ WRITE_BYTES: Final = 4 * 1024 * 1024
 AGAIN_FIRST, AGAIN_LONGEST = 0.1, 5.0
 SWEEP_SECONDS: Final = 600.0
 CLOSE_SECONDS: Final = 1.0
+ASIDE: Final = "qiantang_messaging_dead_put_aside_total"
 COLLECTED: Final = "qiantang_messaging_dead_collected_total"
 DAY: Final = 86400.0
 
 Home = tuple[Link, str]
 """A broker, and a group whose dead letters are there."""
+Put = Callable[[Link, Frame, Topic], Awaitable[SendOutcome]]
+"""What sends to a topic of one broker that the estate need not have."""
 
 
 class Collecting:
-    """Of one bus. `settings` are those of its estate: without them nothing is collected."""
+    """Of one bus. `settings` are those of its estate: without them nothing is collected. `put` sends what is put aside."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, put: Put) -> None:
         self.settings: DeadLetterSettings | None = None
         self._ground = ground
+        self._put = put
         self._consumers: dict[Home, Consumer] = {}
         self._expected: set[Home] = set()
         self._sweeper: asyncio.Task[None] | None = None
+        self._aside = observe.METER.counter(ASIDE, "dead letters that the estate's store does not take")
         self._collected = observe.METER.counter(COLLECTED, "dead letters that were brought to the estate's store")
 
     @property
@@ -89,34 +95,68 @@ class Collecting:
         self._expected.add((link, group))
         return None
 
-    # -- what a consumer asks of its work ----------------------------------------------------------------
+    # -- bringing letters to the store -------------------------------------------------------------------
 
-    async def one(self, taken: Taken) -> Result:
-        """Bring a letter to the store."""
-        return (await self.do([taken]))[0]
-
-    async def do(self, taken: Sequence[Taken]) -> list[Result]:
-        """Bring letters to the store, however long that takes."""
+    async def bring(self, link: Link, home: Topic, taken: Sequence[Taken]) -> list[Result]:
+        """Bring letters to the store, however long that takes; what it does not take lies aside, and keeps no other back."""
         letters = [dead.kept(one.frame) for one in taken]
+        refused = await self._kept(letters)
+        self._collected.add(len(letters) - len(refused))
+        results: list[Result] = [None] * len(letters)
+        for place, error in refused.items():
+            results[place] = await self._put_aside(link, home, taken[place].frame, error)
+        return results
+
+    async def _kept(self, letters: Sequence[DeadLetter]) -> dict[int, StoreRefusedError]:
+        """Keep letters, however long the store is away; give those that it does not take."""
         backoff = Backoff(AGAIN_FIRST, AGAIN_LONGEST)
         while True:
             try:
-                await self._keep(letters)
+                refused = await self._keep(letters)
             except errors.QiantangError as error:
                 log.failure(GROUP, "dead letters cannot be collected: they wait with their broker", error=error)
                 await asyncio.sleep(backoff.next())
             else:
                 log.recovered(GROUP, "dead letters can be collected again")
-                self._collected.add(len(letters))
-                return [None] * len(letters)
+                return refused
 
-    async def _keep(self, letters: Sequence[DeadLetter]) -> None:
+    async def _keep(self, letters: Sequence[DeadLetter]) -> dict[int, StoreRefusedError]:
         store, settings = self._ground.store, self.settings
         if store is None or settings is None:
             raise BrokerAwayError("the estate has no place for dead letters any more")
         await store.open()
+        refused: dict[int, StoreRefusedError] = {}
+        first = 0
         for some in _portions(letters):
-            await store.dead.keep(some, settings.keep_days * DAY, settings.history_days * DAY)
+            found = await store.dead.keep(some, settings.keep_days * DAY, settings.history_days * DAY)
+            refused.update({first + place: error for place, error in found.items()})
+            first += len(some)
+        return refused
+
+    async def _put_aside(self, link: Link, home: Topic, frame: Frame, error: StoreRefusedError) -> Result:
+        """Have a letter that the store does not take lie with its broker, whole, in a topic from which nobody collects.
+
+        The store is told that it is there, where it takes that. Only then is the letter settled: nothing is lost.
+        """
+        aside = dead.topic_of(home, GROUP)
+        outcome = await self._sent(link, dead.aside(frame, aside, error), aside)
+        if outcome.error is not None:
+            return Failed(outcome.error, final=True)  # it waits, as what cannot be buried does
+        self._aside.add()
+        log.failure(f"{link.name} aside", f"the store refuses a dead letter: it lies in {aside.name}", error=error)
+        await self._kept([dead.stub(frame, aside, link.name, error)])
+        return None
+
+    async def _sent(self, link: Link, frame: Frame, home: Topic) -> SendOutcome:
+        """Send a letter aside, however long its broker is away; give what else became of it."""
+        backoff = Backoff(AGAIN_FIRST, AGAIN_LONGEST)
+        while True:
+            failure = await self.expect(link, GROUP, home)
+            outcome = await self._put(link, frame, home) if failure is None else SendOutcome.refused(failure)
+            if not outcome.may_pass:
+                return outcome
+            log.failure(f"{link.name} put", "a dead letter cannot be put aside yet", error=outcome.error)
+            await asyncio.sleep(backoff.next())
 
     async def _sweep(self) -> None:
         """Have what is old removed, also where nothing dies."""
@@ -131,11 +171,26 @@ class Collecting:
             link.name,
             lambda: link.broker.capabilities,
             own,
-            self,
+            _Collector(self, link, home),
             Ways(join=functools.partial(link.join, home, own, self._ground.member, ()), bury=_never),
             batch=BATCH,
             now=self._ground.now,
         )
+
+
+class _Collector:
+    """What handles the letters of one group at one broker."""
+
+    def __init__(self, collecting: Collecting, link: Link, home: Topic) -> None:
+        self._collecting = collecting
+        self._link = link
+        self._home = home
+
+    async def one(self, taken: Taken) -> Result:
+        return (await self.do([taken]))[0]
+
+    async def do(self, taken: Sequence[Taken]) -> list[Result]:
+        return await self._collecting.bring(self._link, self._home, taken)
 
 
 def _subscription(home: Topic) -> Subscription:

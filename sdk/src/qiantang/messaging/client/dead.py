@@ -28,6 +28,8 @@ ATTEMPTS: Final = "mf-dead-attempts"
 AT: Final = "mf-dead-at"
 QUEUE: Final = "mf-dead-queue"
 POSITION: Final = "mf-dead-position"
+ASIDE: Final = "mf-dead-aside"
+"""Of a letter that the store does not take: why."""
 MEANT: Final = "mf-dead-for"
 """Of a message that was sent again and that its broker refused then: the group that it is for still."""
 
@@ -38,6 +40,12 @@ MAX_STACK: Final = 6000
 def topic_of(topic: Topic, group: str) -> Topic:
     """Give the topic of a group's dead letters, on the brokers of the topic where they died."""
     return Topic(name=f"{DEAD}{group}", clusters=topic.clusters, queues=1, max_body=topic.max_body)
+
+
+def aside(frame: Frame, home: Topic, error: BaseException) -> Frame:
+    """Make what is put aside of a letter that the store does not take: all that it was, and why."""
+    said, _ = told(error)
+    return msgspec.structs.replace(frame, topic=home.name, text={**frame.text, ASIDE: said}, queue=-1)
 
 
 def refused(frame: Frame, group: str, error: BaseException, at: float) -> Frame:
@@ -122,6 +130,14 @@ def kept(frame: Frame) -> DeadLetter:
         fingerprint=fingerprint(died.group, died.topic, error, stack),
         frame=frame,
     )
+
+
+def stub(frame: Frame, home: Topic, link: str, error: BaseException) -> DeadLetter:
+    """Make what a store may still take of a letter that it does not take: all but the message, with where that is."""
+    letter = kept(frame)
+    why = _short(_clean(str(error)), MAX_ERROR // 3)
+    said = f"its message is not in the store, which does not take it ({why}): it lies in {home.name} at {link}"
+    return msgspec.structs.replace(letter, error=_short(f"{said}. It died of {letter.error}", MAX_ERROR), frame=None)
 
 
 def _number(text: str) -> int:

@@ -179,7 +179,7 @@ def again(letter: DeadLetter, edits: Edits, topic: Topic, keys: Keys, now: float
     """
     frame = letter.frame
     if frame is None:
-        raise errors.InvalidRequestError(f"dead letter {letter.number} was read without its message")
+        raise errors.InvalidRequestError(f"dead letter {letter.number} is here without its message: {letter.error}")
     text = {name: value for name, value in frame.text.items() if not name.startswith(dead.PREFIX)}
     group = frame.text.get(dead.MEANT, "") if letter.was_refused else letter.group
     if group:  # else no group has ever had it

@@ -84,7 +84,7 @@ class Subscriptions:
         self._declared: Mapping[tuple[str, str], Subscription] = {}
         self._strict = strict
         self._replies = Replies(ground, sender)
-        self._collecting = Collecting(ground)
+        self._collecting = Collecting(ground, self._put)
         self._buries = False
         self._handlers: list[_Handled] = []
         self._running: dict[_Handled, _Running] = {}
@@ -314,6 +314,9 @@ class Subscriptions:
         failure = await self._collecting.expect(link, subscription.group, home)
         if failure is not None:
             return SendOutcome.refused(failure)
+        return await self._put(link, frame, home)
+
+    async def _put(self, link: Link, frame: Frame, home: Topic) -> SendOutcome:
         return (await self._sender.send_to(link, [frame], BURY_SECONDS, home))[0]
 
 

@@ -33,11 +33,24 @@ POOL: Final = 8
 TRANSACTION_SECONDS: Final = 20.0
 """What a transaction may take, its turn included: a database that is frozen must not hold up what waits behind it."""
 AGAIN: Final = {"40001", "40P01", "1213", "1205"}
+REFUSED_STATES: Final = ("22", "23", "54", "45000", "P0001")
+"""What SQLSTATEs begin with of which the rows are the cause: values, constraints, sizes, and triggers that say no."""
+REFUSED_CODES: Final = {1118, 1153, 1301, 3819}
+"""The same for codes of MariaDB and MySQL that have no SQLSTATE of their own: a row, a packet or a result that is too large, a
+constraint.
+"""
+DUPLICATES: Final = {"23505", "1062"}
 _chance = random.Random()  # noqa: S311  # spreads load, guards nothing
 
 
 class AgainError(Exception):
     """The database asks for the same transaction again: it had to choose between two. What it said is the cause."""
+
+
+class RefusedError(BrokerAwayError):
+    """The database answered, and does not take the rows that it was given: others may be taken. Who does not tell it apart has
+    nothing done, as with a database that is away.
+    """
 
 
 class Database:
@@ -110,7 +123,19 @@ class Database:
 
     def away(self, error: BaseException) -> BrokerAwayError:
         """Say by our name that something was not done."""
-        return BrokerAwayError(f"{self.name} did not do it: {_short(error)}")
+        kind = RefusedError if isinstance(error, exc.DBAPIError) and is_refused(error) else BrokerAwayError
+        return kind(f"{self.name} did not do it: {_short(error)}")
+
+    async def most_of_packet(self) -> int:
+        """Give what a statement may have in bytes, where the server cuts the connection of who sends more; else 0.
+
+        Raises:
+            BrokerAwayError: the database is away.
+        """
+        if self.is_sqlite or self.is_postgresql:
+            return 0
+        async with self.reading() as connection:
+            return int((await connection.execute(sa.text("select @@max_allowed_packet"))).scalar_one())
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
@@ -189,10 +214,28 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
         raise exc.DisconnectionError  # the pool makes another
 
 
+def is_refused(error: exc.DBAPIError) -> bool:
+    """Say whether the rows are the cause: the database answered, and takes others."""
+    original: Any = error.orig
+    said = str(getattr(original, "sqlstate", None)).startswith(REFUSED_STATES) or _code(original) in REFUSED_CODES
+    return said or isinstance(error, exc.DataError | exc.IntegrityError)  # SQLite says no state, MySQL not always one
+
+
+def is_duplicate(error: exc.DBAPIError) -> bool:
+    """Say whether such a row is there already."""
+    original: Any = error.orig
+    known = {str(getattr(original, "sqlstate", None)), str(_code(original))}
+    return not known.isdisjoint(DUPLICATES) or "unique constraint failed" in str(original).lower()
+
+
+def _code(original: Any) -> Any:
+    return original.args[0] if getattr(original, "args", None) else ""
+
+
 def is_retried(error: Exception) -> bool:
     """Say whether the database asks for the same transaction again."""
     original: Any = getattr(error, "orig", None) or error
-    code = getattr(original, "sqlstate", None) or (original.args[0] if getattr(original, "args", None) else "")
+    code = getattr(original, "sqlstate", None) or _code(original)
     words = str(original).lower()
     # two processes that make the tables at the same time: the second time they are there
     return (

@@ -7,7 +7,7 @@ Who does something with a letter claims its row for a while, by the database's c
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qiantang.messaging.adapters.sql import sweeping, tables
-from qiantang.messaging.adapters.sql.database import AgainError, Database
-from qiantang.messaging.errors import DeadLetterBusyError, DeadLetterGoneError
+from qiantang.messaging.adapters.sql import refusing, sweeping, tables
+from qiantang.messaging.adapters.sql.database import AgainError, Database, is_duplicate
+from qiantang.messaging.errors import BrokerAwayError, DeadLetterBusyError, DeadLetterGoneError, StoreRefusedError
 from qiantang.messaging.model import DeadAction, DeadCause, DeadLetter, Frame
 from qiantang.messaging.port import DeadQuery
 
@@ -74,9 +74,36 @@ class DeadTable:
         self._database = database
         self._turn = sweeping.Turn()
 
-    async def keep(self, kept: Sequence[DeadLetter], keep_seconds: float, history_seconds: float) -> None:
-        rows = {one.mark: _row(one) for one in kept}
+    async def keep(
+        self, kept: Sequence[DeadLetter], keep_seconds: float, history_seconds: float
+    ) -> dict[int, StoreRefusedError]:
+        marks = [one.mark for one in kept]
+        rows, refused = _rows(marks, kept)
+        refused |= await self._keep(rows)
+        if self._turn.comes():
+            await sweeping.older(self._database, _l.number, _l.kept_at, keep_seconds)
+            await sweeping.older(self._database, _a.number, _a.at, history_seconds)
+        return {place: refused[mark] for place, mark in enumerate(marks) if mark in refused}
 
+    async def _keep(self, rows: Mapping[str, Any]) -> dict[str, StoreRefusedError]:
+        """Keep rows; give those that the database does not take, which are looked for by halves."""
+        if not rows:
+            return {}
+        try:
+            await self._insert(rows)
+        except BrokerAwayError as error:
+            why = await refusing.why(self._database, error, rows.values())
+            if why is None:
+                raise
+        else:
+            return {}
+        marks, half = list(rows), (len(rows) + 1) // 2
+        if len(rows) == 1:
+            return {marks[0]: why}
+        parts = [{mark: rows[mark] for mark in some} for some in (marks[:half], marks[half:])]
+        return {**await self._keep(parts[0]), **await self._keep(parts[1])}
+
+    async def _insert(self, rows: Mapping[str, Any]) -> None:
         async def work(connection: AsyncConnection) -> None:
             known: set[str] = set()
             for table in (letters, actions):
@@ -86,14 +113,12 @@ class DeadTable:
             try:
                 if fresh:
                     await connection.execute(sa.insert(letters), fresh)
-            except exc.IntegrityError as error:  # another process keeps one of them as well: then it is known
-                raise AgainError from error
+            except exc.IntegrityError as error:
+                if is_duplicate(error):  # another process keeps one of them as well: then it is known
+                    raise AgainError from error
+                raise
 
-        if rows:
-            await self._database.write(work)
-        if self._turn.comes():
-            await sweeping.older(self._database, _l.number, _l.kept_at, keep_seconds)
-            await sweeping.older(self._database, _a.number, _a.at, history_seconds)
+        await self._database.write(work)
 
     async def find(self, query: DeadQuery) -> list[DeadLetter]:
         rows = await self._read(_asked(sa.select(_l.number, _l.data), letters, query))
@@ -235,6 +260,20 @@ def _row(letter: DeadLetter) -> dict[str, Any]:
         "data": _encoder.encode(msgspec.structs.replace(letter, frame=None)),
         "frames": _encoder.encode((letter.frame, None)),
     }
+
+
+def _rows(
+    marks: Sequence[str], kept: Sequence[DeadLetter]
+) -> tuple[dict[str, dict[str, Any]], dict[str, StoreRefusedError]]:
+    """Give rows by their marks, and of which letters none can be made."""
+    rows: dict[str, dict[str, Any]] = {}
+    refused: dict[str, StoreRefusedError] = {}
+    for mark, one in zip(marks, kept, strict=True):
+        try:
+            rows[mark] = _row(one)
+        except UnicodeEncodeError as error:
+            refused[mark] = StoreRefusedError(f"the message cannot be written down: {error}")
+    return rows, refused
 
 
 def _letter(row: Any) -> DeadLetter:

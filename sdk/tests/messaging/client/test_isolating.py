@@ -11,7 +11,7 @@ import pytest
 
 from qiantang.kernel import errors, ids
 from qiantang.messaging.adapters import memory
-from qiantang.messaging.client import MessageBus, health
+from qiantang.messaging.client import MessageBus, health, sending
 from qiantang.messaging.model import Cluster, Estate, Frame, Message, Resource, Topic
 from qiantang.messaging.port import SendOutcome
 from qiantang.messaging.testing import PLACE
@@ -139,6 +139,26 @@ async def test_what_waits_for_one_that_stands_still_goes_to_the_other(
     two.free.set()
     assert await asyncio.gather(one, other) == ["accepted"] * 2
     assert two.taken["r1"] >= 60
+
+
+async def test_what_was_sent_together_with_what_is_stuck_goes_to_the_other_at_once(
+    two: Brokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "STUCK_SECONDS", 0.2)
+    monkeypatch.setattr(sending, "BATCH", 10)
+    assert await two.send(4) == {"accepted": 4}
+    two.taken.clear()
+    two.free.clear()
+    messages = [Message(topic="orders", body=number, id=f"m{number}") for number in range(100)]
+    going = asyncio.create_task(two.bus.send_many(messages, deadline=60))
+    async with asyncio.timeout(30):
+        while two.taken["r1"] < 90:  # all but what was handed to the one that stands still
+            await asyncio.sleep(0.01)
+    assert not going.done()
+    two.free.set()
+    found = await going
+    assert [(one.id, one.outcome) for one in found] == [(f"m{number}", "accepted") for number in range(100)]
+    assert two.taken == {"r0": 10, "r1": 90}, "each once"
 
 
 async def test_the_slower_takes_less(two: Brokers) -> None:

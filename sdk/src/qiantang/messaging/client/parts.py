@@ -68,6 +68,7 @@ class Parts:
         plan = plan_links(self._ground.links, estate, self._adapters, store, member, all_move=all_move)
         for link in plan.new:
             link.others = functools.partial(self._sender.has_other, link)
+            link.line.elsewhere = functools.partial(self._sender.elsewhere, link)
         return Next(estate, plan, known_topics(estate, plan.links), store, outbox)
 
     def adopt(self, coming: Next) -> None:

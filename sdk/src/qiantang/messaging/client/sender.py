@@ -150,7 +150,7 @@ class Sender:
             outcomes = [SendOutcome.refused(failure)] * len(frames)
         now = time.monotonic()
         if link.is_away or link.health.is_isolated(now):
-            return await self._elsewhere(link, frames, outcomes, ends - now)
+            return await self.elsewhere(link, frames, outcomes, ends - now)
         return outcomes
 
     async def _have(self, link: Link, topics: Sequence[Topic], deadline: float) -> errors.QiantangError | None:
@@ -172,7 +172,7 @@ class Sender:
         link.offline.go_away(failure)
         return None
 
-    async def _elsewhere(
+    async def elsewhere(
         self, link: Link, frames: Sequence[Frame], outcomes: Sequence[SendOutcome], deadline: float
     ) -> Sequence[SendOutcome]:
         """Send to other brokers what a broker that has gone away did not take, and that may go to any."""

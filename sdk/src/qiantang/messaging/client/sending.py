@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from qiantang.kernel import observe
@@ -60,9 +60,20 @@ def _nobody() -> None:
     """Nothing leaves the line."""
 
 
+Elsewhere = Callable[[Sequence[Frame], Sequence[SendOutcome], float], Awaitable[Sequence[SendOutcome]]]
+"""Sends frames that a line refused, with what it said of each, to other brokers within so many seconds; gives their outcomes."""
+
+
+async def _nowhere(
+    _frames: Sequence[Frame], outcomes: Sequence[SendOutcome], _deadline: float
+) -> Sequence[SendOutcome]:
+    return outcomes
+
+
 class Line:
     """The line before one broker. Of one event loop. While that stands still, `leaving` gives what says of a message without a key
-    whether another broker can take it: such ones are refused at once, and not at their deadline.
+    whether another broker can take it: such ones leave at once, and not at their deadline. They are refused, for who sent them to
+    send elsewhere; where something is awaited still of what was sent with them, the line does that, by `elsewhere`.
     """
 
     def __init__(self, name: str, broker: Sends) -> None:
@@ -77,6 +88,8 @@ class Line:
         self._watch: asyncio.TimerHandle | None = None
         self._counts = SendCounts(name)
         self.leaving: Callable[[], Callable[[Frame], bool] | None] = _nobody
+        self.elsewhere: Elsewhere = _nowhere
+        self._left: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         """Count the frames that wait."""
@@ -107,8 +120,12 @@ class Line:
         try:
             while self._pump is not None and not self._pump.done():
                 await asyncio.wait({self._pump})
+            if self._left:
+                await asyncio.wait(set(self._left))
         finally:
             self._refuse(BusClosedError("the bus was closed before the message was sent"))
+            for one in self._left:
+                one.cancel()
             if self._watch is not None:
                 self._watch.cancel()
                 self._watch = None
@@ -185,21 +202,43 @@ class Line:
         self._watch = loop.call_later(WATCH_SECONDS, self._look) if self._tickets else None
 
     def _let_leave(self, may: Callable[[Frame], bool]) -> None:
-        """Refuse what was sent together where nothing of it was handed over, and another broker can take all of it."""
-        sent: dict[_Ticket, list[tuple[Frame, int]]] = {}
-        for frame, ticket, place, _size in self._waiting:
-            sent.setdefault(ticket, []).append((frame, place))
-        gone: set[_Ticket] = set()
-        for ticket, placed in sent.items():
-            if ticket.left == len(placed) and all(not frame.key and may(frame) for frame, _ in placed):
-                gone.add(ticket)
-                still = SendOutcome.refused(BrokerAwayError(f"{self.name} stands still"))
-                for _, place in placed:
-                    ticket.settle(place, still)
-        if gone:
-            self._bytes -= sum(size for _, ticket, _, size in self._waiting if ticket in gone)
-            self._waiting = deque(one for one in self._waiting if one[1] not in gone)
-            self._room.set()
+        """Let go of what another broker can take, and what was given up; the rest stays in its order."""
+        going: dict[_Ticket, list[tuple[Frame, int]]] = {}
+        staying: deque[tuple[Frame, _Ticket, int, int]] = deque()
+        for frame, ticket, place, size in self._waiting:
+            if ticket.outcomes[place] is None and (frame.key or not may(frame)):
+                staying.append((frame, ticket, place, size))
+                continue
+            self._bytes -= size
+            if ticket.outcomes[place] is None:
+                going.setdefault(ticket, []).append((frame, place))
+        self._waiting = staying
+        self._room.set()
+        for ticket, placed in going.items():
+            self._leave(ticket, placed)
+
+    def _leave(self, ticket: _Ticket, placed: Sequence[tuple[Frame, int]]) -> None:
+        still = SendOutcome.refused(BrokerAwayError(f"{self.name} stands still"))
+        if ticket.left == len(placed):
+            for _, place in placed:
+                ticket.settle(place, still)
+            return
+        for _, place in placed:
+            ticket.handed[place] = True  # from now on another broker may have it
+        task = asyncio.create_task(self._send_elsewhere(ticket, placed, still), name=f"messages from {self.name}")
+        self._left.add(task)
+        task.add_done_callback(self._left.discard)
+
+    async def _send_elsewhere(self, ticket: _Ticket, placed: Sequence[tuple[Frame, int]], still: SendOutcome) -> None:
+        frames = [frame for frame, _ in placed]
+        deadline = ticket.ends - asyncio.get_running_loop().time()
+        try:
+            outcomes = await self.elsewhere(frames, [still] * len(frames), deadline)
+        except Exception as error:
+            log.failure(self.name, "messages could not be sent elsewhere", error=error)
+            outcomes = self._unknown(len(frames), f"sending in the place of {self.name} broke off: {error}")
+        for (_, place), outcome in zip(placed, outcomes, strict=True):
+            ticket.settle(place, outcome)
 
     def _give_up(self, ticket: _Ticket) -> None:
         for place, outcome in enumerate(ticket.outcomes):

@@ -1,7 +1,8 @@
 """Parking in a database: what waits for another attempt, for brokers that cannot keep it.
 
-A row of `mf_parking` says who holds a queue: its epoch rises when the queue is taken over, and every write compares it first, so
-that who held it before changes nothing. `mf_parked` holds the messages whole: their broker may forget them.
+A row of `mf_parking` says who holds a queue: its epoch rises when the queue is taken over, and every write compares it and the
+number of the hold first, so that who held it before changes nothing. `mf_parked` holds the messages whole: their broker may forget
+them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import math
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -111,8 +112,8 @@ class SqlParking:
 
     async def put(self, waiting: Sequence[Waiting]) -> Sequence[Waiting]:
         async def work(connection: AsyncConnection) -> list[Waiting]:
-            held = await self._held(connection, {one.taken.queue for one in waiting})
-            mine = [one for one in waiting if one.taken.queue in held]
+            held = await self._held(connection, [one.taken for one in waiting])
+            mine = [one for one in waiting if held.get(one.taken.queue) == one.taken.hold]
             there = await self._there(connection, mine)
             new = [one for one in mine if _place(one) not in there]
             if new:
@@ -141,12 +142,12 @@ class SqlParking:
         everything = [*done, *back, *(one.taken for one in later)]
 
         async def work(connection: AsyncConnection) -> None:
-            held = await self._held(connection, {one.queue for one in everything})
-            gone = [one.handle.number for one in done if one.queue in held]
+            held = await self._held(connection, everything)
+            gone = [one.handle.number for one in done if held.get(one.queue) == one.hold]
             if gone:
                 await connection.execute(sa.delete(parked).where(_p.number.in_(gone)))
             for one in later:
-                if one.taken.queue in held:
+                if held.get(one.taken.queue) == one.taken.hold:
                     values = {"due": int(one.due * 1000), "attempt": one.attempt}
                     await connection.execute(
                         sa.update(parked).where(_p.number == one.taken.handle.number).values(**values)
@@ -177,14 +178,19 @@ class SqlParking:
             return 1
         return int((await connection.execute(sa.select(_a.epoch).where(*here))).scalar_one())
 
-    async def _held(self, connection: AsyncConnection, queues: Collection[str]) -> set[str]:
-        """Give those of the queues that are this member's still, and keep them so until the transaction ends."""
+    async def _held(self, connection: AsyncConnection, some: Sequence[Taken]) -> dict[str, int]:
+        """Give the holds of the queues that are this member's still, and keep them so until the transaction ends.
+
+        What was taken under an earlier one is not to change anything: the broker delivers it again.
+        """
+        queues = {one.queue for one in some}
         names = sorted(self._name(queue) for queue in queues)
         found = await connection.execute(
             sa.select(_a.queue, _a.epoch).where(*self._mine(_a), _a.queue.in_(names)).with_for_update()
         )
         epochs = {self._local(row.queue): row.epoch for row in found}
-        return {queue for queue in queues if queue in self._epochs and epochs.get(queue) == self._epochs[queue]}
+        mine = {queue for queue in queues if queue in self._epochs and epochs.get(queue) == self._epochs[queue]}
+        return {queue: self._holds[queue] for queue in mine}
 
     async def _there(self, connection: AsyncConnection, waiting: Sequence[Waiting]) -> set[tuple[str, int]]:
         by_queue: dict[str, list[int]] = defaultdict(list)

@@ -282,6 +282,35 @@ async def test_a_full_store_is_a_clear_error_and_nothing_else_is_lost(one: Estat
     await until(lambda: len(taker.bodies) == kept)
 
 
+async def test_a_full_store_is_said_with_what_the_broker_said_before(
+    one: Estates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate = Estate(
+        clusters=[Cluster(name="main", adapter="memory", resources=[Resource(name="r0", url=one.urls[0])])],
+        topics=[Topic(name="orders", clusters=["main"], max_body=4 * 1024 * 1024)],
+        offline=OfflineStore(folder=str(one.folder), max_bytes=1024 * 1024),
+    )
+    for verdict, kind in (
+        ("refused", messaging_errors.SpoolFullError),
+        ("unknown", messaging_errors.OutcomeUnknownError),
+    ):
+        bus = MessageBus(estate, PLACE)
+        await bus.open()
+        one.buses.append(bus)
+        assert (await bus.send("orders", "x")).outcome == "accepted"
+        reason: errors.QiantangError = messaging_errors.BrokerAwayError("it has no leader")
+        if verdict == "unknown":
+            reason = messaging_errors.OutcomeUnknownError("it has no leader")
+        answer = SendOutcome(verdict=verdict, error=reason)
+        with monkeypatch.context() as failing:
+            failing.setattr(one.spaces[0], "send", lambda frames, answer=answer: [answer] * len(frames))
+            with pytest.raises(kind) as raised:
+                await bus.send("orders", "x" * 2 * 1024 * 1024)
+        assert "may have 1048576" in str(raised.value)
+        assert "it has no leader" in str(raised.value)
+        assert bus.spooled() == {"main/r0": 0}
+
+
 async def test_without_an_offline_store_a_switch_says_what_is_missing() -> None:
     estate = msgspec.convert(
         {"clusters": [{"name": "main", "adapter": "memory", "resources": [{"name": "one", "url": "memory://none"}]}]},

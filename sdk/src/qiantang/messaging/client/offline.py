@@ -187,8 +187,7 @@ class Offline:
             try:
                 await self._spools[-1].append([frames[place] for place in kept], maybe_sent=maybe)
             except errors.QiantangError as error:
-                refused = SendOutcome.refused(error)
-                outcomes.update({place: refused for place in kept if place not in answers or not answers[place].error})
+                outcomes.update({place: _unkept(answers.get(place), error) for place in kept})
             else:
                 outcomes.update(dict.fromkeys(kept, SendOutcome(verdict="spooled")))
                 self._begin()
@@ -313,6 +312,16 @@ class Offline:
             self._slots.come_back()
             log.recovered(f"{self._way.name} offline", "a broker is back")
             log.recovered(f"{self._way.name} resend", "what was kept on disk is sent")
+
+
+def _unkept(answer: SendOutcome | None, error: errors.QiantangError) -> SendOutcome:
+    """Say what became of a message that was not kept, and that its broker did not take before: both are needed at night."""
+    if answer is None:
+        return SendOutcome.refused(error)
+    said = answer.error.detail if answer.error is not None else "it gave no reason"
+    if answer.verdict == "unknown":
+        return SendOutcome.unknown(OutcomeUnknownError(f"{said}; nor could it be kept on disk: {error.detail}"))
+    return SendOutcome.refused(type(error)(f"{error.detail}; its broker had not taken it before: {said}"))
 
 
 def _moved(record: Record, member: str) -> Moved:

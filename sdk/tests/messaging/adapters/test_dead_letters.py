@@ -10,8 +10,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from qiantang.kernel import ids
-from qiantang.messaging.model import Context, DeadLetter, DeadLetterSettings, Estate, Resource, RetryPolicy, Store
+from qiantang.kernel import ids, plugins
+from qiantang.messaging.model import (
+    Context,
+    Dead,
+    DeadLetter,
+    DeadLetterSettings,
+    Estate,
+    Frame,
+    Resource,
+    RetryPolicy,
+    Store,
+    Topic,
+)
 from qiantang.messaging.testing import Rig, Taker
 
 ADDRESSES: dict[str, tuple[str, Any]] = {
@@ -86,3 +97,38 @@ async def test_what_dies_is_collected_and_sent_again_edited_to_its_group_alone(c
     assert (action.what, action.by, action.changed, action.letter.id) == ("resent", "li", ["body"], "bad")
     while (await bus.lag(topic.name, shipping)).messages and rig.cluster.adapter != "activemq":  # which does not tell
         await asyncio.sleep(0.05)
+
+
+async def put(rig: Rig, topic: Topic, body: bytes) -> None:
+    """Send as another program does, which no limit of the estate's concerns."""
+    broker = plugins.load(plugins.adapters("messaging"), rig.cluster.adapter)(rig.cluster.resources[0])
+    await broker.open()
+    try:
+        await broker.ensure(topic)
+        (outcome,) = await broker.send([Frame(topic=topic.name, id=topic.name, body=body)])
+        assert outcome.verdict == "accepted", outcome
+    finally:
+        await broker.close()
+
+
+async def test_a_message_of_others_near_the_limit_of_its_topic_becomes_a_dead_letter(collecting: CollectingRig) -> None:
+    """Also where what died first in its group was of a topic that takes less."""
+    rig = collecting
+    small, large = rig.topic(), rig.topic(max_body=3 * 1024 * 1024)
+    group = f"billing-{small.name}"
+    bus = await rig.bus(small, large)
+
+    def die(body: bytes) -> Dead:
+        return Dead("no" * 2000)
+
+    for topic in (small, large):
+        bus.subscribe(topic.name, group=group)(die)
+        await rig.joined(bus, topic, group)
+    sizes = {topic.name: topic.max_body + 64 * 1024 - 300 for topic in (small, large)}
+    for topic in (small, large):
+        await put(rig, topic, b"x" * sizes[topic.name])
+        while not (found := await bus.dead_letters(topic=topic.name)):
+            await asyncio.sleep(0.05)
+        frame = (await bus.dead_letter(found[0].number)).frame
+        assert frame is not None
+        assert frame.body == b"x" * sizes[topic.name]

@@ -483,6 +483,34 @@ async def test_one_that_can_lie_nowhere_waits_and_keeps_nobody_back(
     await receiver.close()
 
 
+async def test_where_a_broker_has_no_room_for_what_a_letter_says_it_says_less(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = await shop.open()
+    space = space_of(shop.url)
+    put = space.send
+
+    def limited(frames: Any) -> list[SendOutcome]:
+        large = SendOutcome.refused(messaging_errors.BodyTooLargeError("too large"))
+        sizes = [len(one.body) + sum(map(len, one.text.values())) for one in frames]
+        return [
+            large if size > 11_000 and one.topic == "dead.billing" else put([one])[0]
+            for size, one in zip(sizes, frames, strict=True)
+        ]
+
+    monkeypatch.setattr(space, "send", limited)
+    await bus.send("orders", "x" * 9_900, id="one")
+    (one,) = await letters(bus, 1)
+    whole = await bus.dead_letter(one.number)
+    assert whole.frame is not None
+    assert bus.dead_body(whole.frame) == "x" * 9_900
+    assert (one.stack, one.attempts, one.error[:12]) == ("", 1, "ValueError: ")
+    await bus.send("orders", "x" * 10_900, id="two")
+    await until(lambda: len(shop.shipped.bodies) == 2)
+    await asyncio.sleep(0.1)
+    assert [each.id for each in await bus.dead_letters()] == ["one"], "that one waits: it fits nowhere"
+
+
 async def test_a_letter_that_comes_twice_is_one_row(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     bus = await shop.open()
     collectors = bus._subscriptions._collecting._consumers

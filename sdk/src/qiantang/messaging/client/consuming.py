@@ -381,6 +381,10 @@ class Consumer:
         """Send the dead letter; say whether the broker has it."""
         frame = dead.letter(taken, self.subscription, taken.attempt, result.error, self._now())
         outcome = await self._ways.bury(frame)
+        if isinstance(
+            outcome.error, errors.InvalidRequestError
+        ):  # its broker may take the message, and not all that is said of it
+            outcome = await self._ways.bury(dead.brief(frame))
         safe = outcome.verdict in ("accepted", "spooled")
         if not safe:
             log.failure(

@@ -8,6 +8,7 @@ died, for the group in which it did: the header `mf-for` names that, and other g
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ from qiantang.messaging.errors import UndecodableError
 from qiantang.messaging.model import DeadLetter, Died, Frame, Subscription, Taken, Topic, envelope
 from qiantang.messaging.model.deadletter import fingerprint
 from qiantang.messaging.model.envelope import DELIVER_AT, EXPIRES_AT
+from qiantang.messaging.model.estate import MAX_BODY
 from qiantang.messaging.model.message import DEAD
 
 FOR: Final = "mf-for"
@@ -33,13 +35,23 @@ ASIDE: Final = "mf-dead-aside"
 MEANT: Final = "mf-dead-for"
 """Of a message that was sent again and that its broker refused then: the group that it is for still."""
 
+ROOM: Final = 64 * 1024
+"""More than a letter says of its end."""
 MAX_ERROR: Final = 1000
 MAX_STACK: Final = 6000
+MAX_BRIEF: Final = 100
 
 
 def topic_of(topic: Topic, group: str) -> Topic:
     """Give the topic of a group's dead letters, on the brokers of the topic where they died."""
-    return Topic(name=f"{DEAD}{group}", clusters=topic.clusters, queues=1, max_body=topic.max_body)
+    return home(f"{DEAD}{group}", topic.clusters)
+
+
+def home(name: str, clusters: Sequence[str]) -> Topic:
+    """Give a topic of dead letters. It takes what any topic takes, and what a letter says beside: its group may consume several,
+    and what other programs send may be as large as its topic takes, with headers.
+    """
+    return Topic(name=name, clusters=list(clusters), queues=1, max_body=MAX_BODY + ROOM)
 
 
 def aside(frame: Frame, home: Topic, error: BaseException) -> Frame:
@@ -77,6 +89,12 @@ def letter(taken: Taken, subscription: Subscription, failures: int, error: BaseE
     return msgspec.structs.replace(
         frame, topic=f"{DEAD}{subscription.group}", text=text, deliver_at=0, expires_at=0, queue=-1
     )
+
+
+def brief(letter: Frame) -> Frame:
+    """Make a letter that says as little as it can of its end, for a broker to which it is too large."""
+    text = {name: value for name, value in letter.text.items() if name != STACK}
+    return msgspec.structs.replace(letter, text={**text, ERROR: _short(text.get(ERROR, ""), MAX_BRIEF)})
 
 
 def told(error: BaseException | str | None) -> tuple[str, str]:

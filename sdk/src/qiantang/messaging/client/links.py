@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from qiantang.kernel import errors, plugins
-from qiantang.messaging.client import counting
+from qiantang.messaging.client import counting, dead
 from qiantang.messaging.client.assisting import AssistedBroker
 from qiantang.messaging.client.health import Health
 from qiantang.messaging.client.offline import Offline
@@ -151,7 +151,7 @@ class Link:
             wanted = list(self._ensured or self._topics)[:1]
         for name in wanted:
             # one that the estate does not declare is a topic of dead letters
-            await self.ready(self._topics.get(name) or Topic(name=name, clusters=[self.route.cluster], queues=1))
+            await self.ready(self._topics.get(name) or dead.home(name, [self.route.cluster]))
 
     def has(self, topic: str) -> bool:
         """Say whether the broker is open and known to have the topic."""

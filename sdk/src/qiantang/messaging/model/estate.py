@@ -25,6 +25,8 @@ TopicName = Annotated[
 ]
 KEY_BYTES: Final = 32
 """Of a key that bodies are encrypted with."""
+MAX_BODY: Final = 64 * 1024 * 1024
+"""The most that a topic may take in a body."""
 Url = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 Weight = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -114,7 +116,7 @@ class TopicSettings(wire.Command, frozen=True, kw_only=True):
 
     clusters: Annotated[list[Name], msgspec.Meta(min_length=1, max_length=16)]
     queues: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 4
-    max_body: Annotated[int, msgspec.Meta(ge=1, le=64 * 1024 * 1024)] = 1024 * 1024
+    max_body: Annotated[int, msgspec.Meta(ge=1, le=MAX_BODY)] = 1024 * 1024
     priorities: bool = False
     write_version: Version = "2.0"
     packing: Packing = Packing()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import random
 import time
+import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qiantang.messaging import errors
 from qiantang.messaging.adapters.sql import database, leases, postgresql, receiver, sweeping, tables
@@ -239,6 +243,72 @@ leases.LEASE_MS, receiver.RENEW_SECONDS = 1000, 0.2
 
 
 @pytest.mark.process
+@contextlib.contextmanager
+def all_closed() -> Iterator[None]:
+    """Check that no connection is left to the collector, which would tell of it in whichever test runs then."""
+    gc.collect()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        yield
+        gc.collect()
+    assert [str(one.message) for one in said if "before being closed" in str(one.message)] == []
+
+
+async def close_while_in_use(made: Database, ending: str) -> None:
+    """Close a database under a transaction, which then ends, or is cancelled."""
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(connection: AsyncConnection) -> int:
+        await connection.execute(sa.text("select 1"))
+        began.set()
+        await go_on.wait()
+        return int((await connection.execute(sa.text("select 2"))).scalar_one())
+
+    await made.open()
+    working = asyncio.create_task(made.write(work))
+    await began.wait()
+    await made.close()
+    if ending == "ends":
+        go_on.set()
+        assert await working == 2, "it is not cut off"
+    else:
+        working.cancel()
+        await asyncio.wait({working})
+
+
+@pytest.mark.parametrize("ending", ["ends", "is cancelled"])
+async def test_a_connection_in_use_when_its_database_is_closed_is_closed_after_that(
+    ending: str, tmp_path: Path
+) -> None:
+    with all_closed():
+        await close_while_in_use(Database(f"sqlite:///{tmp_path / 'messages.sqlite3'}"), ending)
+
+
+async def close_cancelled(made: Database, turns: int) -> None:
+    """Close a database that has some connections, and cancel that after so many turns of the loop."""
+
+    async def read() -> None:
+        async with made.reading() as connection:
+            await connection.execute(sa.text("select 1"))
+            await asyncio.sleep(0.02)
+
+    await made.open()
+    await asyncio.gather(*(read() for _ in range(4)))
+    closing = asyncio.create_task(made.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait({closing})
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others)
+
+
+@pytest.mark.parametrize("turns", range(1, 8))
+async def test_closing_a_database_goes_on_though_who_waits_for_it_is_cancelled(turns: int, tmp_path: Path) -> None:
+    with all_closed():
+        await close_cancelled(Database(f"sqlite:///{tmp_path / 'messages.sqlite3'}"), turns)
+
+
 async def test_processes_that_are_killed_lose_nothing_and_no_order(rig: Rig, tmp_path: Path) -> None:
     topic = rig.topic()
     bus = await rig.bus(topic)

@@ -69,6 +69,7 @@ class Database:
         self._url = parsed.set(drivername=driver)
         self._engine: AsyncEngine | None = None
         self._turn = asyncio.Lock()
+        self._closing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect, and make the tables that are missing."""
@@ -92,10 +93,13 @@ class Database:
             raise
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect. What is in use is closed once it is not any more; cancelled, this goes on without who waited for it."""
         engine, self._engine = self._engine, None
         if engine is not None:
-            await engine.dispose()
+            # the pool forgets what is in use: that would be left to the collector, which cannot close it
+            event.listen(engine.sync_engine, "checkin", _close)
+            self._closing = asyncio.create_task(engine.dispose(), name=f"closing {self.name}")
+            await asyncio.shield(self._closing)
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run a transaction; again where the database asks for that.
@@ -207,6 +211,11 @@ def _roll_back_sqlite(connection: Any, _record: Any, _error: Any) -> None:
     driver = connection.driver_connection
     with contextlib.suppress(ValueError):  # it is closed already
         driver._tx.put_nowait((None, driver._conn.rollback))  # the next thing that its thread does
+
+
+def _close(connection: Any, record: Any) -> None:
+    if connection is not None:
+        record.invalidate()
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:

@@ -443,6 +443,8 @@ class DeadStore(Protocol):
     async def finish(self, action: DeadAction) -> None:
         """Move a letter to the history, in one transaction, though it is gone meanwhile; done again it is there once.
 
+        Where the store does not take the message as it was sent beside the letter, it is kept without that.
+
         Raises:
             BrokerAwayError: it was not moved.
             OutcomeUnknownError: it was moved, or not.

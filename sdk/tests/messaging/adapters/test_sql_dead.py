@@ -241,6 +241,14 @@ async def test_a_row_over_the_packet_of_mariadb_is_told_apart_from_a_server_that
         assert sorted(refused) == [2, 3, 5]
         assert all("max_allowed_packet" in str(one) for one in refused.values())
         assert [one.id for one in await made.dead.find(DeadQuery())] == ["4", "1", "0"]
+        claimed = await made.dead.claim((await made.dead.find(DeadQuery()))[0].number, "me", 30)
+        resent = DeadAction(letter=claimed, what="resent", by="li", at=1.0, changed=["tag"], sent=claimed.frame)
+        await made.dead.finish(resent)
+        (action,) = await made.dead.history(DeadQuery())
+        assert await made.dead.done(action.number) == msgspec.structs.replace(resent, number=action.number, sent=None)
+        assert [one.id for one in await made.dead.find(DeadQuery())] == ["1", "0"], (
+            "it moved, with the letter's message"
+        )
         await large_ones_lie_aside(url)
         await asyncio.to_thread(server.kill)
         for one in (some[0], some[5]):

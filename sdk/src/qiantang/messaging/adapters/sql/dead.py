@@ -190,16 +190,16 @@ class DeadTable:
         await self._database.write(work)
 
     async def finish(self, action: DeadAction) -> None:
-        letter = action.letter
-        bare = msgspec.structs.replace(action, letter=msgspec.structs.replace(letter, frame=None), sent=None)
-        row = {
-            **_columns(letter),
-            "at": int(action.at * 1000),
-            "what": action.what,
-            "data": _encoder.encode(bare),
-            "frames": _encoder.encode((letter.frame, action.sent)),
-        }
+        row = _done(action)
+        try:
+            await self._move(action.letter, row)
+        except BrokerAwayError as error:
+            if action.sent is None or await refusing.why(self._database, error, [row]) is None:
+                raise
+            # it holds the message twice: once is better than a letter that stays, and is sent again
+            await self._move(action.letter, _done(msgspec.structs.replace(action, sent=None)))
 
+    async def _move(self, letter: DeadLetter, row: Mapping[str, Any]) -> None:
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(sa.delete(letters).where(_l.number == letter.number))
             same = sa.select(_a.number).where(_a.mark == row["mark"], _a.at == row["at"], _a.what == row["what"])
@@ -247,6 +247,18 @@ def _columns(letter: DeadLetter) -> dict[str, Any]:
         "fingerprint": letter.fingerprint,
         "error": letter.error,
         "mark": letter.mark,
+    }
+
+
+def _done(action: DeadAction) -> dict[str, Any]:
+    letter = action.letter
+    bare = msgspec.structs.replace(action, letter=msgspec.structs.replace(letter, frame=None), sent=None)
+    return {
+        **_columns(letter),
+        "at": int(action.at * 1000),
+        "what": action.what,
+        "data": _encoder.encode(bare),
+        "frames": _encoder.encode((letter.frame, action.sent)),
     }
 
 

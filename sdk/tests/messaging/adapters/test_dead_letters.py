@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from qiantang.kernel import ids, plugins
+from qiantang.messaging.adapters.sql.database import Database
 from qiantang.messaging.model import (
     Context,
     Dead,
@@ -132,3 +134,34 @@ async def test_a_message_of_others_near_the_limit_of_its_topic_becomes_a_dead_le
         frame = (await bus.dead_letter(found[0].number)).frame
         assert frame is not None
         assert frame.body == b"x" * sizes[topic.name]
+
+
+async def test_one_that_the_store_refuses_lies_aside_for_who_asks_for_it(
+    collecting: CollectingRig, tmp_path: Path
+) -> None:
+    rig = collecting
+    topic = rig.topic()
+    group = f"billing-{topic.name}"
+    bus = await rig.bus(topic)
+    bus.subscribe(topic.name, group=group)(lambda _body: Dead("no"))
+    await rig.joined(bus, topic, group)
+    await bus.send(topic.name, 0, id="first")
+    while not await bus.dead_letters():
+        await asyncio.sleep(0.05)
+    store = Database(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    await store.open()
+    rule = "create trigger no before insert on mf_dead when new.id = 'bad' begin select raise(abort, 'no'); end"
+    await store.write(lambda connection: connection.execute(sa.text(rule)))
+    await store.close()
+    await bus.send(topic.name, {"n": 1}, id="bad", key="k", headers={"h": "v"})
+    await bus.send(topic.name, 2, id="good")
+    while len(await bus.dead_letters()) < 2:
+        await asyncio.sleep(0.05)
+    aside, taker = Topic(name="dead.mf-dead", clusters=["main"]), Taker()
+    reading = await rig.bus(aside)
+    reading.subscribe(aside.name, group="mf-dead")(taker)
+    await rig.until(lambda: bool(taker.bodies))
+    (context,) = taker.contexts
+    assert (taker.bodies, context.id, context.key, context.headers["h"]) == ([{"n": 1}], "bad", "k", "v")
+    assert context.died is not None
+    assert (context.died.topic, context.died.group, context.died.error) == (topic.name, group, "no")

@@ -151,9 +151,14 @@ class Collecting:
         """Send a letter aside, however long its broker is away; give what else became of it."""
         backoff = Backoff(AGAIN_FIRST, AGAIN_LONGEST)
         while True:
-            failure = await self.expect(link, GROUP, home)
-            outcome = await self._put(link, frame, home) if failure is None else SendOutcome.refused(failure)
+            try:
+                # the group is what holds it: brokers drop what nobody takes part in, and this is looked at by nobody yet
+                await link.ready(home, _subscription(home))
+                outcome = await self._put(link, frame, home)
+            except errors.QiantangError as error:
+                outcome = SendOutcome.refused(error)
             if not outcome.may_pass:
+                log.recovered(f"{link.name} put", "dead letters can be put aside again")
                 return outcome
             log.failure(f"{link.name} put", "a dead letter cannot be put aside yet", error=outcome.error)
             await asyncio.sleep(backoff.next())

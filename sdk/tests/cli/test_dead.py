@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 
 from qiantang.cli.program import program
 from qiantang.messaging import MessageBus
+from qiantang.messaging.adapters.sql import parking
+from qiantang.messaging.model import DeadLetter, Resource
 
 APP = textwrap.dedent(
     """
@@ -165,3 +167,20 @@ def test_one_that_somebody_else_has_is_a_conflict(shop: Any) -> None:
     done = run(shop, "resend", str(asyncio.run(claim())), "-o", "json")
     assert done.exit_code == 5, done.output
     assert json.loads(done.stdout)[0]["outcome"] == "messaging.dead_letter_busy"
+
+
+async def keep(letter: DeadLetter) -> None:
+    store = parking.make(Resource(name="store", url="sqlite:///store.sqlite3"))
+    await store.open()
+    await store.dead.keep([letter], 1000, 1000)
+    await store.close()
+
+
+def test_one_whose_message_is_not_in_the_store_says_so(shop: Any) -> None:
+    aside = DeadLetter(topic="orders", group="billing", id="aside", error="its message lies in dead.mf-dead", queue="0")
+    asyncio.run(keep(aside))
+    (number,) = [one["number"] for one in read(run(shop, "list", "-o", "json")) if one["id"] == "aside"]
+    shown = read(run(shop, "show", f"{number}", "-o", "json"))
+    assert (shown["body"], shown["unread"]) == ("", "its message is not in the store: the error says where it is")
+    (outcome,) = json.loads(run(shop, "resend", f"{number}", "--by", "li", "-o", "json").stdout)
+    assert "lies in dead.mf-dead" in outcome["detail"]

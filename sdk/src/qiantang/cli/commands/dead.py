@@ -22,7 +22,7 @@ from qiantang.cli.session import Session, output_option
 from qiantang.kernel import errors, wire
 from qiantang.messaging import MessageBus
 from qiantang.messaging.errors import UndecodableError
-from qiantang.messaging.model import DeadAction, DeadCause, DeadLetter, DeadOutcome, Frame
+from qiantang.messaging.model import DeadAction, DeadCause, DeadLetter, DeadOutcome
 from qiantang.messaging.model.message import RESERVED
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -271,7 +271,11 @@ async def _of_cause(bus: MessageBus, fingerprint: str) -> list[int]:
 
 async def _shown(bus: MessageBus, number: int) -> Shown:
     letter = await bus.dead_letter(number)
-    frame = letter.frame or Frame(topic="", id="", body=b"")
+    frame = letter.frame
+    if frame is None:
+        return Shown(
+            letter=letter, headers={}, body="", unread="its message is not in the store: the error says where it is"
+        )
     unread = ""
     try:
         body = bus.dead_body(frame)

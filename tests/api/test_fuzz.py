@@ -53,7 +53,11 @@ class Seeds:
 
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.found: dict[str, list[Any]] = {"name": ["application", "application@blue"], "revision": [0, 1, 2]}
+        self.found: dict[str, list[Any]] = {
+            "name": ["application", "application@blue"],
+            "revision": [0, 1, 2],
+            "number": [1, 2],
+        }
         self.sow()
 
     def sow(self) -> None:

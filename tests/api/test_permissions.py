@@ -14,6 +14,7 @@ import qiantang_server.config.service.effective
 import qiantang_server.config.service.exchange
 import qiantang_server.identity.service.granting
 import qiantang_server.kernel.web.watch
+import qiantang_server.messaging.service.dead_letters
 from qiantang_server.identity.rules import roles
 from qiantang_server.kernel import access
 from tests.api.routes import DECLARED, KINDS, routes
@@ -24,6 +25,7 @@ BY_BODY: list[ModuleType] = [
     qiantang_server.config.service.exchange,
     qiantang_server.identity.service.granting,
     qiantang_server.kernel.web.watch,
+    qiantang_server.messaging.service.dead_letters,
 ]
 """Where permissions are asked for because the place, or the wish, stands in a body or a query."""
 

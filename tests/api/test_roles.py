@@ -20,6 +20,7 @@ NOTHING = "0" * 32
 REST = {
     "name": "application",
     "revision": "1",
+    "number": "1",
     "role": "viewer",
     "kind": "namespace",
     **dict.fromkeys(("request_id", "user", "grant", "credential", "token", "session"), NOTHING),

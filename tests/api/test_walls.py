@@ -24,6 +24,7 @@ NOTHING = "0" * 32
 FILLED = {
     "name": "application",
     "revision": "1",
+    "number": "1",
     "role": "viewer",
     **dict.fromkeys(("request_id", "user", "grant", "credential", "token", "session"), NOTHING),
 }

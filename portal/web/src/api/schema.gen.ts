@@ -92,6 +92,11 @@ export interface AuditRecordPage {
   next: string;
 }
 
+export interface BodyEdit {
+  format: "json" | "text" | "base64";
+  text: string;
+}
+
 export interface Bundle {
   scope: Scope;
   capability: string;
@@ -201,8 +206,109 @@ export interface CredentialPage {
   next: string;
 }
 
+export interface DeadActionDetail {
+  number: number;
+  letter: DeadLetterView;
+  what: "resent" | "deleted";
+  by: string;
+  at: number;
+  reason: string;
+  changed: ("body" | "headers" | "key" | "tag")[];
+  stack: string;
+}
+
+export interface DeadActionMessages {
+  died: MessageView;
+  sent: MessageView | null;
+}
+
+export interface DeadActionView {
+  number: number;
+  letter: DeadLetterView;
+  what: "resent" | "deleted";
+  by: string;
+  at: number;
+  reason: string;
+  changed: ("body" | "headers" | "key" | "tag")[];
+}
+
+export interface DeadActionViewPage {
+  items: DeadActionView[];
+  next: string;
+}
+
+export interface DeadCauseView {
+  cause: string;
+  topic: string;
+  group: string;
+  count: number;
+  first: number;
+  last: number;
+  newest: number;
+  error: string;
+}
+
+export interface DeadCauseViewPage {
+  items: DeadCauseView[];
+  next: string;
+}
+
+export interface DeadLetterDetail {
+  number: number;
+  topic: string;
+  group: string;
+  id: string;
+  key: string;
+  tag: string;
+  center: string;
+  application: string;
+  error: string;
+  attempts: number;
+  died_at: number;
+  queue: string;
+  position: number;
+  cause: string;
+  refused: boolean;
+  stack: string;
+}
+
+export interface DeadLetterView {
+  number: number;
+  topic: string;
+  group: string;
+  id: string;
+  key: string;
+  tag: string;
+  center: string;
+  application: string;
+  error: string;
+  attempts: number;
+  died_at: number;
+  queue: string;
+  position: number;
+  cause: string;
+  refused: boolean;
+}
+
+export interface DeadLetterViewPage {
+  items: DeadLetterView[];
+  next: string;
+}
+
+export interface DeadOutcomeView {
+  number: number;
+  done: boolean;
+  code: string;
+  detail: string;
+}
+
 export interface DecisionCommand {
   message?: string;
+}
+
+export interface DeleteCommand {
+  numbers: number[];
+  reason: string;
 }
 
 export interface Difference {
@@ -307,6 +413,11 @@ export interface GrayStatus {
   started_at: number;
   resources: [string, string, string][];
   instances: string[];
+}
+
+export interface HeadersEdit {
+  values: Record<string, string>;
+  binary?: string[];
 }
 
 export interface Held {
@@ -430,6 +541,19 @@ export interface Me {
   tenant: string;
   via: string;
   roles: HeldRole[];
+}
+
+export interface MessageView {
+  key: string;
+  tag: string;
+  headers: Record<string, string>;
+  binary: string[];
+  format: "json" | "text" | "base64";
+  body: string;
+  size: number;
+  whole: boolean;
+  exact: boolean;
+  unread: string;
 }
 
 export interface NewAccessToken {
@@ -609,6 +733,26 @@ export interface ReleaseResource {
   name: string;
   digest: string;
   body: unknown;
+}
+
+export interface ResendCommand {
+  reason?: string;
+  body?: BodyEdit | null;
+  headers?: HeadersEdit | null;
+  key?: string | null;
+  tag?: string | null;
+}
+
+export interface ResendManyCommand {
+  numbers: number[];
+  reason?: string;
+}
+
+export interface Resent {
+  id: string;
+  outcome: "accepted" | "spooled" | "refused" | "unknown";
+  queue: string;
+  position: number;
 }
 
 export interface ResourceDetail {
@@ -960,6 +1104,16 @@ export interface Operations {
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/clusters/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/clusters/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/convergence": { path: { tenant: string; environment: string; center: string; application: string }; answer: Convergence };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/dead-letter-causes": { path: { tenant: string; environment: string; center: string; application: string }; query: { topic?: string; group?: string; cause?: string; words?: string; after?: string; limit?: number }; answer: DeadCauseViewPage };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/dead-letter-history": { path: { tenant: string; environment: string; center: string; application: string }; query: { topic?: string; group?: string; cause?: string; words?: string; after?: string; limit?: number }; answer: DeadActionViewPage };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/dead-letter-history/{number}": { path: { tenant: string; environment: string; center: string; application: string; number: number }; answer: DeadActionDetail };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/dead-letter-history/{number}/messages": { path: { tenant: string; environment: string; center: string; application: string; number: number }; answer: DeadActionMessages };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/dead-letters": { path: { tenant: string; environment: string; center: string; application: string }; query: { topic?: string; group?: string; cause?: string; words?: string; after?: string; limit?: number }; answer: DeadLetterViewPage };
+  "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/dead-letters/delete": { path: { tenant: string; environment: string; center: string; application: string }; body: DeleteCommand; answer: DeadOutcomeView[] };
+  "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/dead-letters/resend": { path: { tenant: string; environment: string; center: string; application: string }; body: ResendManyCommand; answer: DeadOutcomeView[] };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/dead-letters/{number}": { path: { tenant: string; environment: string; center: string; application: string; number: number }; answer: DeadLetterDetail };
+  "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/dead-letters/{number}/message": { path: { tenant: string; environment: string; center: string; application: string; number: number }; answer: MessageView };
+  "POST /api/v1/messaging/{tenant}/{environment}/{center}/{application}/dead-letters/{number}/resend": { path: { tenant: string; environment: string; center: string; application: string; number: number }; body: ResendCommand; answer: Resent };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/drafts": { path: { tenant: string; environment: string; center: string; application: string }; answer: Difference };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; answer: GrayStatus | null };
   "PUT /api/v1/messaging/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayChangeCommand; answer: PublishOutcome };

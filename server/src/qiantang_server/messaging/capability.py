@@ -1,17 +1,23 @@
-"""Capability of messaging: its manifest. Its resources are delivered to applications, which do the rest."""
+"""Capability of messaging: its manifest. Its resources are delivered to applications, which do the rest. What died there the
+servers show, and send again.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from qiantang.messaging.model import kinds
 from qiantang_server.kernel.capability import Capability, Kernel, Opened
 from qiantang_server.kernel.resources import Limits, ResourceKind
-from qiantang_server.messaging import rules
+from qiantang_server.messaging import api, rules
+from qiantang_server.messaging.service import Buses, DeadLetters
+from qiantang_server.messaging.service.dead_letters import PERMISSIONS
+from qiantang_server.messaging.settings import MessagingSettings
 
 LIMITS = Limits(resource_bytes=256 << 10, bundle_bytes=8 << 20, bundle_count=2000)
 
@@ -67,9 +73,23 @@ KINDS = (
 
 
 @asynccontextmanager
-async def opened(_kernel: Kernel) -> AsyncGenerator[Opened, None]:
-    """Open with nothing beyond the kinds."""
-    yield Opened()
+async def opened(kernel: Kernel) -> AsyncGenerator[Opened, None]:
+    """Open the room; buses are opened as they are asked for."""
+    buses = Buses(kernel.watch, cast("MessagingSettings", kernel.settings[kinds.CAPABILITY]))
+    idle = asyncio.create_task(buses.close_idle(), name="idle buses")
+    try:
+        yield Opened(routes=[api.router(DeadLetters(buses, kernel.database))])
+    finally:
+        idle.cancel()
+        await asyncio.wait({idle})
+        await buses.close()
 
 
-MESSAGING = Capability(name=kinds.CAPABILITY, title="Messaging", kinds=KINDS, open=opened)
+MESSAGING = Capability(
+    name=kinds.CAPABILITY,
+    title="Messaging",
+    kinds=KINDS,
+    open=opened,
+    settings=MessagingSettings,
+    permissions=PERMISSIONS,
+)

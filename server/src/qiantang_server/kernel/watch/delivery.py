@@ -204,15 +204,16 @@ class Deliveries:
             self._last.popitem(last=False)
 
     async def snapshot(
-        self, bundle: resource.Bundle, instance: scope.Instance, *, public_only: bool = False
+        self, bundle: resource.Bundle, instance: scope.Instance | None, *, public_only: bool = False
     ) -> resource.Snapshot:
-        """Give what an instance gets of a bundle now, secrets in plain text: for explaining, never to be sent as it is.
+        """Give what an instance gets of a bundle now, or what is published for all where none is named; secrets in plain text: for
+        explaining, never to be sent as it is.
 
         Seats of a gray release by count are not taken by asking.
         """
         known = await self._heads.get(bundle)
         gray = known.state.gray
-        grayed = gray is not None and states.takes_gray(gray, instance)
+        grayed = gray is not None and instance is not None and states.takes_gray(gray, instance)
         return await self._snapshot(bundle, known, grayed=grayed, public_only=public_only)
 
     async def links(self, bundle: resource.Bundle) -> list[resource.Bundle]:

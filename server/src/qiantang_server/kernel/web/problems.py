@@ -109,6 +109,7 @@ _SAID = {
     422: "The request is wrong; every problem found is listed with its place",
     429: "Too many requests; Retry-After says when to come back",
     503: "A part that is needed is away",
+    504: "No answer came in time: it may have been done",
 }
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { asCurl, failureOf, usePages, type SearchHit } from "../api";
+import { asCurl, failureOf, quoted, usePages, type SearchHit } from "../api";
 import { DataTable, Empty, EnvTag, ErrorState, FilterBar, NoMatch, PageHead, Ref, SearchInput, type Column } from "../kit";
 import { at, atApplication, Marked, useLate, usePage, useProtected, useQueryState, useScope, useText, type Scope } from "../shell";
 import { toNamespace } from "./place";
@@ -24,7 +24,7 @@ export function Search(): ReactNode {
   const found = usePages(FIND, args, { enabled: enough });
   usePage({
     title: say("search.title"),
-    cli: `qiantang config search -t ${scope.tenant} ${late ? JSON.stringify(late) : "WORDS"}`,
+    cli: `qiantang config search -t ${scope.tenant} ${late ? quoted(late) : "WORDS"}`,
     api: asCurl(FIND, args),
     readAt: enough ? found.readAt : undefined,
   });

@@ -29,6 +29,8 @@ PAGES = {
     "requests": "/t/acme/prod/apps/trade/order/config/requests",
     "transfer": f"{HUB}/config/transfer",
     "instances": f"{HUB}/instances",
+    "dead letters": f"{HUB}/dead",
+    "history of dead letters": f"{HUB}/dead/history",
     "credentials": f"{HUB}/credentials",
     "users": "/t/acme/-/users",
     "roles": "/t/acme/-/roles",

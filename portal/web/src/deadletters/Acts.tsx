@@ -1,7 +1,7 @@
 import { useState, type ReactNode } from "react";
 import { call, useDo, type DeadLetterDetail, type DeadOutcomeView } from "../api";
 import { Confirm, Field, TextInput } from "../kit";
-import { useIsProduction, useScope, useText } from "../shell";
+import { useIsProduction, useScope, useText, type Say } from "../shell";
 import { DELETE, RESEND, RESEND_MANY, TOUCHED } from "./operations";
 import { Refused } from "./Parts";
 
@@ -10,14 +10,14 @@ interface Acting {
   onDone: (outcomes: DeadOutcomeView[]) => void;
 }
 
-export const MOST_REASON = 1000;
+const MOST_REASON = 1000;
 
-/** Why: it stays in the history and in the trail. */
-export function Reason({ value, onChange, required = false }: { value: string; onChange: (reason: string) => void; required?: boolean }): ReactNode {
+/** Why: it stays in the history and in the trail. `first`: nothing is to be done before. */
+export function Reason({ value, onChange, required = false, first = true }: { value: string; onChange: (reason: string) => void; required?: boolean; first?: boolean }): ReactNode {
   const say = useText("deadletters");
   return (
     <Field label={say("reason")} hint={say("reasonHint")} required={required}>
-      {(ids) => <TextInput {...ids} value={value} onChange={onChange} maxLength={MOST_REASON} autoFocus />}
+      {(ids) => <TextInput {...ids} value={value} onChange={onChange} maxLength={MOST_REASON} autoFocus={first} />}
     </Field>
   );
 }
@@ -36,7 +36,7 @@ export function ResendLetter({ letter, onClose, onDone }: Acting & { letter: Dea
       onConfirm={() => resend.mutate(undefined, { onSuccess: () => onDone([{ number: letter.number, done: true, code: "", detail: "" }]) })}
       kind={production ? "production" : "primary"}
       title={say("resend.title", { number: letter.number })}
-      consequence={<strong>{whoGets(say, letter)}</strong>}
+      consequence={<strong>{whoGets(say, letter, "resend")}</strong>}
       action={say("resend.action")}
       busy={resend.isPending}
       error={<Refused error={resend.error} />}
@@ -97,6 +97,5 @@ export function DeleteLetters({ numbers, onClose, onDone }: Acting & { numbers: 
 }
 
 /** Who will handle what is sent again. */
-export function whoGets(say: (key: string, values?: Record<string, unknown>) => string, letter: DeadLetterDetail): string {
-  return letter.refused ? say("resend.all", { topic: letter.topic }) : say("resend.what", { topic: letter.topic, group: letter.group });
-}
+export const whoGets = (say: Say, letter: DeadLetterDetail, how: "resend" | "edit"): string =>
+  say(`${how}.${letter.refused ? "all" : "what"}`, { topic: letter.topic, group: letter.group });

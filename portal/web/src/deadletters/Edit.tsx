@@ -21,6 +21,8 @@ export function Edit({ letter, message, onClose, onDone }: { letter: DeadLetterD
   const changes = changesOf(before, now, message.unread !== "" || !message.whole);
   const changed = Object.keys(changes);
   const problem = changes.body ? problemOf(changes.body.format, changes.body.text) : undefined;
+  const garbled = changes.headers?.binary?.find((name) => problemOf("base64", changes.headers?.values[name] ?? ""));
+  const wrong = problem ?? (garbled && say("edit.garbled", { name: garbled }));
   const send = useDo(() => call(RESEND, { path: { ...scope, number: letter.number }, body: { reason, ...changes } as never }), TOUCHED);
   const done = (): void => onDone([{ number: letter.number, done: true, code: "", detail: "" }]);
   const formats: Format[] = ["json", "text", "base64"];
@@ -35,6 +37,7 @@ export function Edit({ letter, message, onClose, onDone }: { letter: DeadLetterD
         <Field label={say("tag")} hint={say("edit.tagHint")}>{(ids) => <TextInput {...ids} mono value={now.tag} onChange={(tag) => setNow({ ...now, tag })} maxLength={64} />}</Field>
       </div>
       <Headers rows={now.rows} onChange={(rows) => setNow({ ...now, rows })} />
+      {garbled && <p className="k-field-error" role="alert">{say("edit.garbled", { name: garbled })}</p>}
       <div className="d-body">
         <div className="d-body-head">
           <h4 className="d-label">{say("body")}</h4>
@@ -43,14 +46,14 @@ export function Edit({ letter, message, onClose, onDone }: { letter: DeadLetterD
         <CodeEditor label={say("body")} value={now.body} onChange={(body) => setNow({ ...now, body })} language={now.format === "json" ? "json" : "text"} />
         {problem && <p className="k-field-error" role="alert">{say(`edit.wrong.${now.format}`)} {problem}</p>}
       </div>
-      <Reason value={reason} onChange={setReason} />
+      <Reason value={reason} onChange={setReason} first={false} />
       <Note hue={changed.length ? "info" : "idle"} title={changed.length ? say("edit.changes", { what: changed.map((one) => say(`change.${one}`)).join(say("comma")) }) : say("edit.nothing")}>
-        {whoGets(say, letter)} {say("resend.after")}
+        {whoGets(say, letter, "edit")} {say("resend.after")}
       </Note>
       <Refused error={send.error} />
       <div className="k-row k-row-end">
         <Button onClick={onClose}>{say("back")}</Button>
-        <Button kind={production ? "production" : "primary"} icon="publish" busy={send.isPending} disabled={changed.length === 0 || problem !== undefined} reason={problem ?? say("edit.nothing")} onClick={() => send.mutate(undefined, { onSuccess: done })}>{say("edit.action")}</Button>
+        <Button kind={production ? "production" : "primary"} icon="publish" busy={send.isPending} disabled={changed.length === 0 || wrong !== undefined} reason={wrong ?? say("edit.nothing")} onClick={() => send.mutate(undefined, { onSuccess: done })}>{say("edit.action")}</Button>
       </div>
     </div>
   );

@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from "react";
 import { asCurl, call, failureOf, useDo, usePages, useRead, type DeadActionMessages, type DeadActionView } from "../api";
-import { Button, DataTable, ErrorState, Facts, Peek, Person, Reading, Section, StatusTag, Time, type Column } from "../kit";
+import { Button, DataTable, ErrorState, Facts, Peek, Person, Reading, Section, StatusTag, Time, useWidthBelow, type Column } from "../kit";
 import { TextDiff } from "../kit/parts";
 import { useMay, usePage, useScope, useText } from "../shell";
 import { Message } from "./Message";
@@ -11,6 +11,7 @@ import { cliOf, Filters, Nothing, Refused, Unread, useFilter } from "./Parts";
 export function History(): ReactNode {
   const say = useText("deadletters");
   const scope = useScope();
+  const narrow = useWidthBelow(768);
   const { filter, filtered, clear, change, query } = useFilter();
   const args = { path: scope, query: { ...filter, limit: 100 } };
   const found = usePages(HISTORY, args);
@@ -24,7 +25,7 @@ export function History(): ReactNode {
     { key: "changed", title: say("columns.changed"), width: 150, render: (row) => row.changed.map((one) => say(`change.${one}`)).join(say("comma")) || "—" },
     { key: "group", title: say("columns.group"), width: 140, render: (row) => <code className="k-ellipsis" title={row.letter.group}>{row.letter.group}</code> },
     { key: "topic", title: say("columns.topic"), width: 160, render: (row) => <code className="k-ellipsis" title={row.letter.topic}>{row.letter.topic || "—"}</code> },
-    { key: "letter", title: say("columns.letter"), width: 80, align: "right", render: (row) => <span className="k-mono">{row.letter.number}</span> },
+    { key: "letter", title: say("columns.letter"), width: 80, align: "right", render: (row) => <span className="k-mono">{narrow ? `#${row.letter.number}` : row.letter.number}</span> },
     { key: "at", title: say("columns.at"), width: 120, align: "right", render: (row) => <Time at={row.at} /> },
   ];
   return (
@@ -107,8 +108,7 @@ function Both({ messages }: { messages: DeadActionMessages }): ReactNode {
   return (
     <div className="k-stack">
       {sent.body !== died.body && <TextDiff before={died.body} after={sent.body} beforeTitle={say("before")} afterTitle={say("after")} mode="inline" label={say("body")} />}
-      <h4 className="d-label">{say("after")}</h4>
-      <Message message={sent} />
+      <Message message={sent} bodyShown={sent.body !== died.body} />
     </div>
   );
 }

@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from "react";
 import { asCurl, usePages, type DeadLetterView, type DeadOutcomeView } from "../api";
-import { Button, DataTable, Note, Time, type Column } from "../kit";
+import { Button, DataTable, Note, Time, useWidthBelow, type Column } from "../kit";
 import { useMay, usePage, useScope, useText } from "../shell";
 import { DeleteLetters, ResendLetters } from "./Acts";
 import { Letter } from "./Letter";
@@ -65,14 +65,15 @@ export function Letters(): ReactNode {
 
 function useColumns(): Column<DeadLetterView>[] {
   const say = useText("deadletters");
+  const narrow = useWidthBelow(768);
   return [
     { key: "error", title: say("columns.error"), names: true, render: (row) => <span className="k-mono d-clip" title={row.error}>{row.error || say("noError")}</span> },
     { key: "group", title: say("columns.group"), width: 140, render: (row) => <code className="k-ellipsis" title={row.group}>{row.group}</code> },
     { key: "topic", title: say("columns.topic"), width: 160, render: (row) => <code className="k-ellipsis" title={row.topic}>{row.topic || "—"}</code> },
     { key: "key", title: say("columns.key"), width: 140, render: (row) => <code className="k-ellipsis" title={row.key}>{row.key || "—"}</code> },
     { key: "id", title: say("columns.id"), width: 150, optional: true, render: (row) => <code className="k-ellipsis" title={row.id}>{row.id}</code> },
-    { key: "attempts", title: say("columns.attempts"), width: 90, align: "right", render: (row) => row.attempts },
-    { key: "number", title: say("columns.number"), width: 90, align: "right", render: (row) => <span className="k-mono">{row.number}</span> },
+    { key: "attempts", title: say("columns.attempts"), width: 90, align: "right", render: (row) => (narrow ? say("attempts", { count: row.attempts }) : row.attempts) },
+    { key: "number", title: say("columns.number"), width: 90, align: "right", render: (row) => <span className="k-mono">{narrow ? `#${row.number}` : row.number}</span> },
     { key: "died", title: say("columns.died"), width: 120, align: "right", render: (row) => <Time at={row.died_at} /> },
   ];
 }

@@ -4,8 +4,8 @@ import { bytes, Facts, Note } from "../kit";
 import { CodeEditor } from "../kit/parts";
 import { useText } from "../shell";
 
-/** A message as it lies in the store: its headers and its body. */
-export function Message({ message }: { message: MessageView }): ReactNode {
+/** A message as it lies in the store: its headers, and its body where that is not shown beside it already. */
+export function Message({ message, bodyShown = false }: { message: MessageView; bodyShown?: boolean }): ReactNode {
   const say = useText("deadletters");
   const names = Object.keys(message.headers);
   return (
@@ -20,10 +20,10 @@ export function Message({ message }: { message: MessageView }): ReactNode {
           <p className="k-quiet">{say("noHeaders")}</p>
         )}
       </div>
-      <div>
+      {!bodyShown && <div>
         <h4 className="d-label">{say("body")} <span className="k-quiet">{say(`format.${message.format}`)} · {bytes(message.size)}</span></h4>
         <CodeEditor readOnly label={say("body")} value={message.body} language={message.format === "json" ? "json" : "text"} />
-      </div>
+      </div>}
     </div>
   );
 }

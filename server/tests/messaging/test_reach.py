@@ -32,7 +32,7 @@ def with_broker(adapter: str, url: str) -> Estate:
     [
         GOOD,
         "postgresql://app:secret@db.shop/messages?ssl=require",
-        "mysql://app:secret@db.shop/messages?charset=utf8mb4",
+        "mysql://app:secret@db.shop/messages",
         "mariadb://app:secret@[::1]/messages",
     ],
 )

@@ -15,13 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from qiantang.kernel import errors, release, resource
-from qiantang.messaging.errors import (
-    BrokerAwayError,
-    DeadLetterGoneError,
-    FeatureMissingError,
-    OutcomeUnknownError,
-    UnknownTopicError,
-)
+from qiantang.messaging.errors import DeadLetterGoneError, OutcomeUnknownError, UnknownTopicError
 from qiantang.messaging.model import DeadAction, DeadLetter, DeadOutcome
 from qiantang.messaging.model.answers import (
     DeadActionDetail,
@@ -40,7 +34,7 @@ from qiantang.messaging.model.answers import (
 from qiantang_server.kernel import access, audit, storage
 from qiantang_server.messaging.service import views
 from qiantang_server.messaging.service.buses import Buses, OpenBus
-from qiantang_server.messaging.service.failures import DeadLettersAwayError, NotReachableError
+from qiantang_server.messaging.service.failures import DeadLettersAwayError, explained
 
 READ: Final = "messaging.deadletter:read"
 REVEAL: Final = "messaging.deadletter:reveal"
@@ -187,6 +181,7 @@ class DeadLetters:
             done = {"what": "deleted", "numbers": command.numbers}
             async with self._recorded(principal, bundle, "dead-letters", command.reason, done):
                 outcomes = await found.bus.delete_dead(command.numbers, by=_by(principal), reason=command.reason)
+            outcomes = [await _explained(found, one) for one in outcomes]
         return [views.outcome(one) for one in outcomes]
 
     # -- inside ------------------------------------------------------------------------------------------
@@ -227,18 +222,16 @@ class DeadLetters:
 
 @asynccontextmanager
 async def _told(late: errors.QiantangError) -> AsyncGenerator[None]:
-    """Say by our names, and with what to do, what keeps a bus from its store and its brokers."""
+    """Say by our names what keeps a bus from its store and its brokers; `late` where there was no time for it."""
     try:
         yield
     except TimeoutError as error:
         raise late from error
-    except BrokerAwayError as error:
-        raise DeadLettersAwayError(
-            f"{error.detail}. See that the servers of the control plane reach this address with the name and password that "
-            "are published; the letters are safe where they are"
-        ) from error
-    except (FeatureMissingError, errors.MisconfiguredError, errors.UnsupportedError) as error:
-        raise NotReachableError(f"it cannot be done from here: {error.detail}") from error
+    except errors.QiantangError as error:
+        told = explained(error)
+        if told is error:
+            raise
+        raise told from error
 
 
 def _page(some: Sequence[Any], limit: int, number: Callable[[Any], int], view: Callable[[Any], Any]) -> Any:
@@ -260,14 +253,14 @@ async def _action(found: OpenBus, number: int) -> DeadAction:
 
 
 async def _explained(found: OpenBus, one: DeadOutcome) -> DeadOutcome:
-    """Say of a letter whose topic is not opened here why it is not, rather than that there is no such topic."""
-    if not isinstance(one.error, UnknownTopicError) or not found.faults:
-        return one
-    try:
-        found.require((await found.bus.dead_letter(one.number)).topic)
-    except errors.QiantangError as error:
-        return DeadOutcome(number=one.number, error=error)
-    return one
+    """Say by our names what kept a letter; of one whose topic is not opened here why, rather than that there is no such topic."""
+    error = explained(one.error) if one.error is not None else None
+    if isinstance(error, UnknownTopicError) and found.faults:
+        try:
+            found.require((await found.bus.dead_letter(one.number)).topic)
+        except errors.QiantangError as failure:
+            error = explained(failure)
+    return DeadOutcome(number=one.number, error=error)
 
 
 def _edits(command: ResendCommand, found: OpenBus, topic: str) -> dict[str, Any]:

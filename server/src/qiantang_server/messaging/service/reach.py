@@ -35,10 +35,10 @@ class Known(NamedTuple):
 
 _TLS_FILES: Final = frozenset({"cafile", "capath", "certfile", "keyfile"})
 _DATABASES: Final = {
-    "postgresql": frozenset({"ssl", "sslmode", "timeout", "command_timeout"}),
-    "postgres": frozenset({"ssl", "sslmode", "timeout", "command_timeout"}),
-    "mysql": frozenset({"charset"}),
-    "mariadb": frozenset({"charset"}),
+    "postgresql": frozenset({"ssl"}),
+    "postgres": frozenset({"ssl"}),
+    "mysql": frozenset[str](),
+    "mariadb": frozenset[str](),
 }
 _BROKERS: Final[Mapping[str, Known]] = {
     "kafka": Known(

@@ -247,6 +247,21 @@ def test_who_may_only_read_sees_why_he_can_do_nothing(
     expect(page.get_by_role("link", name="Dead letters")).to_have_count(0)
 
 
+def test_a_database_that_is_away_is_said_and_may_be_tried_again(estate: Plane, owner: Person) -> None:
+    estate.api.make_application("acme/dev/trade/stock")
+    place = "acme/dev/trade/stock"
+    url = {"$secret": {"value": "postgresql://app:hunter2@127.0.0.1:9/none"}}
+    policy = {"body": {"store": {"url": url}, "dead_letters": {}}}
+    estate.api.call("PUT", f"messaging/{place}/policies/default", policy, **{"If-Match": "*"})
+    estate.api.call("POST", f"messaging/{place}/releases", {"expected_revision": 0})
+    page = owner.open("/t/acme/dev/apps/trade/stock/dead")
+    expect(page.get_by_text("The database of dead letters does not answer.")).to_be_visible()
+    expect(page.get_by_text("messaging.dead_letters_away")).to_be_visible()
+    expect(page.get_by_role("button", name="Retry now")).to_be_visible()
+    assert "hunter2" not in page.content()
+    assert not [*owner.axe(), *owner.faults()]
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -42,6 +42,7 @@ class Shop:
         self.plane = plane
         self.client = client
         self.folder = folder
+        self.estate = self.own_estate
         self.billed, self.shipped = Taker(), Taker()
         self.headers: dict[str, str] = {}
         self.revisions: Counter[str] = Counter()
@@ -54,8 +55,8 @@ class Shop:
     def store_url(self) -> str:
         return f"sqlite:///{self.folder / 'store.sqlite3'}"
 
-    def estate(self) -> Estate:
-        """What the application has, in its own words."""
+    def own_estate(self) -> Estate:
+        """What the application has, in its own words: a broker and a store on SQLite."""
         cluster = Cluster(name="main", adapter="sql", resources=[Resource(name="one", url=self.broker_url)])
         topics = [
             Topic(name="orders", clusters=["main"]),

@@ -33,6 +33,7 @@ def with_broker(adapter: str, url: str) -> Estate:
         GOOD,
         "postgresql://app:secret@db.shop/messages?ssl=require",
         "mysql://app:secret@db.shop/messages",
+        "mysql://app@db.shop/messages",
         "mariadb://app:secret@[::1]/messages",
     ],
 )
@@ -48,6 +49,7 @@ def test_databases_with_credentials_of_their_own_are_opened(url: str) -> None:
         ("postgresql://app:secret@db.shop/m?passfile=/etc/shadow", "passfile"),
         ("postgresql://app:secret@db.shop/m?host=/run/postgresql", "host"),
         ("postgresql://app:secret@/m", "does not allow the host"),
+        ("mysql://db.shop/m", "no name and password"),
         ("mysql://app:secret@db.shop/m?read_default_file=/etc/my.cnf", "read_default_file"),
         ("mysql://app:secret@db.shop/m?local_infile=1", "local_infile"),
         ("oracle://app:secret@db.shop/m", "oracle"),

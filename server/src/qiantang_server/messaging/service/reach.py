@@ -150,7 +150,9 @@ class Reach:
         allowed = _DATABASES.get(kind)
         if allowed is None:
             return f"{kind} is no database that is known here"
-        if not url.username or not url.password:
+        if not url.username or (
+            kind.startswith("postgres") and not url.password
+        ):  # whose driver looks for one elsewhere
             return "its address has no name and password, and the server uses none of its own"
         return self._parameters(url.query, allowed) or self._host(url.host or "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -147,7 +148,11 @@ async def test_several_at_once_and_what_became_of_each(shop: Shop) -> None:
         away = await shop.ask("GET", f"dead-letter-history/{actions[0]['number']}/messages")
         assert away["sent"] is None
         rows = await shop.trail(EXECUTE)
-        assert [row["changes"][0]["numbers"] for row in rows] == [[third], [one, 999, other]]
+        assert [(row["outcome"], row["changes"][0]["numbers"]) for row in rows] == [
+            ("allow", [third]),
+            ("error", [999]),
+            ("allow", [one, 999, other]),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +271,7 @@ async def test_what_was_not_done_is_in_the_trail_as_well(shop: Shop) -> None:
         outcomes = await shop.ask("POST", "dead-letters/resend", {"numbers": [1], "reason": "try all"})
         assert outcomes[0]["code"] == "messaging.dead_letters_away"
         assert "127.0.0.1" not in str(outcomes)
-        _, failed, asked = await shop.trail(EXECUTE)
+        *_, failed, asked = await shop.trail(EXECUTE)
         assert (asked["outcome"], failed["outcome"]) == ("allow", "error")
         assert failed["reason"] == "messaging.broker_away"
         assert len(await bus.dead_letters()) == 1
@@ -283,3 +288,21 @@ async def test_a_letter_of_a_broker_in_memory_stays(shop: Shop) -> None:
         (outcome,) = await shop.ask("POST", "dead-letters/resend", {"numbers": [1]})
         assert (outcome["done"], outcome["code"]) == (False, "messaging.not_reachable")
         assert len(await bus.dead_letters()) == 1
+
+
+async def test_a_store_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    async def listens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the other side has given it up
+        writer.close()
+
+    silent = await asyncio.start_server(listens, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    async with open_shop(tmp_path, {"QIANTANG_MESSAGING_ANSWER_WITHIN": "1s"}) as shop:
+        url = {"$secret": {"value": f"postgresql://app:pw@127.0.0.1:{port}/none"}}
+        await shop.publish(shop.bodies(**{"policies/default": {"store": {"url": url}, "dead_letters": {}}}))
+        answer = await shop.answer("GET", "dead-letters")
+        assert (answer.status_code, answer.json()["code"]) == (503, "messaging.dead_letters_away")
+        answer = await shop.answer("POST", "dead-letters/delete", {"numbers": [1], "reason": "r"})
+        assert (answer.status_code, answer.json()["code"]) == (504, "messaging.outcome_unknown")
+    silent.close()
+    await silent.wait_closed()

@@ -170,8 +170,9 @@ class DeadLetters:
                     per_second=PER_SECOND,
                     deadline=self._within,
                 )
-            outcomes = [await _explained(found, one) for one in outcomes]
-        return [views.outcome(one) for one in outcomes]
+            explained_ones = [await _explained(found, one) for one in outcomes]
+        await self._record_failed(principal, bundle, done, explained_ones)
+        return [views.outcome(one) for one in explained_ones]
 
     async def delete(
         self, principal: access.Principal, bundle: resource.Bundle, command: DeleteCommand
@@ -181,8 +182,9 @@ class DeadLetters:
             done = {"what": "deleted", "numbers": command.numbers}
             async with self._recorded(principal, bundle, "dead-letters", command.reason, done):
                 outcomes = await found.bus.delete_dead(command.numbers, by=_by(principal), reason=command.reason)
-            outcomes = [await _explained(found, one) for one in outcomes]
-        return [views.outcome(one) for one in outcomes]
+            explained_ones = [await _explained(found, one) for one in outcomes]
+        await self._record_failed(principal, bundle, done, explained_ones)
+        return [views.outcome(one) for one in explained_ones]
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -211,6 +213,21 @@ class DeadLetters:
         except errors.QiantangError as error:
             await self._record(principal, EXECUTE, bundle, name, outcome="error", reason=error.code, changes=[done])
             raise
+
+    async def _record_failed(
+        self,
+        principal: access.Principal,
+        bundle: resource.Bundle,
+        done: dict[str, Any],
+        outcomes: Sequence[DeadOutcome],
+    ) -> None:
+        """Write down which of several were not done."""
+        failed = {one.number: one.error.code for one in outcomes if one.error is not None}
+        if failed:
+            reason, changes = ", ".join(sorted(set(failed.values()))), [{**done, "numbers": list(failed)}]
+            await self._record(
+                principal, EXECUTE, bundle, "dead-letters", outcome="error", reason=reason, changes=changes
+            )
 
     async def _record(
         self, principal: access.Principal, action: str, bundle: resource.Bundle, name: str, **details: Any

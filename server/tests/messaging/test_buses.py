@@ -97,3 +97,11 @@ async def test_one_that_nobody_uses_makes_room_and_one_in_use_does_not(shop: Sho
         await until(lambda: first.bus.loop is None)
         assert second.bus.loop is not None
     await until(lambda: len(buses) == 1)
+
+
+async def test_a_gray_release_is_not_looked_at(shop: Shop, make: Make) -> None:
+    await shop.ask("PUT", f"{API}/topics/gray", {"body": {"clusters": ["main"]}}, **{"If-Match": "*"})
+    command = {"expected_revision": shop.revisions[API], "gray": {"percent": 100}}
+    await shop.ask("POST", f"{API}/releases", command)
+    async with make().of(BUNDLE) as found:
+        assert {one.name for one in found.estate.topics} == {"orders", "raw"}

@@ -24,6 +24,7 @@ from tests.servers.product import Platforms, eventually
 HUB = "/t/acme/dev/apps/trade/order"
 SCOPE = "acme/dev/trade/order"
 PLACE = Scope.parse(SCOPE)
+REFUSED = '{"status": 409, "code": "messaging.too_strange", "detail": "not now", "title": "Conflict"}'
 HOSTILE = "<img src=x onerror=window.pwned=1>"
 
 
@@ -225,6 +226,18 @@ def test_one_that_fails_again_comes_back(shop: Shop, owner: Person) -> None:
     expect(page.get_by_role("status").get_by_text("1 of 1 done.")).to_be_visible()
     again = [one.number for one in eventually(lambda: [one for one in shop.letters() if "KeyError" in one.error], "it")]
     assert number not in again
+
+
+def test_a_list_that_could_not_be_read_comes_back(shop: Shop, owner: Person) -> None:
+    page = owner.page
+    for name, path in (("Causes", "dead"), ("Letters", "dead/letters"), ("History", "dead/history")):
+        refuse = re.compile(r"/api/v1/messaging/.*/dead-letter")
+        page.route(refuse, lambda route: route.fulfill(status=409, content_type="application/json", body=REFUSED))
+        owner.open(f"{HUB}/{path}")
+        expect(page.get_by_text("Dead letters could not be read.")).to_be_visible()
+        page.unroute(refuse)
+        page.get_by_role("button", name="Retry now").click()
+        expect(page.get_by_role("table", name=name).first).to_be_visible()
 
 
 def test_who_may_only_read_sees_why_he_can_do_nothing(

@@ -25,7 +25,7 @@ export function Causes(): ReactNode {
     { key: "last", title: say("columns.last"), width: 120, align: "right", render: (row) => <Time at={row.last} /> },
     ...(narrow ? [] : [{ key: "first", title: say("columns.first"), width: 120, align: "right" as const, render: (row: DeadCauseView) => <Time at={row.first} /> }]),
   ];
-  if (found.error && !found.rows) return <Unread error={found.error} onRetry={found.again} />;
+  if (found.error && !found.rows) return <>{filtered && <Filters />}<Unread error={found.error} onRetry={found.again} /></>;
   return (
     <>
       <Filters right={found.rows && <span>{say("causesFound", { count: found.rows.length })}{found.more ? "+" : ""}</span>} />

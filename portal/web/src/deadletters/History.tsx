@@ -17,7 +17,7 @@ export function History(): ReactNode {
   const found = usePages(HISTORY, args);
   const open = Number(query.get("action") ?? 0);
   usePage({ title: `${scope.application} · ${say("title")}`, cli: cliOf("history", filter), api: asCurl(HISTORY, args), readAt: found.readAt });
-  if (found.error && !found.rows) return <Unread error={found.error} onRetry={found.again} />;
+  if (found.error && !found.rows) return <>{filtered && <Filters />}<Unread error={found.error} onRetry={found.again} /></>;
   const columns: Column<DeadActionView>[] = [
     { key: "what", title: say("columns.what"), names: true, width: 150, render: (row) => <What action={row} /> },
     { key: "by", title: say("columns.by"), width: 130, render: (row) => <Person name={row.by} /> },

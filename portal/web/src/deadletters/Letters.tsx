@@ -15,6 +15,7 @@ export function Letters(): ReactNode {
   const { filter, filtered, clear, change, query } = useFilter();
   const args = { path: scope, query: { ...filter, limit: 100 } };
   const found = usePages(LETTERS, args);
+  const columns = useColumns();
   const [chosen, setChosen] = useState<string[]>([]);
   const [outcomes, setOutcomes] = useState<DeadOutcomeView[]>([]);
   const open = Number(query.get("letter") ?? 0);
@@ -30,7 +31,7 @@ export function Letters(): ReactNode {
     setOutcomes(some);
     change({ do: "", letter: "" });
   };
-  if (found.error && !found.rows) return <Unread error={found.error} onRetry={found.again} />;
+  if (found.error && !found.rows) return <>{filtered && <Filters />}<Unread error={found.error} onRetry={found.again} /></>;
   return (
     <>
       <Filters right={found.rows && <span>{say("lettersFound", { count: found.rows.length })}{found.more ? "+" : ""}</span>} />
@@ -41,7 +42,7 @@ export function Letters(): ReactNode {
         rows={found.rows}
         rowKey={(row) => String(row.number)}
         rowName={(row) => say("one", { number: row.number })}
-        columns={useColumns()}
+        columns={columns}
         onOpen={(row) => change({ letter: String(row.number), do: "" })}
         openKey={open ? String(open) : undefined}
         selected={selected}

@@ -55,6 +55,31 @@ def test_it_opens_at_the_rate_and_not_below_the_least_number_of_calls() -> None:
     assert 3.8 <= refusal.retry_after <= 6.0
 
 
+def test_below_the_rates_it_stays_closed() -> None:
+    breaker = made(min_calls=10, failure_rate=0.5, slow_rate=0.8, slow_seconds=1.0)
+    for place in range(100):
+        faulty, slow = place % 10 in {1, 3, 5, 7}, place % 10 in {2, 4, 6, 8}
+        call(breaker, 100.0 + place / 20, Outcome.TIMEOUT if faulty else Outcome.OK, 2.0 if slow else 0.0)
+    assert (breaker.state, breaker.window.failures, breaker.window.slow) == ("closed", 40, 40)
+    assert breaker.generation == 0
+
+
+def test_rates_that_are_off_open_nothing() -> None:
+    breaker = made(min_calls=1, failure_rate=0.0, slow_rate=0.0)
+    for _ in range(50):
+        call(breaker, 100.0, Outcome.INTERNAL)
+        call(breaker, 100.0, Outcome.OVERLOAD, 5.0)
+    assert breaker.state == "closed"
+
+
+def test_what_is_older_than_the_window_counts_no_more() -> None:
+    breaker = made(min_calls=10, window=10)
+    for second in range(100):
+        call(breaker, 100.0 + 2 * second, Outcome.INTERNAL)
+    assert breaker.state == "closed"
+    assert breaker.window.failures == 5
+
+
 def test_what_is_no_fault_never_opens_it() -> None:
     breaker = made(min_calls=1, consecutive=1)
     for place in range(500):
@@ -136,6 +161,7 @@ def test_only_so_many_try_and_four_of_five_close_it() -> None:
     assert call(breaker, 106.0, Outcome.OK) is not None
     for ticket in tickets[:3]:
         breaker.leave(106.5, ticket, Outcome.OK)
+        assert call(breaker, 106.5, Outcome.OK) is not None, "a probe that went well makes no place for another"
     breaker.leave(106.5, tickets[3], Outcome.TIMEOUT)
     assert breaker.state == "half_open"
     breaker.leave(106.5, tickets[4], Outcome.BUSINESS)
@@ -187,6 +213,22 @@ def test_answers_from_before_it_opened_do_not_open_it_again() -> None:
         breaker.leave(105.1, ticket, Outcome.INTERNAL)
     assert breaker.state == "closed"
     assert breaker.window.calls == 0
+
+
+def test_each_change_has_a_number_and_a_reason() -> None:
+    breaker = opened(jitter=0, probes=1)
+    assert (breaker.generation, breaker.why) == (1, "4 of 4 calls failed")
+    call(breaker, 105.0, Outcome.OK)
+    assert (breaker.generation, breaker.why) == (3, "1 calls that tried it went well")
+
+
+def test_off_it_lets_everything_through_and_never_opens() -> None:
+    breaker = made(mode="off", min_calls=1, consecutive=1, concurrency=1)
+    tickets = [Ticket(100.0, 103.0) for _ in range(5)]
+    assert all(breaker.enter(100.0, ticket) is None and breaker.reserve(100.0, ticket) is None for ticket in tickets)
+    for ticket in tickets:
+        breaker.leave(100.0, ticket, Outcome.INTERNAL)
+    assert (breaker.state, breaker.inflight) == ("closed", 0)
 
 
 def test_by_hand_it_is_open_or_closed_whatever_happens() -> None:

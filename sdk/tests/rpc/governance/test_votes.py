@@ -139,6 +139,16 @@ def test_a_consumer_says_one_word_of_a_node_in_five_seconds(asked: list[tuple[fl
     assert not words or words[0] is True, "nobody asks to be told that all is well"
 
 
+def test_another_word_may_follow_after_exactly_the_pause() -> None:
+    ballot = Ballot(VotesRule(pause=5))
+    assert [ballot.may_say("n1", is_open, at) for is_open, at in ((True, 100.0), (False, 104.9), (False, 105.0))] == [
+        True,
+        False,
+        True,
+    ]
+    assert ballot.may_say("n2", True, 105.0), "each node has its own pause"
+
+
 def test_a_vote_is_renewed_before_it_ends() -> None:
     ballot = Ballot(VotesRule(lifetime=60))
     said = [at for at in range(121) if ballot.may_say("n1", True, float(at))]

@@ -85,9 +85,9 @@ def opened(chance: random.Random) -> Breaker:
 
 
 def pairs(chance: random.Random) -> dict[str, Loop]:
-    quiet, hot = Load(rules.SheddingRule()), Load(rules.SheddingRule())
+    quiet, hot = Load(), Load()
     for _ in range(50):
-        hot.observe(1e9, 5, 1)
+        hot.observe(5, 1)
     return {
         "breaker": pair(Breaker("r", rules.BreakerRule(), chance)),
         "adaptive": pair(Adaptive("r", rules.AdaptiveRule(), chance)),

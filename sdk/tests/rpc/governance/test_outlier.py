@@ -37,8 +37,14 @@ def test_five_faults_in_a_row_put_a_node_out_for_thirty_seconds(is_local: bool) 
     assert outliers.is_out("n0")
     outliers.sweep(129.9)
     assert outliers.is_out("n0")
+    outliers.follow(["n0", "n1", "n2", "n3", "n4"])
+    assert outliers.is_out("n0"), "another node changes nothing for it"
     outliers.sweep(130.0)
     assert not outliers.is_out("n0")
+    fail(outliers, "n0", 130.0, 4, is_local=is_local)
+    assert not outliers.is_out("n0"), "it begins anew"
+    fail(outliers, "n0", 130.0, 1, is_local=is_local)
+    assert outliers.is_out("n0")
 
 
 def test_faults_on_the_way_and_faults_of_the_node_are_counted_apart() -> None:

@@ -10,6 +10,7 @@ import msgspec
 from qiantang.kernel import wire
 from qiantang.rpc.governance.limits import Pacing, TokenBucket, WarmUp
 from qiantang.rpc.governance.policy import MethodPolicy, Policies
+from qiantang.rpc.governance.shedding import Load
 from qiantang.rpc.governance.states import Place, States
 from qiantang.rpc.governance.verdict import Outcome, Ticket
 
@@ -103,6 +104,27 @@ def test_every_piece_takes_new_settings_where_it_is() -> None:
     votes = states.votes(policy({"votes": {"lifetime": 7}}), GET)
     assert votes is not None
     assert votes.settings.lifetime == 7
+
+
+def test_one_shedder_for_all_methods_of_a_rule() -> None:
+    states, load = States(random.Random(1)), Load()
+    first = states.shedding(policy({"shedding": {}}), load)
+    assert first is states.shedding(policy({"shedding": {"lag": 0.5}}), load)
+    assert first is not None
+    assert first.settings.lag == 0.5
+    assert first is not states.shedding(policy({"shedding": {}}, "other"), load)
+    assert states.shedding(policy({}), load) is None
+
+
+def test_subscribers_alone_only_where_the_rule_says_so() -> None:
+    states = States(random.Random(1))
+    for only in (True, False):
+        access = states.access(policy({"access": {"subscribers_only": only, "refused": ["bank"]}}), ["shop/cart"])
+        assert access is not None
+        assert access.enter("shop", "cart") is None
+        assert (access.enter("shop", "till") is not None) == only
+        assert access.enter("bank", "loans") is not None
+    assert states.access(policy({}), []) is None
 
 
 def test_rules_and_nodes_that_are_gone_leave_nothing() -> None:

@@ -26,43 +26,48 @@ _CANCELLED: Final = Outcome.CANCELLED
 class Load:
     """The signs of overload of one worker. `lag` and `cpu` are moving averages, `queue` is the median of the last waits."""
 
-    __slots__ = ("_hot_until", "_waits", "cpu", "lag", "queue", "settings")
+    __slots__ = ("_has_waited", "_waits", "cpu", "lag", "queue")
 
-    def __init__(self, settings: SheddingRule) -> None:
-        self.settings = settings
+    def __init__(self) -> None:
         self.lag = self.cpu = self.queue = 0.0
-        self._hot_until = -math.inf
         self._waits: list[float] = []
+        self._has_waited = False
 
-    def observe(self, now: float, lag: float, cpu: float) -> None:
+    def observe(self, lag: float, cpu: float) -> None:
         """Take how late the loop came, in seconds, and the share of one core used since; some times a second."""
         self.lag += (lag - self.lag) * SMOOTHING
         self.cpu += (cpu - self.cpu) * SMOOTHING
-        self._judge(now)
+        if not self._has_waited:
+            self.queue *= 1 - SMOOTHING  # a worker that gets no calls has no queue
+        self._has_waited = False
 
-    def waited(self, now: float, wait: float, time_given: float) -> None:
+    def waited(self, wait: float, time_given: float) -> None:
         """Take how long a call waited for its turn, of the time that it was given."""
+        self._has_waited = True
         self._waits.append(wait / max(time_given, 1e-6))
         if len(self._waits) >= WAITS:
             self.queue = sorted(self._waits)[WAITS // 2]
             self._waits.clear()
-            self._judge(now)
-
-    def is_overloaded(self, now: float) -> bool:
-        """Say whether a sign was seen lately."""
-        return now < self._hot_until
-
-    def _judge(self, now: float) -> None:
-        settings = self.settings
-        if self.lag > settings.lag or self.cpu > settings.cpu or self.queue > settings.queue:
-            self._hot_until = now + settings.cooling
-            self.queue *= 1 - SMOOTHING  # without new waits it fades: a worker that gets no calls has no queue
 
 
 class Shedder:
-    """Of one worker, for all its methods. `limit` is what may be under way while it is overloaded."""
+    """Of one worker, for the methods of one rule. `limit` is what may be under way while it is overloaded."""
 
-    __slots__ = ("_load", "_passed", "_spent", "_tick", "inflight", "limit", "rule", "settings", "would_refuse")
+    __slots__ = (
+        "_cpu",
+        "_hot_until",
+        "_lag",
+        "_load",
+        "_passed",
+        "_queue",
+        "_spent",
+        "_tick",
+        "inflight",
+        "limit",
+        "rule",
+        "settings",
+        "would_refuse",
+    )
 
     def __init__(self, rule: str, settings: SheddingRule, load: Load) -> None:
         self.rule = rule
@@ -70,17 +75,26 @@ class Shedder:
         self._passed = [0] * BUCKETS
         self._spent = [0.0] * BUCKETS
         self._tick = 0
+        self._hot_until = -math.inf
         self.inflight = self.would_refuse = 0
         self.limit = 1
         self.configure(settings)
 
     def configure(self, settings: SheddingRule) -> None:
         """Take other thresholds; what was counted stays."""
-        self.settings = self._load.settings = settings
+        self.settings = settings
+        self._lag, self._cpu, self._queue = settings.lag, settings.cpu, settings.queue
+
+    def is_overloaded(self, now: float) -> bool:
+        """Say whether there is a sign, or was one lately."""
+        load = self._load
+        if load.lag > self._lag or load.cpu > self._cpu or load.queue > self._queue:
+            self._hot_until = now + self.settings.cooling
+        return now < self._hot_until
 
     def enter(self, now: float, ticket: Ticket) -> Refusal | None:
         """Let a call in, or refuse it."""
-        if self._load.is_overloaded(now) and self.settings.mode != "off":
+        if self.is_overloaded(now) and self.settings.mode != "off":
             self._turn(now)
             if self.inflight >= self.limit * LADDER[ticket.priority]:
                 if self.settings.mode == "enforce":

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Collection, Hashable
 from typing import Any, NamedTuple, TypeVar
 
+from qiantang.rpc.governance.access import Access
 from qiantang.rpc.governance.adaptive import Adaptive
 from qiantang.rpc.governance.breaker import Breaker
 from qiantang.rpc.governance.concurrency import Gradient
@@ -20,6 +21,7 @@ from qiantang.rpc.governance.limits import Pacing, Semaphore, TokenBucket, WarmU
 from qiantang.rpc.governance.outlier import Outliers
 from qiantang.rpc.governance.policy import MethodPolicy
 from qiantang.rpc.governance.retry import Retries
+from qiantang.rpc.governance.shedding import Load, Shedder
 from qiantang.rpc.governance.votes import Votes
 from qiantang.rpc.model.rules import HotRule
 
@@ -140,6 +142,22 @@ class States:
         if not settings:
             return None
         return Faults(policy.origins["faults"], settings, self._chance, since_1970)
+
+    def shedding(self, policy: MethodPolicy, load: Load) -> Shedder | None:
+        """Give what sheds the calls of this worker under the policy's rule: one for all methods that the rule is for."""
+        settings = policy.sections.shedding
+        if settings is None:
+            return None
+        key = _Key("shedding", policy.origins["shedding"], (), Place(""))
+        return self._get(key, settings, lambda: Shedder(key.rule, settings, load))
+
+    def access(self, policy: MethodPolicy, subscribers: Collection[str]) -> Access | None:
+        """Give who may call a method: `subscribers` have subscribed to its service."""
+        settings = policy.sections.access
+        if settings is None:
+            return None
+        only = subscribers if settings.subscribers_only else None
+        return Access(policy.origins["access"], settings.allowed, settings.refused, only)
 
     def keep(self, rules: Collection[str]) -> None:
         """Forget the states of rules that are gone."""

@@ -28,6 +28,11 @@ def test_each_value_has_its_own_rate() -> None:
     assert hot.enter(1001.0, "a") is None
 
 
+def test_the_clock_may_begin_at_nothing() -> None:
+    hot = made(burst=3, per_second=0.1)
+    assert [hot.enter(0.0, "a") is None for _ in range(4)] == [True, True, True, False]
+
+
 def test_values_may_have_a_rate_of_their_own_or_none() -> None:
     hot = made(exceptions={"vip": 100.0, "bot": 0.0, "x" * 100: 0.0})
     assert hot.enter(1000.0, "bot") is not None

@@ -81,6 +81,14 @@ def test_an_even_stream_at_the_rate_is_let_through_whatever_the_rounding(start: 
     assert sum(bucket.enter(start + place / 7, ticket(0)) is None for place in range(1, 701)) >= 699
 
 
+def test_the_clock_may_begin_at_nothing() -> None:
+    bucket = TokenBucket("t", RateRule(per_second=1, burst=10))
+    assert [bucket.enter(0.0, ticket(0.0)) is None for _ in range(11)] == [True] * 10 + [False]
+    assert Pacing("p", RateRule(per_second=1, pace=5)).enter(0.0, ticket(0.0)) == 0.0
+    warm = WarmUp("w", RateRule(per_second=30, burst=30, warm_up=10))
+    assert sum(warm.enter(0.0, ticket(0.0)) is None for _ in range(30)) == 10
+
+
 def test_a_bucket_in_shadow_counts_and_off_does_nothing() -> None:
     shadow = TokenBucket("t", RateRule(per_second=1, mode="shadow"))
     assert all(shadow.enter(1000.0, ticket(1000.0)) is None for _ in range(5))

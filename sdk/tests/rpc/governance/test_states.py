@@ -80,6 +80,7 @@ def test_each_section_has_its_piece_and_what_is_not_asked_for_has_none() -> None
     nothing = policy({})
     for maker in (states.breaker, states.hedge, states.concurrency, states.gradient, states.rate):
         assert maker(nothing, GET) is None
+    assert states.adaptive(policy({"breaker": {}}), GET) is None
     assert states.hot(nothing, GET) == []
     assert states.faults(nothing, GET, 0.0) is None
 

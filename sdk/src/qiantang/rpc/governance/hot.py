@@ -125,14 +125,14 @@ class HotParameter:
 
     def _wait(self, now: float, key: str) -> float:
         rate = self._exceptions.get(key, self._rate) if self._exceptions else self._rate
-        return rate.wait(self._paid.get(key, 0.0), now) if rate is not None else math.inf
+        return rate.wait(self._paid.get(key, -math.inf), now) if rate is not None else math.inf
 
     def _take(self, now: float, key: str) -> None:
         rate = self._exceptions.get(key, self._rate) if self._exceptions else self._rate
         if rate is None:
             return  # in shadow
         paid = self._paid
-        before = paid.pop(key, 0.0)  # and in again at the end: the first one is that which was let in longest ago
+        before = paid.pop(key, -math.inf)  # and in again at the end: the first one is that which was let in longest ago
         while len(paid) >= self._capacity:
             del paid[next(iter(paid))]
         paid[key] = rate.take(before, now, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from qiantang.kernel.rate import Rate
@@ -49,7 +50,7 @@ class TokenBucket:
 
     def __init__(self, rule: str, settings: RateRule) -> None:
         self.rule = rule
-        self._paid = 0.0
+        self._paid = -math.inf
         self.would_refuse = 0
         self.configure(settings)
 
@@ -166,7 +167,7 @@ class Pacing:
 
     def __init__(self, rule: str, settings: RateRule) -> None:
         self.rule = rule
-        self._paid = 0.0
+        self._paid = -math.inf
         self.would_refuse = 0
         self.configure(settings)
 

@@ -73,3 +73,17 @@ def test_a_clock_that_goes_back_stands_still() -> None:
     window.enter(100.0)
     window.leave(window.enter(50.0), False, False)
     assert (window.began, window.calls) == (2, 1)
+
+
+def test_each_bucket_counts_for_exactly_its_ten_seconds() -> None:
+    window = Window(10.0)
+    for second in range(100, 130):
+        token = window.enter(second + 0.5)
+        window.leave(token, True, True)
+        window.refuse(second + 0.5)
+        expected = min(10, second - 99)
+        assert (window.began, window.calls, window.failures, window.slow, window.refused) == (expected,) * 5
+    window.turn(134.0)
+    assert window.began == 5
+    window.turn(1000.0)
+    assert window.began == window.calls == window.refused == 0

@@ -1,0 +1,90 @@
+"""Settings of the registry: where it is, and how patient its clients are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import msgspec
+
+from qiantang.kernel import scope
+from qiantang.kernel.settings import Secret
+
+_POSITIVE = {"ge": timedelta(milliseconds=10)}
+
+
+class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which registry, of which tenant. What begins with `zookeeper_` is for that adapter alone."""
+
+    adapter: Annotated[
+        str, msgspec.Meta(description="adapter by the name of its entry point: memory, file, zookeeper")
+    ] = "memory"
+    address: Annotated[
+        str,
+        msgspec.Meta(
+            description="of memory: a name that the process shares; of file: a path (.toml or .json); "
+            "of zookeeper: host:port with commas between"
+        ),
+    ] = ""
+    tenant: Annotated[scope.Name, msgspec.Meta(description="tenant whose microservices are seen; others never are")] = (
+        "default"
+    )
+    copies: Annotated[
+        str,
+        msgspec.Meta(
+            description="folder of the last known nodes, for a start while the registry is away; empty: none is kept"
+        ),
+    ] = ""
+    suspected_for: Annotated[
+        timedelta,
+        msgspec.Meta(
+            description="how long nodes are kept that vanished together with most others, unless a connection to them fails",
+            extra={"ge": timedelta(0)},
+        ),
+    ] = timedelta(minutes=5)
+    operation_timeout: Annotated[
+        timedelta, msgspec.Meta(description="longest time for one call to the registry", extra=_POSITIVE)
+    ] = timedelta(seconds=5)
+    poll: Annotated[
+        timedelta, msgspec.Meta(description="how often a file is looked at for a change", extra=_POSITIVE)
+    ] = timedelta(seconds=2)
+    check: Annotated[
+        timedelta,
+        msgspec.Meta(description="how often the own nodes are looked for, and made again if missing", extra=_POSITIVE),
+    ] = timedelta(seconds=30)
+    resync: Annotated[
+        timedelta,
+        msgspec.Meta(description="how often a watched list is compared as a whole, whatever was told", extra=_POSITIVE),
+    ] = timedelta(seconds=60)
+    zookeeper_root: Annotated[
+        str,
+        msgspec.Meta(description="path in ZooKeeper under which the tenants are", pattern=r"^(/[A-Za-z0-9._-]+)+$"),
+    ] = "/busidomain/csf"
+    zookeeper_session_timeout: Annotated[
+        timedelta,
+        msgspec.Meta(
+            description="silence after which ZooKeeper forgets the nodes of this process",
+            extra={"ge": timedelta(seconds=1)},
+        ),
+    ] = timedelta(seconds=10)
+    zookeeper_auth: Annotated[
+        Secret,
+        msgspec.Meta(
+            description="credentials for ZooKeeper as scheme:credential, such as digest:user:password; spaces between"
+        ),
+    ] = Secret("")
+    zookeeper_acl: Annotated[
+        Literal["guarded", "private", "open"],
+        msgspec.Meta(
+            description="what others may do with what this process writes in ZooKeeper: guarded, read; private, nothing; "
+            "open, everything; the first two need zookeeper_auth"
+        ),
+    ] = "guarded"
+    zookeeper_tls: Annotated[bool, msgspec.Meta(description="speak TLS with ZooKeeper")] = False
+    zookeeper_ca_file: Annotated[
+        str, msgspec.Meta(description="certificates to trust of ZooKeeper; empty: the system's")
+    ] = ""
+    zookeeper_certificate_file: Annotated[
+        str, msgspec.Meta(description="own certificate for ZooKeeper, where it asks for one")
+    ] = ""
+    zookeeper_key_file: Annotated[str, msgspec.Meta(description="key of the own certificate for ZooKeeper")] = ""

@@ -1,0 +1,269 @@
+"""ZooKeeper's adapter: the conformance suite over a real server, what stands in its tree, and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from qiantang.kernel import errors
+from qiantang.kernel.settings import Secret
+from qiantang.registry.adapters.zookeeper import ZooKeeperRegistry, listing
+from qiantang.registry.adapters.zookeeper import registry as registry_module
+from qiantang.registry.errors import RegistryFullError, RegistryReadOnlyError
+from qiantang.registry.model import Definition, Node, Vote
+from qiantang.registry.port import Registry
+from qiantang.registry.testing import OpenOne, Outage, RegistryConformance, Seen, fresh_name, node, until
+
+from .conftest import Opened, settings_for
+from .relay import Relay
+
+pytestmark = pytest.mark.zookeeper
+
+
+class Cut:
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    async def begin(self) -> None:
+        await self._relay.cut()
+
+    async def end(self) -> None:
+        await self._relay.mend()
+
+
+@pytest.fixture
+def open_one(relay: Relay, opened: Opened) -> OpenOne:
+    async def open_(tenant: str = "acme") -> Registry:
+        return await opened(relay.address, tenant=tenant)
+
+    return open_
+
+
+@pytest.fixture
+def outage(relay: Relay) -> Outage:
+    return Cut(relay)
+
+
+class TestConformance(RegistryConformance):
+    pass
+
+
+async def test_the_tree_is_as_documented(zookeeper_server: Any, opened: Opened) -> None:
+    here, name = await opened(zookeeper_server.hosts), fresh_name()
+    await here.register(name, node("a:1", cluster="east"))
+    await here.publish(name, Definition.of("order.Orders", {"methods": {}}))
+    await here.vote(name, Vote(service="order.Orders", node="a:1", voter="me", value="open"))
+    top = f"/busidomain/csf/acme/{name}"
+    entry = await here.line.get(f"{top}/clusters/east/normal/a:1")
+    assert msgspec.json.decode(entry.data, type=Node) == node("a:1", cluster="east")
+    assert entry.owner == here.line.session != 0
+    assert (await here.line.get(f"{top}/services/order.Orders")).owner == 0
+    vote = await here.line.get(f"{top}/governance/breakers/order.Orders~a:1~me")
+    assert vote.owner == here.line.session
+
+
+async def test_what_is_no_node_is_passed_over(
+    zookeeper_server: Any, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, name = await opened(zookeeper_server.hosts), fresh_name()
+    await here.register(name, node("good"))
+    folder = f"/busidomain/csf/acme/{name}/clusters"
+    strange = {
+        "default/normal/no-json": b"\xff\xfe",
+        "default/normal/empty": b"",
+        "default/normal/another": msgspec.json.encode(node("someone")),
+        "default/normal/elsewhere": msgspec.json.encode(node("elsewhere", cluster="west")),
+        "default/normal/big": msgspec.json.encode(node("big")) + b" " * 70_000,
+        "default/normal/a weight": msgspec.json.encode({"name": "a weight", "addresses": {}, "weight": 1}),
+        "NO CLUSTER/normal/x": msgspec.json.encode(node("x", cluster="NO CLUSTER")),
+    }
+    for path, data in strange.items():
+        await here.line.create(f"{folder}/{path}", data)
+    await here.line.create(f"/busidomain/csf/acme/{name}/services/s", b'{"service":"s","digest":"0"}')
+    seen = Seen(here, name)
+    assert (await seen.until_names("good")).nodes == (node("good"),)
+    assert await here.definitions(name) == ()
+    assert any("passed over" in record.message for record in caplog.records)
+    await here.line.set(f"{folder}/default/normal/empty", msgspec.json.encode(node("empty")))
+    await seen.until_names("empty", "good")
+    await seen.close()
+
+
+async def test_a_node_of_an_earlier_session_is_replaced_and_never_seen_missing(
+    zookeeper_server: Any, opened: Opened
+) -> None:
+    old, there, name = await opened(zookeeper_server.hosts), await opened(zookeeper_server.hosts), fresh_name()
+    await old.register(name, node("a", started_at=1.0))
+    seen = Seen(there, name)
+    await seen.until_names("a")
+    new = await opened(zookeeper_server.hosts)
+    await new.register(name, node("a", started_at=1.0))
+    path = f"/busidomain/csf/acme/{name}/clusters/default/normal/a"
+    assert (await new.line.get(path)).owner == new.line.session
+    await old.line.__aexit__()
+    await new.register(name, node("b"))
+    await seen.until_names("a", "b")
+    assert all(one.nodes and one.nodes[0].name == "a" for one in seen.snapshots[seen.snapshots.index(seen.last) - 1 :])
+    await seen.close()
+
+
+async def test_an_own_node_that_an_operator_removed_is_made_again(zookeeper_server: Any, opened: Opened) -> None:
+    here = await opened(zookeeper_server.hosts, check=timedelta(milliseconds=200))
+    there, name = await opened(zookeeper_server.hosts), fresh_name()
+    await here.register(name, node("a"))
+    seen = Seen(there, name)
+    await seen.until_names("a")
+    await there.line.delete(f"/busidomain/csf/acme/{name}/clusters/default/normal/a")
+    await seen.until_names()
+    await seen.until_names("a")
+    await seen.close()
+
+
+async def test_a_name_that_another_process_took_later_is_left_to_it(
+    zookeeper_server: Any, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    quick = {"check": timedelta(milliseconds=50)}
+    first, second = await opened(zookeeper_server.hosts, **quick), await opened(zookeeper_server.hosts, **quick)
+    name = fresh_name()
+    await first.register(name, node("a", started_at=1.0))
+    await second.register(name, node("a", started_at=2.0))
+    path = f"/busidomain/csf/acme/{name}/clusters/default/normal/a"
+    await until(lambda: any("another process" in record.message for record in caplog.records))
+    assert (await first.line.get(path)).owner == second.line.session
+    await second.__aexit__(None, None, None)
+    seen = Seen(first, name)
+    await seen.until(lambda last: [one.started_at for one in last.nodes] == [1.0])
+    assert sum("another process" in record.message for record in caplog.records) == 1
+    await seen.close()
+
+
+async def test_a_change_that_no_watch_told_is_found_by_comparing(
+    zookeeper_server: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = await opened(zookeeper_server.hosts)
+    there, name = await opened(zookeeper_server.hosts, resync=timedelta(milliseconds=200)), fresh_name()
+    monkeypatch.setattr(there.line, "_watcher", lambda _wake: None)
+    await here.register(name, node("a"))
+    seen = Seen(there, name)
+    await seen.until_names("a")
+    await here.register(name, node("b"))
+    await seen.until_names("a", "b")
+    await here.register(name, node("b", weight=1))
+    await seen.until(lambda last: last.nodes[-1].weight == 1)
+    await here.register(name, node("c", cluster="west"))
+    await seen.until_names("a", "b", "c")
+    await here.deregister(name, "a")
+    await seen.until_names("b", "c")
+    await seen.close()
+
+
+async def test_comparing_finds_nothing_where_all_was_told(
+    zookeeper_server: Any, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, name = await opened(zookeeper_server.hosts, resync=timedelta(milliseconds=50)), fresh_name()
+    seen = Seen(here, name)
+    for number in range(5):
+        await here.register(name, node(f"n{number}"))
+    await seen.until(lambda last: len(last.nodes) == 5)
+    await asyncio.sleep(0.5)
+    assert not [record for record in caplog.records if "not told" in record.message]
+    assert len(seen.snapshots) <= 6
+    await seen.close()
+
+
+async def test_a_list_is_read_as_long_as_somebody_watches(zookeeper_server: Any, opened: Opened) -> None:
+    here, name = await opened(zookeeper_server.hosts), fresh_name()
+    seen, too = Seen(here, name), Seen(here, name)
+    await seen.until_names()
+    await too.until_names()
+    assert list(here._listings) == [name]
+    await seen.close()
+    await here.register(name, node("a"))
+    await too.until_names("a")
+    await too.close()
+    assert here._listings == {}
+    again = Seen(here, name)
+    await again.until_names("a")
+    await again.close()
+
+
+async def test_it_takes_and_gives_so_many_nodes_and_no_more(
+    zookeeper_server: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_module, "MAX_NODES", 3)
+    monkeypatch.setattr(listing, "MAX_NODES", 3)
+    here, name = await opened(zookeeper_server.hosts), fresh_name()
+    for number in range(3):
+        await here.register(name, node(f"n{number}"))
+    with pytest.raises(RegistryFullError):
+        await here.register(name, node("n3"))
+    await here.line.create(f"/busidomain/csf/acme/{name}/clusters/default/normal/n3", msgspec.json.encode(node("n3")))
+    seen = Seen(here, name)
+    await seen.until_names("n0", "n1", "n2")
+    await seen.close()
+
+
+async def test_nothing_is_written_without_credentials(zookeeper_server: Any, opened: Opened, root: str) -> None:
+    here = await opened(zookeeper_server.hosts, zookeeper_acl="guarded", zookeeper_root=root)
+    name = fresh_name()
+    with pytest.raises(RegistryReadOnlyError, match="zookeeper_auth"):
+        await here.register(name, node("a"))
+    with pytest.raises(RegistryReadOnlyError, match="zookeeper_auth"):
+        await here.publish(name, Definition.of("s", {}))
+    assert (await anext(here.watch(name))).nodes == ()
+
+
+async def test_guarded_nodes_are_read_by_all_and_written_by_their_owners(
+    zookeeper_server: Any, opened: Opened, root: str
+) -> None:
+    ours = {"zookeeper_acl": "guarded", "zookeeper_auth": Secret("digest:order:s3cret"), "zookeeper_root": root}
+    here, name = await opened(zookeeper_server.hosts, **ours), fresh_name()
+    stranger = await opened(zookeeper_server.hosts, zookeeper_root=root)
+    await here.register(name, node("a"))
+    seen = Seen(stranger, name)
+    await seen.until_names("a")
+    with pytest.raises(errors.ForbiddenError, match="refused"):
+        await stranger.register(name, node("z"))
+    with pytest.raises(errors.ForbiddenError, match="refused"):
+        await stranger.register(name, node("a"))
+    await here.register(name, node("b"))
+    await seen.until_names("a", "b")
+    assert "s3cret" not in repr(settings_for("h:1", **ours))
+    await seen.close()
+
+
+async def test_it_does_not_outlive_a_fork(zookeeper_server: Any, opened: Opened) -> None:
+    here, name = await opened(zookeeper_server.hosts), fresh_name()
+    await here.register(name, node("a"))
+    child = os.fork()
+    if not child:
+        try:
+            here.line._require()
+        except errors.InternalError:
+            os._exit(7)
+        finally:
+            os._exit(1)
+    _pid, status = await asyncio.to_thread(os.waitpid, child, 0)
+    assert os.waitstatus_to_exitcode(status) == 7
+    seen = Seen(here, name)
+    await seen.until_names("a")
+    await seen.close()
+
+
+async def test_a_missing_driver_is_said_with_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kazoo.client", None)
+    with pytest.raises(errors.MissingExtraError, match=r"qiantang\[zookeeper\]"):
+        ZooKeeperRegistry(settings_for("127.0.0.1:1"))
+
+
+async def test_settings_that_cannot_work_are_refused() -> None:
+    with pytest.raises(errors.MisconfiguredError, match=r"registry\.address"):
+        ZooKeeperRegistry(settings_for(""))
+    with pytest.raises(errors.MisconfiguredError, match="zookeeper_auth"):
+        await ZooKeeperRegistry(settings_for("127.0.0.1:1", zookeeper_auth=Secret("nonsense"))).__aenter__()

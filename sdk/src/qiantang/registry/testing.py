@@ -97,11 +97,14 @@ class Seen:
         await asyncio.gather(self._task, return_exceptions=True)
 
 
+Watching = Callable[[Registry, str], Seen]
+
+
 class RegistryConformance:
     """The suite."""
 
     @pytest.fixture
-    async def watching(self) -> AsyncIterator[Callable[[Registry, str], Seen]]:
+    async def watching(self) -> AsyncIterator[Watching]:
         seen: list[Seen] = []
 
         def watch(registry: Registry, microservice: str) -> Seen:
@@ -114,14 +117,14 @@ class RegistryConformance:
 
     # -- nodes -------------------------------------------------------------------------------------------
 
-    async def test_a_list_that_nobody_is_in_comes_at_once(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_a_list_that_nobody_is_in_comes_at_once(self, open_one: OpenOne, watching: Watching) -> None:
         here = await open_one()
         seen = watching(here, fresh_name())
         first = await seen.until(lambda _last: True)
         assert (first.nodes, first.is_stale) == ((), False)
         assert here.health.ready
 
-    async def test_a_node_is_seen_as_it_was_registered(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_a_node_is_seen_as_it_was_registered(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         full = Node(
             name="host-1:9000@a",
@@ -138,7 +141,7 @@ class RegistryConformance:
         await here.register(name, full)
         assert (await seen.until_names(full.name)).nodes == (full,)
 
-    async def test_registering_twice_is_registering_once(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_registering_twice_is_registering_once(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         seen = watching(there, name)
         await here.register(name, node("a"))
@@ -147,7 +150,7 @@ class RegistryConformance:
         last = await seen.until(lambda last: any(one.weight == 3 for one in last.nodes))
         assert len(last.nodes) == 1
 
-    async def test_a_node_replaces_the_one_of_its_name(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_a_node_replaces_the_one_of_its_name(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         seen = watching(here, name)
         await here.register(name, node("a", started_at=1.0))
@@ -158,7 +161,7 @@ class RegistryConformance:
         last = await seen.until(lambda last: last.nodes and last.nodes[0].weight == 9)
         assert len(last.nodes) == 1
 
-    async def test_state_weight_and_tags_change(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_state_weight_and_tags_change(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         seen = watching(there, name)
         await here.register(name, node("a", state="starting", zone="z", tags={"lane": "blue"}))
@@ -167,7 +170,7 @@ class RegistryConformance:
         last = await seen.until(lambda last: last.nodes and last.nodes[0].weight == 0)
         assert last.nodes == (node("a", state="ready", zone="z", weight=0),)
 
-    async def test_a_node_of_nobody_or_of_another_is_not_changed(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_a_node_of_nobody_or_of_another_is_not_changed(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         await here.register(name, node("a"))
         for changing, of in ((there, "a"), (here, "b")):
@@ -177,7 +180,7 @@ class RegistryConformance:
         await here.register(name, node("c"))
         assert (await watching(there, name).until_names("a", "c")).nodes[0].weight == 100
 
-    async def test_a_node_that_is_taken_out_is_gone(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_a_node_that_is_taken_out_is_gone(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         seen = watching(there, name)
         await here.register(name, node("a"))
@@ -189,7 +192,7 @@ class RegistryConformance:
         with pytest.raises(UnknownNodeError):
             await here.update(name, "a", Change(weight=1))
 
-    async def test_what_is_closed_takes_its_nodes_along(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_what_is_closed_takes_its_nodes_along(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         await here.register(name, node("a"))
         await there.register(name, node("b"))
@@ -200,7 +203,7 @@ class RegistryConformance:
         await seen.until_names("b")
         assert await there.votes(name) == ()
 
-    async def test_a_list_has_the_nodes_of_all_clusters(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_a_list_has_the_nodes_of_all_clusters(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         seen = watching(there, name)
         for number, cluster in enumerate(("east", "west", "east")):
@@ -208,14 +211,14 @@ class RegistryConformance:
         last = await seen.until_names("n0", "n1", "n2")
         assert [one.cluster for one in last.nodes] == ["east", "west", "east"]
 
-    async def test_a_node_moves_to_another_cluster(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_a_node_moves_to_another_cluster(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         seen = watching(there, name)
         await here.register(name, node("a", cluster="east"))
         await here.register(name, node("a", cluster="west"))
         await seen.until(lambda last: [one.cluster for one in last.nodes] == ["west"])
 
-    async def test_every_list_is_complete_and_newer(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_every_list_is_complete_and_newer(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         seen = watching(there, name)
         await seen.until(lambda _last: True)
@@ -227,7 +230,7 @@ class RegistryConformance:
         for one in seen.snapshots:
             assert [each.name for each in one.nodes] == [f"n{number:02}" for number in range(len(one.nodes))]
 
-    async def test_a_crowd_of_changes_ends_in_the_right_list(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_a_crowd_of_changes_ends_in_the_right_list(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         seen, too = watching(there, name), watching(there, name)
 
@@ -256,7 +259,7 @@ class RegistryConformance:
         assert second.revision > first.revision
         await seen.close()
 
-    async def test_a_watch_ends_with_its_registry(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_a_watch_ends_with_its_registry(self, open_one: OpenOne, watching: Watching) -> None:
         here = await open_one()
         seen = watching(here, fresh_name())
         await seen.until(lambda _last: True)
@@ -265,7 +268,7 @@ class RegistryConformance:
 
     # -- walls and bounds --------------------------------------------------------------------------------
 
-    async def test_microservices_and_tenants_do_not_see_each_other(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_microservices_and_tenants_do_not_see_each_other(self, open_one: OpenOne, watching: Watching) -> None:
         here, strange, name, other = await open_one(), await open_one("evil"), fresh_name(), fresh_name()
         await here.register(name, node("a"))
         await here.publish(name, Definition.of("order.Orders", {}))
@@ -303,7 +306,7 @@ class RegistryConformance:
                     await call(bad)
                     pytest.fail(f"call {number} took {bad!r}")
 
-    async def test_what_is_too_large_is_refused(self, open_one: OpenOne, watching: Any) -> None:
+    async def test_what_is_too_large_is_refused(self, open_one: OpenOne, watching: Watching) -> None:
         here, name = await open_one(), fresh_name()
         tags = {f"{number:0100}": "x" * 100 for number in range(MAX_NODE_BYTES // 200)}
         with pytest.raises(errors.TooLargeError):
@@ -359,7 +362,7 @@ class RegistryConformance:
     # -- outages -----------------------------------------------------------------------------------------
 
     async def test_an_outage_leaves_the_last_list_and_says_so(
-        self, open_one: OpenOne, outage: Outage, watching: Any
+        self, open_one: OpenOne, outage: Outage, watching: Watching
     ) -> None:
         here, name = await open_one(), fresh_name()
         await here.register(name, node("a"))
@@ -381,7 +384,7 @@ class RegistryConformance:
         await until(lambda: here.health.ready)
 
     async def test_what_was_asked_in_an_outage_is_so_after_it(
-        self, open_one: OpenOne, outage: Outage, watching: Any
+        self, open_one: OpenOne, outage: Outage, watching: Watching
     ) -> None:
         here, name = await open_one(), fresh_name()
         await here.register(name, node("a"))

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Generator
 from functools import partial
 from typing import Final, Self
 
@@ -131,14 +131,14 @@ class Space:
             return dict(sorted(held.definitions.items()))
 
     @contextlib.contextmanager
-    def _changing(self, place: Place) -> Iterator[_Held]:
+    def _changing(self, place: Place) -> Generator[_Held, None, None]:
         with self._lock:
             self._require()
             yield self._held.setdefault(place, _Held())
         self._tell(place)
 
     @contextlib.contextmanager
-    def _reading(self, place: Place) -> Iterator[_Held]:
+    def _reading(self, place: Place) -> Generator[_Held, None, None]:
         with self._lock:
             self._require()
             yield self._held.get(place) or _Held()

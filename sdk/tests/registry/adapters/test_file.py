@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -184,3 +185,30 @@ async def test_a_watch_ends_with_it(path: Path) -> None:
 def test_no_path_is_refused() -> None:
     with pytest.raises(errors.MisconfiguredError, match=r"registry\.address"):
         FileRegistry(RegistrySettings(adapter="file"))
+
+
+async def test_a_disk_that_hangs_holds_one_thread_and_is_called_away(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = timedelta(milliseconds=20)
+    settings = RegistrySettings(adapter="file", address=str(path), poll=quick, operation_timeout=quick)
+    hangs, calls = threading.Event(), list[int]()
+    real = module._changed
+
+    def hang(*args: Any) -> Any:
+        calls.append(1)
+        hangs.wait()
+        return real(*args)
+
+    async with FileRegistry(settings) as here:
+        seen = Seen(here, "order")
+        await seen.until_names("a", "b")
+        monkeypatch.setattr(module, "_changed", hang)
+        await seen.until(lambda last: last.is_stale)
+        await asyncio.sleep(0.2)
+        assert "no answer" in here.health.reason
+        assert len(calls) == 1
+        hangs.set()
+        replace(path, TOML.replace('"a"', '"c"'))
+        await seen.until_names("b", "c")
+        await seen.close()

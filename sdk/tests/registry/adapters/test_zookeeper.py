@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -267,3 +268,30 @@ async def test_settings_that_cannot_work_are_refused() -> None:
         ZooKeeperRegistry(settings_for(""))
     with pytest.raises(errors.MisconfiguredError, match="zookeeper_auth"):
         await ZooKeeperRegistry(settings_for("127.0.0.1:1", zookeeper_auth=Secret("nonsense"))).__aenter__()
+
+
+async def test_what_is_wanted_and_not_wanted_in_turn_ends_as_it_was_asked_last(
+    zookeeper_server: Any, opened: Opened
+) -> None:
+    here, there, name = await opened(zookeeper_server.hosts), await opened(zookeeper_server.hosts), fresh_name()
+    seen = Seen(there, name)
+    for turn in range(20):
+        await asyncio.gather(
+            here.register(name, node("a", weight=turn)),
+            here.deregister(name, "a"),
+            here.register(name, node("a", weight=100 + turn)),
+        )
+        await seen.until(lambda last, turn=turn: [one.weight for one in last.nodes] == [100 + turn])
+        await asyncio.gather(here.register(name, node("a", weight=turn)), here.deregister(name, "a"))
+        await seen.until_names()
+        assert here._holdings._held == {}
+    await seen.close()
+
+
+async def test_opening_that_is_given_up_leaves_nothing_running() -> None:
+    threads = threading.active_count()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await ZooKeeperRegistry(settings_for("127.0.0.1:1", operation_timeout=timedelta(seconds=2))).__aenter__()
+    assert not [task for task in asyncio.all_tasks() if "registry" in task.get_name()]
+    await until(lambda: threading.active_count() <= threads)

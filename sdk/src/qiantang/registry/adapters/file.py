@@ -73,6 +73,7 @@ class FileRegistry:
         self._mark: Mark | None = None
         self._condition = Condition(ready=False, reason="not open yet", since=_now())
         self._task: asyncio.Task[None] | None = None
+        self._reading: asyncio.Future[tuple[Mark, bytes] | None] | None = None
 
     @property
     def health(self) -> Condition:
@@ -136,9 +137,10 @@ class FileRegistry:
 
     async def __aexit__(self, *exception: object) -> None:
         """Stop looking and end the watches."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        pending = [one for one in (self._task, self._reading) if one is not None]
+        for one in pending:
+            one.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
         for board in self._boards.values():
             board.close()
 
@@ -152,12 +154,18 @@ class FileRegistry:
 
     async def _look(self) -> None:
         """Read the file where it changed. Raises InvalidRequestError where it is no list."""
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(runtime.offload(_changed, self._path, self._mark))
+        done, _waiting = await asyncio.wait({self._reading}, timeout=self._timeout)
+        if not done:  # a disk that hangs holds one thread, not one more each time
+            self._degraded(f"{self._path} cannot be read: no answer within {self._timeout:g} s")
+            return
+        reading, self._reading = self._reading, None
         try:
-            async with asyncio.timeout(self._timeout):
-                read = await runtime.offload(_changed, self._path, self._mark)
-        except (OSError, TimeoutError) as error:
+            read = reading.result()
+        except OSError as error:
             self._mark = None
-            self._degraded(f"{self._path} cannot be read: {getattr(error, 'strerror', None) or 'no answer in time'}")
+            self._degraded(f"{self._path} cannot be read: {error.strerror}")
             return
         if read is not None:
             self._mark, data = read

@@ -53,6 +53,7 @@ class Directory:
         self._snapshot = Snapshot(is_stale=True)
         self._changed = asyncio.Event()
         self._told = asyncio.Event()
+        self._said = ""
         self._listeners: list[Listener] = []
         self._unsaved = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -61,13 +62,22 @@ class Directory:
     async def __aenter__(self) -> Self:
         """Begin to follow."""
         self._tasks = [asyncio.create_task(self._follow(), name=f"directory: {self.microservice}")]
+        try:
+            await self._begin()
+        except BaseException:  # given up while it waits
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _begin(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._open_within):
                 await self._told.wait()
         if self._copies is not None:
-            await self._start_from(self._copies)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._open_within):
+                    await self._start_from(self._copies)
             self._tasks.append(asyncio.create_task(self._save(self._copies), name=f"copy: {self.microservice}"))
-        return self
 
     async def __aexit__(self, *exception: object) -> None:
         """Stop following; what was known stays readable."""
@@ -117,9 +127,15 @@ class Directory:
                     pauses.reset()
                     self._take(snapshot)
             except errors.QiantangError as error:
-                log.warning("a microservice is not watched", extra=self._extra(reason=error.detail))
+                self._tell_failed(error)
             self._take(Snapshot(is_stale=True))
             await asyncio.sleep(pauses.next())
+
+    def _tell_failed(self, error: errors.QiantangError) -> None:
+        """Log what keeps it from being watched, once for each reason."""
+        if error.detail != self._said:
+            self._said = error.detail
+            log.warning("a microservice is not watched", extra=self._extra(reason=error.detail))
 
     def _take(self, snapshot: Snapshot) -> None:
         if snapshot.is_stale:

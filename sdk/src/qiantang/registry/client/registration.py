@@ -42,6 +42,7 @@ class Registration:
         self._pauses = backoff.Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._late = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._said = ""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -131,10 +132,16 @@ class Registration:
             except RegistryAwayError:
                 continue
             except errors.QiantangError as error:
-                log.error("the registry refuses a node; trying on", extra=self._extra(error))  # noqa: TRY400 -- it says why
+                self._tell_refused(error)
                 continue
             self._late.clear()
             self._pauses.reset()
+
+    def _tell_refused(self, error: errors.QiantangError) -> None:
+        """Log why it is refused, once for each reason."""
+        if error.detail != self._said:
+            self._said = error.detail
+            log.error("the registry refuses a node; trying on", extra=self._extra(error))
 
     def _extra(self, error: BaseException) -> dict[str, object]:
         return {

@@ -83,9 +83,13 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._replace()
         self._supervising = asyncio.create_task(self._supervise(), name="registry: ZooKeeper line")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout):
-                await self.wait_connected()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout):
+                    await self.wait_connected()
+        except BaseException:  # given up while it connects
+            await self.__aexit__()
+            raise
         if not self._connected:
             self._degraded("no server of the ensemble answered yet")
         return self

@@ -13,7 +13,7 @@ import contextlib
 import logging
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from qiantang.kernel import errors
 from qiantang.registry.adapters.zookeeper.line import AbsentError, Line, Wake
@@ -33,6 +33,13 @@ Key = tuple[str, str]
 """A cluster and a node."""
 
 
+class _Read(NamedTuple):
+    """A node as it was read; `node` is None where it cannot be understood."""
+
+    data: bytes
+    node: Node | None
+
+
 class _Tree:
     """What was read of a microservice over one connection, and what of it is unread."""
 
@@ -43,7 +50,7 @@ class _Tree:
         self.unread_nodes: set[Key] = set()
         self.clusters: set[str] = set()
         self.names: dict[str, set[str]] = {}
-        self.data: dict[Key, bytes] = {}
+        self.nodes: dict[Key, _Read] = {}
 
     def touch_clusters(self) -> None:
         """The list of clusters changed."""
@@ -71,7 +78,7 @@ class _Tree:
         """Take over the list of a cluster's nodes."""
         before = self.names.get(cluster, set())
         for gone in before - found:
-            self.data.pop((cluster, gone), None)
+            self.nodes.pop((cluster, gone), None)
         self.unread_nodes |= {(cluster, name) for name in found - before}
         self.names[cluster] = found
 
@@ -90,6 +97,7 @@ class Listing:
         self._microservice = microservice
         self._resync_seconds = resync_seconds
         self._passed_over = 0
+        self._said = ""
 
     async def follow(self) -> None:
         """Read and go on reading. While ZooKeeper is away the last list stands, marked as stale."""
@@ -102,9 +110,15 @@ class Listing:
             except errors.QiantangError as error:
                 self.board.away()
                 if self._line.connected:
-                    extra = {"microservice": self._microservice, "reason": error.detail}
-                    log.warning("the nodes of a microservice are not read; trying again", extra=extra)
+                    self._tell(error)
                     await asyncio.sleep(_RETRY_SECONDS)
+
+    def _tell(self, error: errors.QiantangError) -> None:
+        """Log what keeps the list from being read, once for each reason."""
+        if error.detail != self._said:
+            self._said = error.detail
+            extra = {"microservice": self._microservice, "reason": error.detail}
+            log.warning("the nodes of a microservice are not read; trying again", extra=extra)
 
     async def _follow_connection(self, number: int) -> None:
         """Read everything, then what is unread, until the connection goes."""
@@ -117,6 +131,7 @@ class Listing:
                 if self._line.connections != number:  # what was read before and after may not fit together
                     return
                 self.board.post(self._nodes(tree))
+                self._said = ""
                 await self._wait(tree)
         finally:
             self._line.wakes.discard(tree.wake)
@@ -152,11 +167,11 @@ class Listing:
             entry = await self._line.get(self._path(key), lambda: tree.touch_node(key))
         except AbsentError:
             # gone: its list is told as changed, too. One that was supplanted at once is in it as before, and read then.
-            tree.data.pop(key, None)
+            tree.nodes.pop(key, None)
             tree.names[key[0]].discard(key[1])
             tree.touch_cluster(key[0])
         else:
-            tree.data[key] = entry.data
+            tree.nodes[key] = _Read(entry.data, decode_node(entry.data, key[1], key[0]))
 
     async def _children(self, path: str, touch: Wake) -> list[str]:
         """List with a watch; where the path is missing, watch for its coming."""
@@ -175,13 +190,14 @@ class Listing:
             names = _first(await self._plain_children(self._paths.nodes(self._microservice, cluster)), MAX_NODES)
             if names != tree.names.get(cluster, set()):
                 tree.touch_cluster(cluster)
-        for chunk in _chunks(sorted(tree.data)):
+        for chunk in _chunks(sorted(tree.nodes)):
             await asyncio.gather(*(self._compare_node(tree, key) for key in chunk))
         return tree.wake.is_set()
 
     async def _compare_node(self, tree: _Tree, key: Key) -> None:
         with contextlib.suppress(AbsentError):
-            if (await self._line.get(self._path(key))).data != tree.data.get(key):
+            data = (await self._line.get(self._path(key))).data
+            if key in tree.nodes and tree.nodes[key].data != data:
                 tree.touch_node(key)
 
     async def _plain_children(self, path: str) -> list[str]:
@@ -193,13 +209,13 @@ class Listing:
         return f"{self._paths.nodes(self._microservice, key[0])}/{key[1]}"
 
     def _nodes(self, tree: _Tree) -> Iterable[Node]:
-        read = {key: decode_node(data, key[1], key[0]) for key, data in tree.data.items()}
-        strange = sum(node is None for node in read.values())
+        found = [read.node for read in tree.nodes.values() if read.node is not None]
+        strange = len(tree.nodes) - len(found)
         if strange > self._passed_over:
             extra = {"microservice": self._microservice, "nodes": strange}
             log.warning("nodes that cannot be understood are passed over", extra=extra)
         self._passed_over = strange
-        return [node for node in read.values() if node is not None]
+        return found
 
 
 def _clusters(names: list[str]) -> set[str]:

@@ -7,14 +7,18 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from qiantang.kernel import scope
+from qiantang.kernel import errors, scope
 from qiantang.kernel.settings import Secret
 
 _POSITIVE = {"ge": timedelta(milliseconds=10)}
 
 
 class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which registry, of which tenant. What begins with `zookeeper_` is for that adapter alone."""
+    """Which registry, of which tenant. What begins with `zookeeper_` is for that adapter alone.
+
+    Raises:
+        MisconfiguredError: the tenant is none, however these settings came about: it becomes part of paths.
+    """
 
     adapter: Annotated[
         str, msgspec.Meta(description="adapter by the name of its entry point: memory, file, zookeeper")
@@ -88,3 +92,10 @@ class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         str, msgspec.Meta(description="own certificate for ZooKeeper, where it asks for one")
     ] = ""
     zookeeper_key_file: Annotated[str, msgspec.Meta(description="key of the own certificate for ZooKeeper")] = ""
+
+    def __post_init__(self) -> None:
+        """Check what constructing a struct does not."""
+        try:
+            scope.check_name(self.tenant, "registry.tenant")
+        except errors.InvalidRequestError as error:
+            raise errors.MisconfiguredError(error.detail) from error

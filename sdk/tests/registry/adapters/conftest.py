@@ -15,6 +15,7 @@ from qiantang.registry.testing import fresh_name
 from .relay import Relay
 
 Opened = Callable[..., Awaitable[ZooKeeperRegistry]]
+Made = tuple[str, int]
 
 
 def settings_for(hosts: str, **options: Any) -> RegistrySettings:
@@ -51,3 +52,22 @@ async def relay(zookeeper_server: Any) -> AsyncIterator[Relay]:
 @pytest.fixture
 def root() -> str:
     return f"/{fresh_name('root')}"
+
+
+def counting(registry: ZooKeeperRegistry) -> list[Made]:
+    """Note the ephemeral nodes that a registry makes from now on, however it makes them: path and session."""
+    made: list[Made] = []
+    line = registry.line
+    create, supplant = line.create, line.supplant
+
+    async def noted_create(path: str, data: bytes, *, ephemeral: bool = False) -> None:
+        await create(path, data, ephemeral=ephemeral)
+        if ephemeral:
+            made.append((path, line.session))
+
+    async def noted_supplant(path: str, data: bytes, version: int) -> None:
+        await supplant(path, data, version)
+        made.append((path, line.session))
+
+    line.create, line.supplant = noted_create, noted_supplant  # type: ignore[method-assign]
+    return made

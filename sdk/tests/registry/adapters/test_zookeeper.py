@@ -21,7 +21,7 @@ from qiantang.registry.model import Definition, Node, Vote
 from qiantang.registry.port import Registry
 from qiantang.registry.testing import OpenOne, Outage, RegistryConformance, Seen, fresh_name, node, until
 
-from .conftest import Opened, settings_for
+from .conftest import Opened, counting, settings_for
 from .relay import Relay
 
 pytestmark = pytest.mark.zookeeper
@@ -295,3 +295,87 @@ async def test_opening_that_is_given_up_leaves_nothing_running() -> None:
             await ZooKeeperRegistry(settings_for("127.0.0.1:1", operation_timeout=timedelta(seconds=2))).__aenter__()
     assert not [task for task in asyncio.all_tasks() if "registry" in task.get_name()]
     await until(lambda: threading.active_count() <= threads)
+
+
+async def test_of_two_live_processes_with_one_name_the_one_that_came_last_has_it_for_good(
+    zookeeper_server: Any, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither says when it started: they must not take the name from each other for ever."""
+    quick = {"check": timedelta(milliseconds=50)}
+    first, second = await opened(zookeeper_server.hosts, **quick), await opened(zookeeper_server.hosts, **quick)
+    name = fresh_name()
+    await first.register(name, node("a", weight=1))
+    await second.register(name, node("a", weight=2))
+    seen = Seen(first, name)
+    await until(lambda: any("another process" in record.message for record in caplog.records))
+    await asyncio.sleep(0.5)
+    assert [one.weight for one in seen.last.nodes] == [2]
+    assert len(seen.snapshots) == 1
+    await seen.close()
+
+
+async def test_it_takes_so_many_votes_and_no_more(
+    zookeeper_server: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_module, "MAX_VOTES", 1)
+    here, name = await opened(zookeeper_server.hosts), fresh_name()
+    await here.vote(name, Vote(service="s", node="n", voter="a", value="open"))
+    await here.vote(name, Vote(service="s", node="n", voter="a", value="closed"))
+    with pytest.raises(RegistryFullError):
+        await here.vote(name, Vote(service="s", node="n", voter="b", value="open"))
+
+
+async def test_what_is_wanted_again_while_it_goes_is_kept(
+    zookeeper_server: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, name = await opened(zookeeper_server.hosts), fresh_name()
+    path = f"/busidomain/csf/acme/{name}/clusters/default/normal/a"
+    await here.register(name, node("a"))
+    going, real = asyncio.Event(), here.line.delete
+
+    async def slow(path: str, version: int = -1) -> None:
+        await real(path, version)
+        going.set()
+        await asyncio.sleep(0.1)
+
+    monkeypatch.setattr(here.line, "delete", slow)
+    leaving = asyncio.create_task(here.deregister(name, "a"))
+    await going.wait()
+    await here.register(name, node("a", weight=1))
+    await leaving
+    assert here._holdings.holds(path)
+    assert msgspec.json.decode((await here.line.get(path)).data, type=Node) == node("a", weight=1)
+
+
+async def test_a_check_beside_a_registration_makes_no_second_node(
+    zookeeper_server: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new, name = await opened(zookeeper_server.hosts), await opened(zookeeper_server.hosts), fresh_name()
+    await old.register(name, node("a"))
+    made, real = counting(new), new.line.get
+
+    async def slow(path: str, wake: Any = None) -> Any:
+        entry = await real(path, wake)
+        await asyncio.sleep(0.1)
+        return entry
+
+    monkeypatch.setattr(new.line, "get", slow)
+    registering = asyncio.create_task(new.register(name, node("a")))
+    await until(lambda: new._holdings._held)
+    assert await new._holdings._see_to_all()
+    await registering
+    assert len(made) == 1
+
+
+async def test_a_connection_that_goes_is_told_though_no_watch_tells_it(
+    relay: Relay, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, name = await opened(relay.address), fresh_name()
+    monkeypatch.setattr(here.line, "_watcher", lambda _wake: None)
+    seen = Seen(here, name)
+    await seen.until_names()
+    await relay.cut()
+    await seen.until(lambda last: last.is_stale)
+    await relay.mend()
+    await seen.until(lambda last: not last.is_stale)
+    await seen.close()

@@ -18,7 +18,7 @@ from qiantang.registry.errors import RegistryAwayError
 from qiantang.registry.model import Change, Definition, Node, Vote
 from qiantang.registry.testing import Seen, fresh_name, node, until
 
-from .conftest import Opened, settings_for
+from .conftest import Made, Opened, counting, settings_for
 from .relay import Relay
 
 pytestmark = [pytest.mark.zookeeper, pytest.mark.slow]
@@ -26,27 +26,13 @@ pytestmark = [pytest.mark.zookeeper, pytest.mark.slow]
 TOP = "/busidomain/csf/acme"
 
 
-def counting(registry: ZooKeeperRegistry) -> list[str]:
-    """Note the paths of the ephemeral nodes that a registry makes from now on, however it makes them."""
-    made: list[str] = []
-    line = registry.line
-    create, supplant = line.create, line.supplant
-
-    async def noted_create(path: str, data: bytes, *, ephemeral: bool = False) -> None:
-        await create(path, data, ephemeral=ephemeral)
-        if ephemeral:
-            made.append(path)
-
-    async def noted_supplant(path: str, data: bytes, version: int) -> None:
-        await supplant(path, data, version)
-        made.append(path)
-
-    line.create, line.supplant = noted_create, noted_supplant  # type: ignore[method-assign]
-    return made
-
-
 def path_of(name: str, of: str) -> str:
     return f"{TOP}/{name}/clusters/default/normal/{of}"
+
+
+def assert_once(made: list[Made]) -> None:
+    """Nothing was made twice in one session; on a busy machine it may have lost more sessions than one."""
+    assert len(set(made)) == len(made), made
 
 
 async def owner(registry: ZooKeeperRegistry, path: str) -> int:
@@ -88,7 +74,7 @@ async def test_the_server_is_killed_and_comes_back(
         await seen.until_names("a", "b", "c")
         assert [one.value for one in await there.votes(name)] == ["open"]
         assert len(await there.definitions(name)) == 1
-        assert made.count(path_of(name, "a")) <= 1, "the session may have outlived the server"
+        assert_once(made)
         assert sum("the registry is away" in record.message for record in caplog.records) <= 6
         await seen.close()
 
@@ -109,7 +95,7 @@ async def test_the_server_is_killed_for_longer_than_a_session(zookeeper_factory:
     await until_own(here, path_of(name, "a"))
     await here.register(name, node("b"))
     await seen.until_names("a", "b")
-    assert made.count(path_of(name, "a")) <= 1
+    assert_once(made)
     await seen.close()
 
 
@@ -145,7 +131,8 @@ async def test_a_client_that_is_silent_past_its_session_makes_its_node_again_onc
     await until_own(here, path_of(name, "a"))
     assert here.line.session != session
     await asyncio.sleep(1)
-    assert made == [path_of(name, "a")], "once"
+    assert {path for path, _session in made} == {path_of(name, "a")}
+    assert_once(made)
     assert own.names == seen.names == ["a", "b", "c"]
     await seen.close()
     await own.close()
@@ -170,7 +157,7 @@ async def test_a_frozen_server_past_its_sessions_and_its_resumption(zookeeper_fa
         await until(lambda: registration.is_told)
         await until_own(here, path_of(name, "a"))
         await asyncio.sleep(1)
-        assert made.count(path_of(name, "a")) <= 2, "its session may have ended a moment after it came back"
+        assert_once(made)
         assert seen.last.nodes == directory.snapshot.nodes == (node("a", weight=3),)
     await seen.until_names()
     await seen.close()
@@ -214,7 +201,7 @@ async def test_a_provider_that_is_cut_off_shortly_keeps_its_node(
         await until(lambda before=connections: provider.line.connections > before)
     await provider.register(name, node("b"))
     await seen.until_names("a", "b")
-    assert (made, provider.line.session) == ([path_of(name, "b")], session)
+    assert (made, provider.line.session) == ([(path_of(name, "b"), session)], session)
     assert all("a" in [one.name for one in each.nodes] for each in seen.snapshots), "it was never missing"
     await seen.close()
 
@@ -233,12 +220,13 @@ async def test_an_expired_session_is_replaced_and_its_nodes_are_made_again_once(
     await asyncio.to_thread(expire, here.line._client)
     await until(lambda: here.line.session not in {0, before})
     await until_own(here, path_of(name, "a"))
-    await until(lambda: len(made) == 2)
+    await until(lambda: len(made) >= 2)
     await there.register(name, node("b"))
     await seen.until_names("a", "b")
     await own.until_names("a", "b")
     assert [one.voter for one in await there.votes(name)] == ["v"]
-    assert sorted(made) == sorted([path_of(name, "a"), f"{TOP}/{name}/governance/breakers/s~a~v"])
+    assert {path for path, _session in made} == {path_of(name, "a"), f"{TOP}/{name}/governance/breakers/s~a~v"}
+    assert_once(made)
     await seen.close()
     await own.close()
 

@@ -28,10 +28,10 @@ from qiantang.registry.client import Registration
 from qiantang.registry.model import Node
 from qiantang.registry.settings import RegistrySettings
 
-async def main(hosts, microservice, name):
+async def main(hosts, microservice, name, session):
     settings = RegistrySettings(
         adapter="zookeeper", address=hosts, tenant="acme", zookeeper_acl="open",
-        zookeeper_session_timeout=timedelta(seconds=2), operation_timeout=timedelta(seconds=2),
+        zookeeper_session_timeout=timedelta(seconds=int(session)), operation_timeout=timedelta(seconds=2),
     )
     node = Node(name=name, addresses={"csf1": "127.0.0.1:9000"}, state="starting", started_at=time.time())
     async with ZooKeeperRegistry(settings) as registry, Registration(registry, microservice, node) as registration:
@@ -43,7 +43,7 @@ async def main(hosts, microservice, name):
 asyncio.run(main(*sys.argv[1:]))
 """
 
-Start = Callable[[str, str, str], "subprocess.Popen[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def start() -> Iterator[Start]:
     """Start a provider, and wait until it says that it is ready; it ends with the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(hosts: str, microservice: str, name: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", PROVIDER, hosts, microservice, name]
+    def begin(hosts: str, microservice: str, name: str, session: int = 4) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-c", PROVIDER, hosts, microservice, name, str(session)]
         one = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         started.append(one)
         assert one.stdout is not None
@@ -129,16 +129,16 @@ async def test_a_provider_that_starts_again_takes_its_name_over_from_its_dead_se
     zookeeper_server: Any, opened: Opened, start: Start
 ) -> None:
     name, here = fresh_name(), await opened(zookeeper_server.hosts)
-    first = await asyncio.to_thread(start, zookeeper_server.hosts, name, "a")
-    seen = Seen(here, name)
-    await seen.until_names("a")
+    first = await asyncio.to_thread(start, zookeeper_server.hosts, name, "a", 40)
+    path, seen = f"/busidomain/csf/acme/{name}/clusters/default/normal/a", Seen(here, name)
+    before = await seen.until_names("a")
+    dead = (await here.line.get(path)).owner
     os.kill(first.pid, signal.SIGKILL)
-    await asyncio.to_thread(start, zookeeper_server.hosts, name, "a")
-    last = await seen.until_names("a")
-    await asyncio.sleep(4)  # the dead one's session ends meanwhile
-    assert seen.names == ["a"]
-    assert all(one.nodes for one in seen.snapshots[1:]), "it was never missing"
-    assert last.nodes[0].started_at <= seen.last.nodes[0].started_at
+    await asyncio.to_thread(start, zookeeper_server.hosts, name, "a", 40)
+    after = await seen.until(lambda last: last.nodes[0].started_at > before.nodes[0].started_at)
+    assert (await here.line.get(path)).owner != dead, "that one's end takes nothing along"
+    assert all(one.nodes for one in seen.snapshots[seen.snapshots.index(before) :]), "it was never missing"
+    assert after.nodes[0].name == "a"
     await seen.close()
 
 

@@ -73,3 +73,5 @@ def test_a_disk_that_fails_is_said_once_and_ends_nothing(tmp_path: Path, caplog:
 def test_a_name_never_leads_out_of_the_folder(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidRequestError):
         Copies(tmp_path, "acme", "../order")
+    with pytest.raises(errors.InvalidRequestError):
+        Copies(tmp_path, "../acme", "order")

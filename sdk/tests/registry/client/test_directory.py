@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from qiantang.kernel import errors
 from qiantang.registry.adapters import memory
 from qiantang.registry.client import Copies, Directory
+from qiantang.registry.client import directory as module
 from qiantang.registry.model import Change, Snapshot
 from qiantang.registry.port import Registry
 from qiantang.registry.settings import RegistrySettings
@@ -32,7 +34,7 @@ def address() -> str:
 
 
 @pytest.fixture
-async def registry(address: str) -> AsyncIterator[Registry]:
+async def registry(address: str) -> AsyncIterator[memory.MemoryRegistry]:
     async with memory.make(RegistrySettings(address=address)) as made:
         yield made
 
@@ -207,3 +209,38 @@ async def test_a_registry_that_was_closed_leaves_what_was_known(registry: Regist
         await other.__aexit__(None, None, None)
         await until(lambda: directory.snapshot.is_stale)
         assert names(directory) == "a"
+
+
+async def test_a_watch_that_fails_is_begun_again_and_said_once(
+    registry: memory.MemoryRegistry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
+    await registry.register(NAME, node("a"))
+    real, fails = registry.watch, [True]
+
+    async def watch(microservice: str) -> AsyncIterator[Snapshot]:
+        if fails:
+            raise errors.ForbiddenError("no entry")
+        async for snapshot in real(microservice):
+            yield snapshot
+
+    monkeypatch.setattr(registry, "watch", watch)
+    async with Directory(registry, NAME, open_within=0.05) as directory:
+        assert directory.snapshot.is_stale
+        fails.clear()
+        await until(lambda: names(directory) == "a" and not directory.snapshot.is_stale)
+    assert caplog.text.count("is not watched") == 1
+
+
+async def test_opening_that_is_given_up_leaves_nothing_running(
+    registry: memory.MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(_microservice: str) -> AsyncIterator[Snapshot]:
+        await asyncio.Event().wait()
+        yield Snapshot()
+
+    monkeypatch.setattr(registry, "watch", nothing)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await Directory(registry, NAME).__aenter__()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("directory")]

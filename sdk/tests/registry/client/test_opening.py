@@ -68,3 +68,10 @@ def test_settings_are_read_as_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     with pytest.raises(errors.MisconfiguredError, match="nothing called 'nonsense'"):
         registry_of(RegistrySettings(adapter="nonsense"))
+
+
+@pytest.mark.parametrize("tenant", ["../evil", "", "a/b", "UPPER"])
+@pytest.mark.parametrize("adapter", sorted(OFFERED))
+def test_a_tenant_that_is_no_name_is_refused(adapter: str, tenant: str) -> None:
+    with pytest.raises(errors.MisconfiguredError, match="tenant"):
+        registry_of(RegistrySettings(adapter=adapter, address="127.0.0.1:1", tenant=tenant))

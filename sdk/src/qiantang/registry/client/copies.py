@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from qiantang.kernel import errors, wire
+from qiantang.kernel import errors, scope, wire
 from qiantang.registry.model import Node
 from qiantang.registry.port.bounds import MAX_NODES, check_microservice
 
@@ -33,7 +33,7 @@ class Copies:
     """The copy of one microservice. Blocking: call it off the loop; never raises for what a disk may do."""
 
     def __init__(self, folder: Path, tenant: str, microservice: str) -> None:
-        self._microservice = f"{tenant}/{check_microservice(microservice)}"
+        self._microservice = f"{scope.check_name(tenant, 'the tenant')}/{check_microservice(microservice)}"
         self._file = folder / f"{self._microservice.replace('/', '~')}.nodes"
         self._saying = True
 

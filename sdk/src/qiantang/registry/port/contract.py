@@ -32,8 +32,8 @@ class Registry(Protocol):
     async def register(self, microservice: str, node: Node) -> None:
         """Have a node in the list of a microservice, and keep it there: made again when the registry lost it.
 
-        Replaces the node of that name, whoever registered it; doing it twice is doing it once. A name that a process
-        registered later (`started_at`) is left to that one from then on.
+        Replaces the node of that name, whoever registered it; doing it twice is doing it once. A name that another process
+        takes over so, or one that started later (`started_at`) holds, is left to it until it is free again.
 
         Raises:
             RegistryAwayError: it is not known whether it is there; it will be, once the registry is back.

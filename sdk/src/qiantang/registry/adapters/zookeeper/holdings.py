@@ -28,11 +28,16 @@ class _Started(wire.Wire, frozen=True):
 
 @dataclass(slots=True)
 class _Held:
-    """What is to be at a path; `data` None: nothing. `since` tells which of two processes with one name is the later."""
+    """What is to be at a path; `data` None: nothing.
+
+    Which of two processes with one name is the later is told by `since`, when it started, and by `session`, the one in which
+    the node was this process's last: who took it within that did so on purpose.
+    """
 
     data: bytes | None
     last: bytes
     since: float = 0.0
+    session: int = 0
     yielded: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -59,7 +64,7 @@ class Holdings:
                 raise RegistryFullError(f"this process holds {MAX_HELD} nodes and votes already")
             held = self._held[path] = _Held(data, data)
         held.data = held.last = data
-        held.since, held.yielded = since, False
+        held.since = since
         try:
             await self._see_to(path, held)
         except RegistryAwayError:
@@ -68,6 +73,10 @@ class Holdings:
         except errors.QiantangError:  # refused: it would be refused each time
             self._forget(path, held)
             raise
+
+    def holds(self, path: str) -> bool:
+        """Say whether something is to be there."""
+        return path in self._held
 
     async def drop(self, path: str) -> None:
         """Have nothing of this process there.
@@ -135,13 +144,15 @@ class Holdings:
             await self._remove(path, held, there)
         elif there is None:
             await self._line.create(path, held.data, ephemeral=True)
-            held.yielded = False
+            self._own(held)
         elif there.owner == self._line.session:
             if there.data != held.data:
                 await self._line.set(path, held.data, there.version)
+            self._own(held)
         elif not (gently and self._is_later(path, held, there)):
             # of this process's session before the last, or of an earlier process of the same name
             await self._line.supplant(path, held.data, there.version)
+            self._own(held)
 
     async def _remove(self, path: str, held: _Held, there: Entry | None) -> None:
         if there is not None and (there.owner == self._line.session or there.data == held.last):
@@ -149,13 +160,16 @@ class Holdings:
         if held.data is None:  # it may be wanted again meanwhile
             self._forget(path, held)
 
+    def _own(self, held: _Held) -> None:
+        held.session, held.yielded = self._line.session, False
+
     def _forget(self, path: str, held: _Held) -> None:
         if self._held.get(path) is held:
             del self._held[path]
 
     def _is_later(self, path: str, held: _Held, there: Entry) -> bool:
-        """Whether a process that registered later has this name now; said once."""
-        later = _registered(there.data) > held.since
+        """Whether a later process has this name now; said once."""
+        later = 0 != held.session == self._line.session or _started(there.data) > held.since
         if later and not held.yielded:
             log.error("another process registered under a name of this one; it is left to it", extra={"path": path})
         held.yielded = later
@@ -168,7 +182,7 @@ class Holdings:
             return None
 
 
-def _registered(data: bytes) -> float:
+def _started(data: bytes) -> float:
     """Give when the process started whose node this is; 0 where it is none."""
     try:
         return wire.decode(data, _Started).started_at

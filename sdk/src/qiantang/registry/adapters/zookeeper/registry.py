@@ -152,6 +152,8 @@ class ZooKeeperRegistry:
         """Make an ephemeral node, and keep it; or remove it."""
         data, path = encode_vote(vote), self._paths.vote(check_microservice(microservice), vote)
         if vote.value:
+            if not self._holdings.holds(path):
+                await self._require_room(self._paths.breakers(microservice), MAX_VOTES, "votes")
             await self._holdings.hold(path, data)
         else:
             await self._holdings.drop(path)

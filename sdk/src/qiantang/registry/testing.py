@@ -161,6 +161,16 @@ class RegistryConformance:
         last = await seen.until(lambda last: last.nodes and last.nodes[0].weight == 9)
         assert len(last.nodes) == 1
 
+    async def test_a_name_that_another_took_over_is_not_taken_out(self, open_one: OpenOne, watching: Watching) -> None:
+        here, there, name = await open_one(), await open_one(), fresh_name()
+        seen = watching(here, name)
+        await here.register(name, node("a", weight=1))
+        await there.register(name, node("a", weight=2))
+        await here.deregister(name, "a")
+        await here.register(name, node("b"))
+        await seen.until(lambda last: [(one.name, one.weight) for one in last.nodes] == [("a", 2), ("b", 100)])
+        assert not [one for one in seen.snapshots if [each.name for each in one.nodes] == ["b"]]
+
     async def test_state_weight_and_tags_change(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         seen = watching(there, name)

@@ -367,15 +367,21 @@ async def test_a_check_beside_a_registration_makes_no_second_node(
     assert len(made) == 1
 
 
-async def test_a_connection_that_goes_is_told_though_no_watch_tells_it(
-    relay: Relay, opened: Opened, monkeypatch: pytest.MonkeyPatch
+async def test_after_a_connection_all_is_read_anew_though_no_watch_tells_of_anything(
+    relay: Relay, zookeeper_server: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, name = await opened(relay.address), fresh_name()
+    here, there = await opened(relay.address, resync=timedelta(hours=1)), await opened(zookeeper_server.hosts)
     monkeypatch.setattr(here.line, "_watcher", lambda _wake: None)
+    name = fresh_name()
+    await there.register(name, node("a"))
     seen = Seen(here, name)
-    await seen.until_names()
+    await seen.until_names("a")
     await relay.cut()
     await seen.until(lambda last: last.is_stale)
+    await there.register(name, node("a", weight=1))
+    await there.register(name, node("b"))
+    await there.register(name, node("c", cluster="west"))
     await relay.mend()
-    await seen.until(lambda last: not last.is_stale)
+    last = await seen.until_names("a", "b", "c")
+    assert last.nodes[0].weight == 1
     await seen.close()

@@ -161,11 +161,13 @@ class RegistryConformance:
         last = await seen.until(lambda last: last.nodes and last.nodes[0].weight == 9)
         assert len(last.nodes) == 1
 
-    async def test_a_name_that_another_took_over_is_not_taken_out(self, open_one: OpenOne, watching: Watching) -> None:
+    async def test_a_name_that_another_took_over_is_its_own(self, open_one: OpenOne, watching: Watching) -> None:
         here, there, name = await open_one(), await open_one(), fresh_name()
         seen = watching(here, name)
         await here.register(name, node("a", weight=1))
         await there.register(name, node("a", weight=2))
+        with pytest.raises(UnknownNodeError):
+            await here.update(name, "a", Change(state="draining"))
         await here.deregister(name, "a")
         await here.register(name, node("b"))
         await seen.until(lambda last: [(one.name, one.weight) for one in last.nodes] == [("a", 2), ("b", 100)])

@@ -314,6 +314,31 @@ async def test_of_two_live_processes_with_one_name_the_one_that_came_last_has_it
     await seen.close()
 
 
+async def test_a_fault_of_the_keeper_itself_is_said_and_does_not_end_it(
+    zookeeper_server: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    here = await opened(zookeeper_server.hosts, check=timedelta(milliseconds=50))
+    there, name = await opened(zookeeper_server.hosts), fresh_name()
+    await here.register(name, node("a"))
+    seen, real, faults = Seen(here, name), here.line.get, list[str]()
+    await seen.until_names("a")
+
+    async def fail(path: str, wake: Any = None) -> Any:
+        if len(faults) < 4:
+            faults.append(path)
+            raise ZeroDivisionError
+        return await real(path, wake)
+
+    monkeypatch.setattr(here.line, "get", fail)
+    await there.line.set(f"/busidomain/csf/acme/{name}/clusters/default/normal/a", b"{}")
+    await until(lambda: len(faults) == 4)
+    await there.line.delete(f"/busidomain/csf/acme/{name}/clusters/default/normal/a")
+    await there.register(name, node("b"))
+    await seen.until_names("a", "b")
+    assert "ZeroDivisionError" in "".join(str(record.__dict__) for record in caplog.records)
+    await seen.close()
+
+
 async def test_it_takes_so_many_votes_and_no_more(
     zookeeper_server: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -211,8 +211,9 @@ async def test_a_registry_that_was_closed_leaves_what_was_known(registry: Regist
         assert names(directory) == "a"
 
 
+@pytest.mark.parametrize("error", [errors.ForbiddenError("no entry"), ZeroDivisionError()])
 async def test_a_watch_that_fails_is_begun_again_and_said_once(
-    registry: memory.MemoryRegistry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    error: Exception, registry: memory.MemoryRegistry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
     await registry.register(NAME, node("a"))
@@ -220,7 +221,7 @@ async def test_a_watch_that_fails_is_begun_again_and_said_once(
 
     async def watch(microservice: str) -> AsyncIterator[Snapshot]:
         if fails:
-            raise errors.ForbiddenError("no entry")
+            raise error
         async for snapshot in real(microservice):
             yield snapshot
 

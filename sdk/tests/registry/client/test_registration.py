@@ -112,7 +112,7 @@ async def test_a_registry_that_refuses_later_is_asked_on(
     registry: Any, monkeypatch: pytest.MonkeyPatch, seen: Seen, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
-    answers: list[Exception] = [RegistryAwayError("away"), errors.ForbiddenError("no"), RegistryAwayError("away")]
+    answers: list[Exception] = [RegistryAwayError("away"), errors.ForbiddenError("no"), ZeroDivisionError()]
     real = registry.register
 
     async def refuse(microservice: str, one: Any) -> None:
@@ -124,6 +124,20 @@ async def test_a_registry_that_refuses_later_is_asked_on(
     async with Registration(registry, NAME, node("a")):
         await seen.until_names("a")
     assert "refuses a node" in caplog.text
+
+
+async def test_a_name_that_another_process_took_over_is_left_to_it(
+    registry: Registry, address: str, seen: Seen, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Registration(registry, NAME, node("a")) as registration:
+        async with memory.make(RegistrySettings(address=address)) as other:
+            await other.register(NAME, node("a", weight=2))
+            await registration.change(Change(weight=7))
+            await registration.drain()
+            await registry.register(NAME, node("b"))
+            await seen.until(lambda last: len(last.nodes) == 2)
+            assert (seen.last.nodes[0].weight, seen.last.nodes[0].state) == (2, "ready")
+    assert "another process" in caplog.text
 
 
 async def test_what_can_never_be_is_said_at_once(registry: Registry, tmp_path: Any) -> None:

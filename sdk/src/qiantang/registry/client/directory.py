@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Self
 
-from qiantang.kernel import backoff, errors, runtime
+from qiantang.kernel import backoff, runtime
 from qiantang.registry.client.copies import Copies
 from qiantang.registry.client.protection import KEEP_SECONDS, Protection
 from qiantang.registry.model import Node, Snapshot
@@ -126,16 +126,16 @@ class Directory:
                 async for snapshot in self._registry.watch(self.microservice):
                     pauses.reset()
                     self._take(snapshot)
-            except errors.QiantangError as error:
+            except Exception as error:  # a fault of an adapter must not end it either
                 self._tell_failed(error)
             self._take(Snapshot(is_stale=True))
             await asyncio.sleep(pauses.next())
 
-    def _tell_failed(self, error: errors.QiantangError) -> None:
+    def _tell_failed(self, error: Exception) -> None:
         """Log what keeps it from being watched, once for each reason."""
-        if error.detail != self._said:
-            self._said = error.detail
-            log.warning("a microservice is not watched", extra=self._extra(reason=error.detail))
+        if repr(error) != self._said:
+            self._said = repr(error)
+            log.warning("a microservice is not watched", extra=self._extra(reason=self._said))
 
     def _take(self, snapshot: Snapshot) -> None:
         if snapshot.is_stale:

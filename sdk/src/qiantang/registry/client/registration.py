@@ -119,8 +119,8 @@ class Registration:
         change = Change(state=wanted.state, weight=wanted.weight, tags=wanted.tags)
         try:
             await self._registry.update(self.microservice, wanted.name, change)
-        except UnknownNodeError:
-            await self._registry.register(self.microservice, wanted)
+        except UnknownNodeError as error:  # it is not this process's any more: nothing of it is to be changed
+            log.warning("another process registered under the name of this one", extra=self._extra(error))
 
     async def _keep(self) -> None:
         """Try again what the registry was not told, until cancelled."""
@@ -131,16 +131,16 @@ class Registration:
                 await self._tell_now()
             except RegistryAwayError:
                 continue
-            except errors.QiantangError as error:
+            except Exception as error:  # a fault of an adapter must not end it either
                 self._tell_refused(error)
                 continue
             self._late.clear()
             self._pauses.reset()
 
-    def _tell_refused(self, error: errors.QiantangError) -> None:
+    def _tell_refused(self, error: Exception) -> None:
         """Log why it is refused, once for each reason."""
-        if error.detail != self._said:
-            self._said = error.detail
+        if repr(error) != self._said:
+            self._said = repr(error)
             log.error("the registry refuses a node; trying on", extra=self._extra(error))
 
     def _extra(self, error: BaseException) -> dict[str, object]:

@@ -45,7 +45,7 @@ class Registry(Protocol):
         """Change a node that was registered here.
 
         Raises:
-            UnknownNodeError: none of that name was.
+            UnknownNodeError: none of that name was, or another process took the name over.
             RegistryAwayError: it is not known whether it is told; it will be, once the registry is back.
         """
         ...

@@ -52,8 +52,10 @@ class Holdings:
         self._wake = asyncio.Event()
         self._said = ""
 
-    async def hold(self, path: str, data: bytes, since: float = 0.0) -> None:
-        """Have an ephemeral node of this session there, in place of whatever is.
+    async def hold(self, path: str, data: bytes, since: float = 0.0, *, gently: bool = False) -> bool:
+        """Have an ephemeral node of this session there, in place of whatever is; `gently`: but of a later process's.
+
+        Give whether it is there.
 
         Raises:
             RegistryAwayError: it will be there once the registry is back.
@@ -66,13 +68,14 @@ class Holdings:
         held.data = held.last = data
         held.since = since
         try:
-            await self._see_to(path, held)
+            await self._see_to(path, held, gently=gently)
         except RegistryAwayError:
             self._wake.set()
             raise
         except errors.QiantangError:  # refused: it would be refused each time
             self._forget(path, held)
             raise
+        return not held.yielded
 
     def holds(self, path: str) -> bool:
         """Say whether something is to be there."""
@@ -117,17 +120,16 @@ class Holdings:
         while chunk := list(islice(rest, _CHUNK)):
             seeing = (self._see_to(path, held, gently=True) for path, held in chunk)
             for outcome in await asyncio.gather(*seeing, return_exceptions=True):
-                if isinstance(outcome, errors.QiantangError):
+                if isinstance(outcome, Exception):
                     return self._failed(outcome)
-                if outcome is not None:
-                    raise outcome
         self._said = ""
         return True
 
-    def _failed(self, error: errors.QiantangError) -> bool:
-        if self._line.connected and error.detail != self._said:
-            self._said = error.detail
-            log.warning("what this process registered is not there; trying again", extra={"reason": error.detail})
+    def _failed(self, error: Exception) -> bool:
+        """Log what keeps it from seeing to them, once for each reason; a fault of its own must not end it either."""
+        if self._line.connected and repr(error) != self._said:
+            self._said = repr(error)
+            log.warning("what this process registered is not there; trying again", extra={"reason": self._said})
         return False
 
     async def _see_to(self, path: str, held: _Held, *, gently: bool = False) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
-from qiantang.kernel import errors
 from qiantang.registry.adapters.zookeeper.line import AbsentError, Line, Wake
 from qiantang.registry.adapters.zookeeper.paths import Paths
 from qiantang.registry.model import Node
@@ -107,17 +106,17 @@ class Listing:
                 await self._line.wait_connected()
             try:
                 await self._follow_connection(self._line.connections)
-            except errors.QiantangError as error:
+            except Exception as error:  # a fault of its own must not end it either
                 self.board.away()
                 if self._line.connected:
                     self._tell(error)
                     await asyncio.sleep(_RETRY_SECONDS)
 
-    def _tell(self, error: errors.QiantangError) -> None:
+    def _tell(self, error: Exception) -> None:
         """Log what keeps the list from being read, once for each reason."""
-        if error.detail != self._said:
-            self._said = error.detail
-            extra = {"microservice": self._microservice, "reason": error.detail}
+        if repr(error) != self._said:
+            self._said = repr(error)
+            extra = {"microservice": self._microservice, "reason": self._said}
             log.warning("the nodes of a microservice are not read; trying again", extra=extra)
 
     async def _follow_connection(self, number: int) -> None:

@@ -83,7 +83,11 @@ class ZooKeeperRegistry:
 
     async def register(self, microservice: str, node: Node) -> None:
         """Make an ephemeral node, and keep it."""
-        key, data = (check_microservice(microservice), node.name), encode_node(node)
+        check_microservice(microservice)
+        await self._hold(microservice, node, gently=False)
+
+    async def _hold(self, microservice: str, node: Node, *, gently: bool) -> bool:
+        key, data = (microservice, node.name), encode_node(node)
         before = self._nodes.get(key)
         if before is None:
             await self._require_room(self._paths.nodes(microservice, node.cluster), MAX_NODES, "nodes")
@@ -91,7 +95,7 @@ class ZooKeeperRegistry:
             await self.deregister(microservice, node.name)
         self._nodes[key] = node
         try:
-            await self._holdings.hold(self._paths.node(microservice, node), data, node.started_at)
+            return await self._holdings.hold(self._paths.node(microservice, node), data, node.started_at, gently=gently)
         except RegistryAwayError:
             raise
         except errors.QiantangError:  # refused: nothing is kept of it
@@ -103,7 +107,8 @@ class ZooKeeperRegistry:
         node = self._nodes.get((check_microservice(microservice), check_node_name(name)))
         if node is None:
             raise UnknownNodeError(f"no node {name!r} of {microservice} was registered here")
-        await self.register(microservice, change.applied(node))
+        if not await self._hold(microservice, change.applied(node), gently=True):
+            raise UnknownNodeError(f"the name {name!r} of {microservice} was taken over by another process")
 
     async def deregister(self, microservice: str, name: str) -> None:
         """Remove an ephemeral node of this process."""

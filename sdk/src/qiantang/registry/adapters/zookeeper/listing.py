@@ -165,10 +165,9 @@ class Listing:
         try:
             entry = await self._line.get(self._path(key), lambda: tree.touch_node(key))
         except AbsentError:
-            # gone: its list is told as changed, too. One that was supplanted at once is in it as before, and read then.
+            # gone: the watch of its list tells so. One that comes again is new to the list then, and read.
             tree.nodes.pop(key, None)
             tree.names[key[0]].discard(key[1])
-            tree.touch_cluster(key[0])
         else:
             tree.nodes[key] = _Read(entry.data, decode_node(entry.data, key[1], key[0]))
 

@@ -17,7 +17,7 @@ from qiantang.kernel.settings import Secret
 from qiantang.registry.adapters.zookeeper import ZooKeeperRegistry, listing
 from qiantang.registry.adapters.zookeeper import registry as registry_module
 from qiantang.registry.errors import RegistryFullError, RegistryReadOnlyError
-from qiantang.registry.model import Definition, Node, Vote
+from qiantang.registry.model import Change, Definition, Node, Vote
 from qiantang.registry.port import Registry
 from qiantang.registry.testing import OpenOne, Outage, RegistryConformance, Seen, fresh_name, node, until
 
@@ -409,4 +409,34 @@ async def test_after_a_connection_all_is_read_anew_though_no_watch_tells_of_anyt
     await relay.mend()
     last = await seen.until_names("a", "b", "c")
     assert last.nodes[0].weight == 1
+    await seen.close()
+
+
+async def test_after_a_change_what_changed_is_read_and_no_more(
+    zookeeper_server: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there, name = await opened(zookeeper_server.hosts), await opened(zookeeper_server.hosts), fresh_name()
+    for number in range(10):
+        await here.register(name, node(f"n{number}"))
+    seen = Seen(there, name)
+    await seen.until(lambda last: len(last.nodes) == 10)
+    read: list[str] = []
+
+    def noting(method: str) -> None:
+        real = getattr(there.line, method)
+
+        async def noted(path: str, wake: Any = None) -> Any:
+            read.append(f"{method} {path.rpartition('/')[2]}")
+            return await real(path, wake)
+
+        monkeypatch.setattr(there.line, method, noted)
+
+    noting("get")
+    noting("children")
+    await here.update(name, "n3", Change(weight=1))
+    await seen.until(lambda last: last.nodes[3].weight == 1)
+    assert read == ["get n3"]
+    await here.register(name, node("n99"))
+    await seen.until(lambda last: len(last.nodes) == 11)
+    assert read == ["get n3", "children normal", "get n99"]
     await seen.close()

@@ -165,15 +165,22 @@ async def test_a_change_that_no_watch_told_is_found_by_comparing(
 
 
 async def test_comparing_finds_nothing_where_all_was_told(
-    zookeeper_server: Any, opened: Opened, caplog: pytest.LogCaptureFixture
+    zookeeper_server: Any, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, name = await opened(zookeeper_server.hosts, resync=timedelta(milliseconds=50)), fresh_name()
-    seen = Seen(here, name)
+    seen, found = Seen(here, name), list[bool]()
     for number in range(5):
         await here.register(name, node(f"n{number}"))
     await seen.until(lambda last: len(last.nodes) == 5)
-    await asyncio.sleep(0.5)
-    assert not [record for record in caplog.records if "not told" in record.message]
+    real = listing.Listing._differs
+
+    async def noted(self: listing.Listing, tree: Any) -> bool:
+        found.append(await real(self, tree))
+        return found[-1]
+
+    monkeypatch.setattr(listing.Listing, "_differs", noted)
+    await until(lambda: len(found) >= 3)
+    assert not any(found)
     assert len(seen.snapshots) <= 6
     await seen.close()
 

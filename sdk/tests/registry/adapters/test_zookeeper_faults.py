@@ -163,6 +163,33 @@ async def test_a_frozen_server_past_its_sessions_and_its_resumption(zookeeper_fa
     await seen.close()
 
 
+async def test_a_frozen_server_is_noticed_though_requests_go_out_all_the_time(
+    zookeeper_factory: Any, opened: Opened
+) -> None:
+    server, name = await asyncio.to_thread(zookeeper_factory), fresh_name()
+    here = await opened(server.hosts, operation_timeout=timedelta(seconds=2))
+    await here.register(name, node("a"))
+    seen = Seen(here, name)
+    await seen.until_names("a")
+    await asyncio.to_thread(server.pause)
+
+    async def ask(after: float) -> None:
+        await asyncio.sleep(after)
+        while True:
+            with contextlib.suppress(RegistryAwayError):
+                await here.votes(name)
+            await asyncio.sleep(0.05)
+
+    asking = [asyncio.create_task(ask(number * 0.05)) for number in range(40)]
+    await seen.until(lambda last: last.is_stale)
+    await asyncio.to_thread(server.resume)
+    await seen.until_names("a")
+    for one in asking:
+        one.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    await seen.close()
+
+
 async def test_a_consumer_that_is_cut_off_hears_of_all_that_changed_meanwhile(
     relay: Relay, zookeeper_server: Any, opened: Opened
 ) -> None:

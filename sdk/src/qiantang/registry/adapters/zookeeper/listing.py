@@ -142,7 +142,7 @@ class Listing:
                 await tree.wake.wait()
         except TimeoutError:
             if self._line.connected and await self._differs(tree):
-                log.warning("a change of nodes was not told", extra={"microservice": self._microservice})
+                log.info("a change of nodes was found by comparing", extra={"microservice": self._microservice})
 
     async def _read(self, tree: _Tree) -> None:
         if tree.clusters_unread:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from qiantang.kernel import errors
 from qiantang.registry.adapters import memory
 from qiantang.registry.client import Copies, Directory
 from qiantang.registry.client import directory as module
-from qiantang.registry.model import Change, Snapshot
+from qiantang.registry.model import Change, Node, Snapshot
 from qiantang.registry.port import Registry
 from qiantang.registry.settings import RegistrySettings
 from qiantang.registry.testing import fresh_name, node, until
@@ -245,3 +246,34 @@ async def test_opening_that_is_given_up_leaves_nothing_running(
         async with asyncio.timeout(0.05):
             await Directory(registry, NAME).__aenter__()
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("directory")]
+
+
+async def test_a_registry_that_comes_back_while_the_copy_is_read_has_the_last_word(
+    registry: Registry, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies, space, reading, goes_on = (
+        Copies(tmp_path, "default", NAME),
+        memory.space_of(address),
+        threading.Event(),
+        threading.Event(),
+    )
+    await registry.register(NAME, node("a"))
+    copies.save((node("old"),))
+    real = copies.load
+
+    def slow() -> tuple[Node, ...]:
+        reading.set()
+        goes_on.wait()
+        return real()
+
+    monkeypatch.setattr(copies, "load", slow)
+    space.away = True
+    directory = Directory(registry, NAME, copies=copies)
+    opening = asyncio.create_task(directory.__aenter__())
+    await until(reading.is_set)
+    space.away = False
+    await until(lambda: names(directory) == "a")
+    goes_on.set()
+    await opening
+    assert (names(directory), directory.snapshot.is_stale) == ("a", False)
+    await directory.__aexit__(None, None, None)

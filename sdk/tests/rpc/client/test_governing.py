@@ -15,6 +15,7 @@ import pytest
 from qiantang.kernel import errors
 from qiantang.registry.model import Node, Provided
 from qiantang.rpc import errors as rpc_errors
+from qiantang.rpc.balance.rules import Condition, ConditionRoute, TagRoute, Target
 from qiantang.rpc.client.blocking import BlockingCaller
 from qiantang.rpc.client.calling import Caller
 from qiantang.rpc.client.introducing import by_name
@@ -286,3 +287,26 @@ async def test_callers_that_block_are_governed_alike() -> None:
         *places, limited = await asyncio.to_thread(call)
         assert {one.split()[0] for one in places} == {"n2", "n3"}
         assert isinstance(limited, rpc_errors.LimitedError)
+
+
+async def test_routes_choose_by_arguments_and_by_the_lane_of_the_call() -> None:
+    async with estate() as some:
+        some.change("n1", tags={"lane": "blue"})
+        some.change("n2", tags={"stock": "tea"})
+        some.caller.governor.route(
+            {
+                "lanes": TagRoute(tag="lane"),
+                "tea": ConditionRoute(
+                    when=[Condition(of="argument", name="article", values=["tea"])],
+                    to=[Target(of="tag", name="stock", values=["tea"])],
+                    force=True,
+                ),
+            }
+        )
+        assert {await some.client.keeps("tea") for _ in range(10)} == {"n2"}
+        assert "n1" not in await some.asked(40)
+        context = current.set(msgspec.structs.replace(current.get(), tag="blue"))
+        try:
+            assert set(await some.asked(10)) == {"n1"}
+        finally:
+            current.reset(context)

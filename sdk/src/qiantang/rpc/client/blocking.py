@@ -261,7 +261,7 @@ class BlockingCaller:
             pool = going.target(now).pool
         connection = pool.take(deadline)
         try:
-            header = exchange.header_of(method, connection.methods, deadline - now, above, going.attempt)
+            header = going.header(connection.methods, above, now)
             answer = connection.call(header, body, deadline)
         finally:
             pool.give_back(connection)

@@ -13,11 +13,11 @@ from qiantang.registry.model import Node
 from qiantang.rpc.balance.matching import Consumer
 from qiantang.rpc.client import exchange
 from qiantang.rpc.client.connection import Introduces
-from qiantang.rpc.client.governing import SWEEP_SECONDS, Going, Governor
+from qiantang.rpc.client.governing import SWEEP_SECONDS, Governor
 from qiantang.rpc.client.pool import NodePool
 from qiantang.rpc.client.stubs import Stub
 from qiantang.rpc.client.targets import Target, Targets
-from qiantang.rpc.model.context import CallContext, current
+from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import MethodDefinition, definition_of
 
 S = TypeVar("S")
@@ -87,7 +87,12 @@ class Caller:
                 if pause:
                     await asyncio.sleep(pause)
                 try:
-                    return await self._attempt(method, body, above, going)
+                    now, deadline = time.monotonic(), going.ticket.deadline
+                    pool = going.target(now).pool
+                    connection = pool.ready() or await pool.connection(deadline)
+                    header = going.header(connection.methods, above, now)
+                    answer = await connection.call(header, body, deadline)
+                    return exchange.result_of(method, connection.node, answer)
                 except errors.QiantangError as error:
                     pause = going.failed(error, time.monotonic())
         except BaseException as error:
@@ -95,15 +100,6 @@ class Caller:
             raise
         finally:
             going.end(time.monotonic(), failure)
-
-    async def _attempt(
-        self, method: MethodDefinition, body: bytes, above: CallContext, going: Going[Target[NodePool]]
-    ) -> Any:
-        now, deadline = time.monotonic(), going.ticket.deadline
-        pool = going.target(now).pool
-        connection = pool.ready() or await pool.connection(deadline)
-        header = exchange.header_of(method, connection.methods, deadline - now, above, going.attempt)
-        return exchange.result_of(method, connection.node, await connection.call(header, body, deadline))
 
     async def _sweep(self) -> None:
         while True:

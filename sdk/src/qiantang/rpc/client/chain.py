@@ -8,12 +8,14 @@ from typing import Any, Protocol
 
 import msgspec
 
+from qiantang.rpc.balance.matching import Call
+from qiantang.rpc.balance.picking import Picker
 from qiantang.rpc.governance.breaker import Breaker
 from qiantang.rpc.governance.limits import Pacing
 from qiantang.rpc.governance.policy import DEFAULT, MethodPolicy
 from qiantang.rpc.governance.states import Place, States
 from qiantang.rpc.governance.verdict import Outcome, Refusal, Ticket
-from qiantang.rpc.model.definition import MethodDefinition
+from qiantang.rpc.model.definition import PRIORITIES, MethodDefinition
 
 
 class _Piece(Protocol):
@@ -24,12 +26,18 @@ class _Piece(Protocol):
 
 class Chain:
     """Of one method, until the rules change: rate, hot values, throttle, breaker, how many at a time; then, for each attempt, the
-    node's own breaker and what is known of outliers.
+    node's own breaker and what is known of outliers. `waits` says whether any call may have to wait; `plain` is what routes are
+    asked of a call that has nothing of its own to go by.
     """
 
-    def __init__(self, method: MethodDefinition, policy: MethodPolicy, states: States, since_1970: float) -> None:
+    def __init__(
+        self, method: MethodDefinition, policy: MethodPolicy, states: States, picker: Picker, since_1970: float
+    ) -> None:
         place = Place(method.service, method.name)
         self.policy = policy
+        self.picker = picker
+        self.priority = PRIORITIES.index(method.options.priority)
+        self.plain = Call(service=method.service, method=method.name)
         self.timeout = _timeout(method, policy)
         self.breaker = states.breaker(policy, place)
         self.retries = states.retries(policy, place)
@@ -46,6 +54,7 @@ class Chain:
         )
         self._pacing = rate if isinstance(rate, Pacing) else None
         self._pieces = tuple(one for one in asked if one is not None)
+        self.waits = self._pacing is not None or self._faults is not None
         self._place = place
         self._states = states
         self._node_breakers: dict[str, Breaker | None] = {}
@@ -82,11 +91,6 @@ class Chain:
             late = self._faults.enter(now, ticket, tag)
             return late if isinstance(late, Refusal) else found + late
         return found
-
-    @property
-    def waits(self) -> bool:
-        """Whether any call may have to wait."""
-        return self._pacing is not None or self._faults is not None
 
     def node_breaker(self, node: str) -> Breaker | None:
         """Give the breaker of the method on one node."""

@@ -10,7 +10,7 @@ import msgspec
 from qiantang.kernel import errors
 from qiantang.rpc.errors import DeadlineError, InvalidArgumentsError, UnknownMethodError, UnreadableResultError
 from qiantang.rpc.model.context import CallContext
-from qiantang.rpc.model.definition import PRIORITIES, MethodDefinition
+from qiantang.rpc.model.definition import MethodDefinition
 from qiantang.rpc.wire import headers
 from qiantang.rpc.wire.frames import Bytes
 
@@ -45,9 +45,9 @@ def written(method: MethodDefinition, arguments: Any) -> bytes:
 
 
 def header_of(
-    method: MethodDefinition, places: Mapping[str, int], timeout: float, above: CallContext, attempt: int
+    method: MethodDefinition, places: Mapping[str, int], above: CallContext, *, left: float, attempt: int, priority: int
 ) -> headers.CallHeader:
-    """Make the header of a call to a node that has its methods at these places.
+    """Make the header of a call to a node that has its methods at these places; `left` is in seconds.
 
     Raises:
         UnknownMethodError: the node has no such method.
@@ -55,9 +55,7 @@ def header_of(
     place = places.get(method.path)
     if place is None:
         raise UnknownMethodError(f"the node has no {method.path}: it has another version of the service")
-    priority = PRIORITIES.index(method.options.priority)
-    milliseconds = max(1, int(timeout * 1000))
-    return headers.CallHeader(place, milliseconds, above.trace, attempt, priority, above.tag)
+    return headers.CallHeader(place, max(1, int(left * 1000)), above.trace, attempt, priority, above.tag)
 
 
 def result_of(method: MethodDefinition, node: str, answer: Bytes) -> Any:

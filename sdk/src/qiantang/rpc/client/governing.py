@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Generic, TypeVar, cast
 
+import msgspec
+
 from qiantang.kernel import errors
 from qiantang.rpc.balance import picking, rules
 from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
@@ -17,7 +19,7 @@ from qiantang.rpc.balance.matching import Call, Consumer
 from qiantang.rpc.balance.routing import Router, Table
 from qiantang.rpc.balance.slow_start import SlowStart
 from qiantang.rpc.client.chain import Chain
-from qiantang.rpc.client.exchange import timeout_left
+from qiantang.rpc.client.exchange import header_of, timeout_left
 from qiantang.rpc.errors import NodeAwayError, was_processed
 from qiantang.rpc.governance.breaker import Breaker
 from qiantang.rpc.governance.policy import Policies, Report
@@ -25,7 +27,8 @@ from qiantang.rpc.governance.retry import Failure
 from qiantang.rpc.governance.states import States
 from qiantang.rpc.governance.verdict import Outcome, Refusal, Ticket, outcome_of
 from qiantang.rpc.model.context import CallContext
-from qiantang.rpc.model.definition import PRIORITIES, MethodDefinition
+from qiantang.rpc.model.definition import MethodDefinition
+from qiantang.rpc.wire.headers import MOST_ATTEMPTS, CallHeader
 
 E = TypeVar("E", bound=Endpoint)
 SWEEP_SECONDS: Final = 1.0
@@ -88,37 +91,41 @@ class Governor(Generic[E]):
         """
         chain = self._chains.get(method) or self._chain(method)
         timeout = timeout_left(method, chain.timeout, above, now)
-        ticket = Ticket(now, now + timeout, PRIORITIES.index(method.options.priority), above.attempt)
+        ticket = Ticket(now, now + timeout, chain.priority, above.attempt)
         refusal = chain.enter(now, ticket, arguments)
         if refusal is not None:
             raise refusal.error()
-        try:
-            return Going(self, chain, method, ticket, self._asked(method, arguments, above))
-        except errors.QiantangError:
-            chain.leave(now, ticket, Outcome.CANCELLED)
-            raise
+        return Going(self, chain, method, ticket, self._asked(chain, method, arguments, above))
 
     def candidates(self, call: Call) -> Endpoints:
         """Give the nodes that a call may go to. Raises UnknownServiceError where there are none."""
         return self._table.route(call)
 
-    def picker(self, method: MethodDefinition) -> picking.Picker:
-        """Give what chooses among them."""
+    def _picker(self, method: MethodDefinition) -> picking.Picker:
         name = "consistent_hash" if method.options.hash_key else picking.DEFAULT
         found = self._pickers.get(name)
         if found is None:
             found = self._pickers[name] = picking.make(name, self._chance)
         return found
 
-    def _asked(self, method: MethodDefinition, arguments: Any, above: CallContext) -> Call:
-        key = _value(arguments, method.options.hash_key) if method.options.hash_key else ""
-        tags = {"lane": above.tag} if above.tag else {}
-        return Call(service=method.service, method=method.name, key=key, tags=tags)
+    def _asked(self, chain: Chain, method: MethodDefinition, arguments: Any, above: CallContext) -> Call:
+        """Give what routes are asked of a call; nearly all calls of a method are alike to them."""
+        path, router = method.options.hash_key, self._router
+        asks = router.asks.get(method.service, router.asks_of_others)
+        if not (path or above.tag or asks):
+            return chain.plain
+        return Call(
+            service=method.service,
+            method=method.name,
+            key=_value(arguments, path) if path else "",
+            tags={"lane": above.tag} if above.tag else {},
+            arguments=msgspec.structs.asdict(arguments) if asks else {},
+        )
 
     def _chain(self, method: MethodDefinition) -> Chain:
         policy = self._policies.policy(method.service, method.name)
         since_1970 = time.time() - time.monotonic()
-        found = self._chains[method] = Chain(method, policy, self._states, since_1970)
+        found = self._chains[method] = Chain(method, policy, self._states, self._picker(method), since_1970)
         if found.outliers is not None:
             found.outliers.follow(self._names(method.service))
         return found
@@ -164,7 +171,7 @@ class Going(Generic[E]):
         self._began = ticket.begun
         self._target: E | None = None
         self._breaker: Breaker | None = None
-        self._tried: set[Endpoint] = set()
+        self._tried: set[Endpoint] | None = None
         self._last: errors.QiantangError | None = None
         if chain.retries is not None:
             chain.retries.budget.deposit(ticket.begun)
@@ -182,10 +189,12 @@ class Going(Generic[E]):
             raise found.error()
         return found
 
-    @property
-    def attempt(self) -> int:
-        """How often it was tried before this attempt, here and further up."""
-        return self.ticket.inbound + self._attempt - 1
+    def header(self, places: Mapping[str, int], above: CallContext, now: float) -> CallHeader:
+        """Make the header of this attempt for a node that has its methods at these places; attempts further up count as well."""
+        ticket = self.ticket
+        attempt = min(MOST_ATTEMPTS, ticket.inbound + self._attempt - 1)
+        left = ticket.deadline - now
+        return header_of(self._method, places, above, left=left, attempt=attempt, priority=ticket.priority)
 
     def target(self, now: float) -> E:
         """Choose the node of the next attempt; `answered`, `failed` or `end` follows.
@@ -243,10 +252,10 @@ class Going(Generic[E]):
         self._chain.leave(now, self.ticket, outcome)
 
     def _pick(self, endpoints: Endpoints, skipped: Mapping[Endpoint, Refusal], now: float) -> Endpoint:
-        picker, key = self._governor.picker(self._method), self._call.key
-        if not self._tried and not skipped:
+        picker, key, tried = self._chain.picker, self._call.key, self._tried
+        if tried is None and not skipped:
             return picker.pick(endpoints, key, now)
-        chosen = picking.pick_other(picker, endpoints, key, now, self._tried | skipped.keys())
+        chosen = picking.pick_other(picker, endpoints, key, now, (tried or set()) | skipped.keys())
         if chosen not in skipped:
             return chosen
         # all others were tried before: better one of those again than none
@@ -292,7 +301,7 @@ class Going(Generic[E]):
         if self._chain.outliers is not None:
             self._chain.outliers.leave(now, target.node.name, outcome, is_local=is_local)
         if outcome is not Outcome.OK:
-            self._tried.add(target)
+            self._tried = (self._tried or set()) | {target}
 
 
 def _all_refused(method: MethodDefinition, refused: Mapping[Endpoint, Refusal]) -> errors.QiantangError:

@@ -14,6 +14,7 @@ T = TypeVar("T")
 VERSION: Final = 1
 LONGEST: Final = 3_600_000
 """Milliseconds that a call may have."""
+MOST_ATTEMPTS: Final = 100
 NORMAL: Final = 1
 """Priorities: 0 is shed first (batch), then 1 (normal), 2 (high), 3 (critical)."""
 
@@ -27,7 +28,7 @@ class CallHeader(msgspec.Struct, array_like=True, gc=False):
     method: Annotated[int, msgspec.Meta(ge=0)]
     timeout: Annotated[int, msgspec.Meta(ge=1, le=LONGEST)]
     trace: Annotated[str, msgspec.Meta(max_length=100)] = ""
-    attempt: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    attempt: Annotated[int, msgspec.Meta(ge=0, le=MOST_ATTEMPTS)] = 0
     priority: Annotated[int, msgspec.Meta(ge=0, le=3)] = NORMAL
     tag: Annotated[str, msgspec.Meta(max_length=128)] = ""
     extras: dict[str, str] | None = None

@@ -11,7 +11,7 @@ from bench.children import Child
 from bench.figures import Value, rounded
 from bench.rpc.stacks.load import Found
 
-STACKS = ("csf1", "csf1_blocking", "raw", "grpc_aio", "grpc_sync", "thrift", "fastapi_aiohttp")
+STACKS = ("csf1", "csf1_bare", "csf1_blocking", "raw", "grpc_aio", "grpc_sync", "thrift", "fastapi_aiohttp")
 SECONDS = 1.0
 ROUNDS = 4
 ANSWER_SECONDS = 60.0
@@ -52,7 +52,8 @@ def measure() -> dict[str, Value]:
         "vs_grpc_aio_c1": rounded(one_at_a_time.per_s / best["grpc_aio", 1].per_s),
         "vs_thriftpy2_c64": rounded(ours.per_s / best["thrift", 64].per_s),
         "vs_fastapi_aiohttp_c64": rounded(ours.per_s / best["fastapi_aiohttp", 64].per_s),
-        "vs_raw_uvloop_echo_c64": rounded(ours.per_s / best["raw", 64].per_s),
+        "vs_raw_uvloop_echo_c64": rounded(best["csf1_bare", 64].per_s / best["raw", 64].per_s),
+        "governed_vs_bare": rounded(ours.per_s / best["csf1_bare", 64].per_s),
         "sync_client_vs_grpc_sync_c1": rounded(best["csf1_blocking", 1].per_s / best["grpc_sync", 1].per_s),
         "large_1mb_vs_grpc": rounded(_of(large, "csf1").per_s / _of(large, "grpc_aio").per_s),
     }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from qiantang.rpc.balance.endpoint import Endpoints
 from qiantang.rpc.balance.matching import Call
 from qiantang.rpc.balance.picking import Picker
 from qiantang.rpc.governance.breaker import Breaker
@@ -24,6 +25,16 @@ class _Piece(Protocol):
     def leave(self, now: float, ticket: Ticket, outcome: int) -> None: ...
 
 
+class Choice(NamedTuple):
+    """How a node is chosen for calls of a method: those that routes leave, what picks one of them, and whether routes are asked
+    nothing of a call but its method.
+    """
+
+    candidates: Callable[[Call], Endpoints]
+    picker: Picker
+    is_plain: bool
+
+
 class Chain:
     """Of one method, until the rules change: rate, hot values, throttle, breaker, how many at a time; then, for each attempt, the
     node's own breaker and what is known of outliers. `waits` says whether any call may have to wait; `plain` is what routes are
@@ -31,11 +42,12 @@ class Chain:
     """
 
     def __init__(
-        self, method: MethodDefinition, policy: MethodPolicy, states: States, picker: Picker, since_1970: float
+        self, method: MethodDefinition, policy: MethodPolicy, states: States, choice: Choice, since_1970: float
     ) -> None:
         place = Place(method.service, method.name)
+        self.method = method
         self.policy = policy
-        self.picker = picker
+        self.candidates, self.picker, self.is_plain = choice
         self.priority = PRIORITIES.index(method.options.priority)
         self.plain = Call(service=method.service, method=method.name)
         self.timeout = _timeout(method, policy)
@@ -61,15 +73,14 @@ class Chain:
 
     def enter(self, now: float, ticket: Ticket, arguments: Any) -> Refusal | None:
         """Let a call in, or refuse it; one that is let in is left once."""
-        for read, piece in self._hot:
-            refusal = piece.enter(now, read(arguments))
+        for read, hot in self._hot:
+            refusal = hot.enter(now, read(arguments))
             if refusal is not None:
                 return refusal
-        pieces = self._pieces
-        for place, piece in enumerate(pieces):
+        for piece in self._pieces:
             refusal = piece.enter(now, ticket)
             if refusal is not None:
-                for entered in pieces[:place]:
+                for entered in self._pieces[: self._pieces.index(piece)]:
                     entered.leave(now, ticket, Outcome.CANCELLED)
                 return refusal
         return None

@@ -49,21 +49,17 @@ class MethodOptions(wire.Wire, frozen=True):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MethodDefinition:
-    """A method. `arguments` is a struct with a field for each parameter."""
+    """A method. `arguments` is a struct with a field for each parameter; `path` is how it is called: `service/method`."""
 
     service: str
     name: str
+    path: str
     arguments: type[msgspec.Struct]
     result: Any
     options: MethodOptions
     read_arguments: Callable[[bytes | bytearray | memoryview], Any]
     read_json_arguments: Callable[[bytes | bytearray | memoryview], Any]
     read_result: Callable[[bytes | bytearray | memoryview], Any]
-
-    @property
-    def path(self) -> str:
-        """How it is called on the wire: `service/method`."""
-        return f"{self.service}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,6 +179,7 @@ def _method(service_name: str, name: str, function: Callable[..., Any]) -> Metho
     return MethodDefinition(
         service=service_name,
         name=name,
+        path=place,
         arguments=arguments,
         result=hints["return"],
         options=getattr(function, _METHOD, MethodOptions()),

@@ -25,6 +25,7 @@ PLACES = {
     "application": "order",
     "name": "application",
     "revision": "1",
+    "number": "1",
     "role": "watcher",
     **dict.fromkeys(("request_id", "user", "grant", "credential", "token", "session"), NOTHING),
 }

@@ -8,6 +8,7 @@ from qiantang.kernel import errors
 from qiantang.kernel.observe import BoundedLog
 from qiantang.rpc.errors import FailedError
 from qiantang.rpc.model.context import CallContext
+from qiantang.rpc.provider.guarding import Guard
 from qiantang.rpc.wire.proof import Admits
 
 
@@ -16,6 +17,7 @@ class Host(Protocol):
 
     node: str
     gate: Admits
+    guard: Guard
     log: BoundedLog
     max_frame: int
     max_calls: int

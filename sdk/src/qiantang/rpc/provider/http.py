@@ -14,13 +14,15 @@ from typing import Any, Final, Protocol, cast
 import h11
 import msgspec
 
-from qiantang.kernel import errors
+from qiantang.kernel import errors, scope
 from qiantang.rpc.errors import DeadlineError, InvalidArgumentsError, TooLargeError, UnknownMethodError
+from qiantang.rpc.governance.verdict import Outcome, Ticket, outcome_of
 from qiantang.rpc.model.context import CallContext, current
 from qiantang.rpc.model.definition import LONGEST_TIMEOUT, PRIORITIES
 from qiantang.rpc.model.openapi import TIMEOUT_HEADER
 from qiantang.rpc.provider.handlers import Handler
 from qiantang.rpc.provider.host import Host, told
+from qiantang.rpc.provider.work import Work
 
 MAX_HEAD: Final = 32 << 10
 MAX_AHEAD: Final = 64 << 10
@@ -173,26 +175,49 @@ class HttpSession(asyncio.Protocol):
             raise UnknownMethodError(f"there is no {path[:200]} here; {DESCRIPTION} says what there is")
         if request.method != b"POST":
             raise errors.InvalidRequestError(f"call {path} with POST and a JSON object of its arguments")
-        return await self._call(handler, body, _context(handler, said, str(caller.application)))
+        context = _context(handler, said, str(caller.application))
+        refused = self._host.may_begin()
+        if refused is not None:
+            raise refused
+        try:
+            return await self._do(self._work(handler, body, context, caller.application))
+        finally:
+            self._host.ended()
 
-    async def _call(self, handler: Handler, body: bytes, context: CallContext) -> bytes:
+    def _work(self, handler: Handler, body: bytes, context: CallContext, who: scope.Scope) -> Work:
+        """Read a call, and let it in."""
+        entrance = self._host.guard.entrance(handler.definition, who)
+        refusal = entrance.admit(who)
+        if refusal is not None:
+            raise refusal.error()
         try:
             arguments = handler.definition.read_json_arguments(body or b"{}")
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise InvalidArgumentsError(f"what was sent does not fit the method: {error}") from error
-        refused = self._host.may_begin()
-        if refused is not None:
-            raise refused
-        current.set(context)
+        now = time.monotonic()
+        ticket = Ticket(now, context.deadline, context.priority)
+        refusal = entrance.enter(now, ticket, arguments)
+        if refusal is not None:
+            raise refusal.error()
+        return Work(handler, arguments, context, entrance, ticket)
+
+    async def _do(self, work: Work) -> bytes:
+        outcome = Outcome.CANCELLED
+        current.set(work.context)
         try:
-            async with asyncio.timeout(context.remaining()):
-                return _encode(await handler.call(arguments))
+            async with asyncio.timeout(work.context.remaining()):
+                await work.wait()
+                found = _encode(await work.handler.call(work.arguments))
+            outcome = Outcome.OK
         except TimeoutError:
             raise DeadlineError(f"the call had no answer on {self._host.node} within its time") from None
         except Exception as error:
-            raise told(error, self._host, context) from None
+            failure = told(error, self._host, work.context)
+            outcome = outcome_of(failure)
+            raise failure from None
         finally:
-            self._host.ended()
+            work.leave(outcome)
+        return found
 
     # -- answers ---------------------------------------------------------------------------------------------
 

@@ -18,8 +18,10 @@ from qiantang.kernel.observe import BoundedLog
 from qiantang.rpc.errors import DrainingError, OverloadedError
 from qiantang.rpc.model.definition import ServiceDefinition, definition_of, document_of
 from qiantang.rpc.model.openapi import openapi_of
+from qiantang.rpc.provider.guarding import Guard
 from qiantang.rpc.provider.handlers import Handler, handlers_of
 from qiantang.rpc.provider.http import HttpSession
+from qiantang.rpc.provider.pulse import Pulse
 from qiantang.rpc.provider.session import Session
 from qiantang.rpc.wire import frames
 from qiantang.rpc.wire.link import Link
@@ -49,12 +51,13 @@ class Provider:
     """Answers calls. Of one event loop; open it as an async context manager, which drains at its end.
 
     `node` is what the provider is called towards its callers and in logs; `gate` says who may call. Without one whoever is on this
-    machine may, and the provider listens to nobody else.
+    machine may, and the provider listens to nobody else. `guard` takes rules.
     """
 
     def __init__(self, node: str, settings: ProviderSettings | None = None, *, gate: Admits | None = None) -> None:
         self.node = node
         self.gate = gate or LocalGate()
+        self.guard = Guard()
         self.settings = settings or ProviderSettings()
         self.max_frame = self.settings.max_frame
         self.max_calls = self.settings.connection_calls
@@ -70,6 +73,7 @@ class Provider:
         self._idle = asyncio.Event()
         self._idle.set()
         self._look: asyncio.Task[None] | None = None
+        self._pulse: Pulse | None = None
 
     def add(self, service: type, implementation: object) -> Self:
         """Answer for a service, by an object that has its methods.
@@ -130,6 +134,9 @@ class Provider:
             self._look.cancel()
             await asyncio.gather(self._look, return_exceptions=True)
             self._look = None
+        if self._pulse is not None:
+            self._pulse.end()
+            self._pulse = None
         for server in self._servers:
             server.close()
         for session in list(self._sessions):
@@ -200,6 +207,7 @@ class Provider:
         self._servers.append(server)
         if self._look is None:
             self._look = asyncio.create_task(self._look_at_all(), name=f"connections of {self.node}")
+            self._pulse = Pulse(self.guard.load, self.log).begin()
 
     def _accept(self) -> asyncio.Protocol:
         if len(self._sessions) >= self.settings.connections or self._leaving:

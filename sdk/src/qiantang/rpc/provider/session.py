@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from qiantang.kernel import errors
+from qiantang.kernel import errors, scope
 from qiantang.rpc.errors import (
     DeadlineError,
     InvalidArgumentsError,
@@ -19,17 +19,17 @@ from qiantang.rpc.errors import (
     TooLargeError,
     UnknownMethodError,
 )
+from qiantang.rpc.governance.verdict import Outcome, Ticket, outcome_of
 from qiantang.rpc.model.context import CallContext, current
 from qiantang.rpc.provider.handlers import Handler
 from qiantang.rpc.provider.host import Host, told
+from qiantang.rpc.provider.work import Work
 from qiantang.rpc.wire import frames, headers, proof
 from qiantang.rpc.wire.frames import Bytes
 from qiantang.rpc.wire.link import Deadlines, Link
 
 CANCELS_A_SECOND: Final = 100
 """More than this on average is no use of a service: whoever does it is sent away (as HTTP/2's rapid resets had to be)."""
-
-Call = tuple[asyncio.Task[None], float]
 
 
 class Hosts(Host, Protocol):
@@ -52,9 +52,10 @@ class Session:
         self._link = link
         self._host = host
         self._loop = asyncio.get_running_loop()
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, tuple[asyncio.Task[None], Work, float]] = {}
         self._deadlines = Deadlines(self._calls, self._expire)
-        self._caller: str | None = None
+        self._caller: scope.Scope | None = None
+        self._name = ""
         self._nonce = proof.nonce()
         self._most = host.max_frame
         self._cancels = 0
@@ -129,13 +130,13 @@ class Session:
             self._link.send(frames.ERROR, body=headers.write_error(error))
             self._link.close()
             return
-        self._caller = str(caller.application)
+        self._caller, self._name = caller.application, str(caller.application)
         self._most = min(said.max_frame or frames.MAX_FRAME, frames.MAX_FRAME)
         names = [one.definition.path for one in host.handlers]
         welcome = headers.Welcome(names, host.max_frame, host.max_calls)
         self._link.send(frames.WELCOME, body=headers.encode(welcome))
 
-    def _begin(self, number: int, header: Bytes, body: Bytes, caller: str) -> None:
+    def _begin(self, number: int, header: Bytes, body: Bytes, caller: scope.Scope) -> None:
         refused = self._refusal(number)
         if refused is not None:
             self._fail(number, refused)
@@ -143,7 +144,9 @@ class Session:
         try:
             head = headers.read_call(header)
             handler = self._host.handlers[head.method]
-            arguments = handler.definition.read_arguments(body)
+            entrance = self._host.guard.entrance(handler.definition, caller)
+            refusal = entrance.admit(caller)
+            arguments = handler.definition.read_arguments(body) if refusal is None else None
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             self._host.ended()
             self._fail(number, InvalidArgumentsError(f"what was sent does not fit the method: {error}"))
@@ -152,13 +155,20 @@ class Session:
             self._host.ended()
             self._fail(number, UnknownMethodError("the node has fewer methods than that: connect again"))
             return
-        deadline = time.monotonic() + head.timeout / 1000
+        now = time.monotonic()
+        ticket = Ticket(now, now + head.timeout / 1000, head.priority, head.attempt)
+        refusal = refusal or (None if entrance.is_open else entrance.enter(now, ticket, arguments))
+        if refusal is not None:
+            self._host.ended()
+            self._fail(number, refusal.error())
+            return
         said = handler.definition
         context = CallContext(
-            said.service, said.name, caller, deadline, head.trace, head.attempt, head.priority, head.tag
+            said.service, said.name, self._name, ticket.deadline, head.trace, head.attempt, head.priority, head.tag
         )
-        self._calls[number] = (self._loop.create_task(self._answer(number, handler, arguments, context)), deadline)
-        self._deadlines.watch(deadline)
+        work = Work(handler, arguments, context, entrance, ticket)
+        self._calls[number] = (self._loop.create_task(self._answer(number, work)), work, ticket.deadline)
+        self._deadlines.watch(ticket.deadline)
 
     def _refusal(self, number: int) -> errors.QiantangError | None:
         if number in self._calls:
@@ -167,25 +177,32 @@ class Session:
             return OverloadedError(f"{self._host.max_calls} calls of this connection are under way, as many as may be")
         return self._host.may_begin()
 
-    async def _answer(self, number: int, handler: Handler, arguments: msgspec.Struct, context: CallContext) -> None:
-        current.set(context)
+    async def _answer(self, number: int, work: Work) -> None:
+        current.set(work.context)
+        outcome = Outcome.OK
         try:
-            result = await handler.call(arguments)
-            body = headers.encode(result)
+            await work.wait()
+            body = headers.encode(await work.handler.call(work.arguments))
         except asyncio.CancelledError:
-            return  # whoever cancelled has answered, or nobody waits
+            outcome = Outcome.CANCELLED  # whoever cancelled has answered, or nobody waits
         except Exception as error:
-            self._fail(number, told(error, self._host, context))
+            failure = told(error, self._host, work.context)
+            outcome = outcome_of(failure)
+            self._fail(number, failure)
         else:
-            if len(body) + frames.HEAD > self._most:
-                self._fail(number, TooLargeError(f"the result has {len(body):,} bytes: {self._most:,} are allowed"))
-            elif number in self._calls:
-                self._link.send(frames.RESULT, number, b"", body, self._host.load())
-                if len(self._calls) == 1:
-                    self._link.flush()  # nothing that it could go with
+            self._tell(number, body)
         finally:
             self._calls.pop(number, None)
+            work.leave(outcome)
             self._host.ended()
+
+    def _tell(self, number: int, body: bytes) -> None:
+        if len(body) + frames.HEAD > self._most:
+            self._fail(number, TooLargeError(f"the result has {len(body):,} bytes: {self._most:,} are allowed"))
+        elif number in self._calls:
+            self._link.send(frames.RESULT, number, b"", body, self._host.load())
+            if len(self._calls) == 1:
+                self._link.flush()  # nothing that it could go with
 
     def _fail(self, number: int, error: errors.QiantangError) -> None:
         self._link.send(frames.ERROR, number, b"", headers.write_error(error), self._host.load())
@@ -202,8 +219,11 @@ class Session:
 
     def _stop(self, number: int) -> None:
         """Cancel a handler. It counts until it has ended, however long it takes to give up."""
-        task, _ = self._calls.pop(number, (None, 0.0))
-        if task is not None:
-            if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:  # pyright: ignore[reportArgumentType]
-                self._host.ended()  # it will not run at all
-            task.cancel()
+        call = self._calls.pop(number, None)
+        if call is None:
+            return
+        task, work, _ = call
+        if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:  # pyright: ignore[reportArgumentType]
+            work.leave(Outcome.CANCELLED)  # it will not run at all
+            self._host.ended()
+        task.cancel()

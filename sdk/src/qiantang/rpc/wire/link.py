@@ -25,7 +25,7 @@ class Deadlines:
 
     __slots__ = ("_entries", "_expire", "_loop", "_next", "_timer")
 
-    def __init__(self, entries: Mapping[int, tuple[Any, float]], expire: Callable[[int], None]) -> None:
+    def __init__(self, entries: Mapping[int, tuple[Any, ...]], expire: Callable[[int], None]) -> None:
         self._entries = entries
         self._expire = expire
         self._loop = asyncio.get_running_loop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from qiantang.messaging.model import (
     Message,
     Resource,
     RetryPolicy,
+    Sent,
     Store,
     Topic,
 )
@@ -142,6 +143,34 @@ async def test_only_what_the_rules_say_is_written_down_and_they_change_while_it_
     with pytest.raises(errors.QiantangError):
         await bus.send("orders", 1, id="again")
     assert [one.id for one in await written(bus, 2)] == ["again", "loud"]
+
+
+class Slow:
+    """A store that has what it is given before it says so."""
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+
+    async def open(self) -> None: ...
+
+    async def note(self, noted: Sequence[Failure], keep_seconds: float) -> None:
+        del keep_seconds
+        self.noted += [one.id for one in noted]
+        await asyncio.sleep(0.3)
+
+
+async def test_what_is_being_written_down_when_the_rules_change_is_written_once() -> None:
+    store: Any = Slow()
+    failures = failing.Failures("bank", "till", "m", time.time)
+    await failures.change(FailureLog(), store)
+    error = messaging_errors.BrokerAwayError("away")
+    failures.sent(Message(topic="orders", body=1, id="one"), Sent(id="one", outcome="refused", error=error), None)
+    async with asyncio.timeout(30):
+        while not store.noted:
+            await asyncio.sleep(0.01)
+    failures.sent(Message(topic="orders", body=1, id="two"), Sent(id="two", outcome="refused", error=error), None)
+    await failures.change(None, None)
+    assert store.noted == ["one", "two"]
 
 
 async def test_pages_and_filters(place: Place) -> None:

@@ -6,7 +6,6 @@ They wait in memory, bounded; where the store is away for longer, the oldest are
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import threading
@@ -46,6 +45,7 @@ class Failures:
         self._waiting: deque[Failure] = deque()
         self._bytes = 0
         self._guard = threading.Lock()
+        self._turn = asyncio.Lock()
         self._writer: asyncio.Task[None] | None = None
         self._dropped = observe.METER.counter(DROPPED, "failures that were not written down since their store was away")
 
@@ -63,12 +63,18 @@ class Failures:
         writer, self._writer = self._writer, None
         if writer is None or self._store is None or self._settings is None:
             return
-        writer.cancel()
-        await asyncio.wait({writer})
-        with contextlib.suppress(errors.QiantangError, TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+        try:
+            # what is being written is written to its end: cut off, it may be there, and would be written once more
+            async with asyncio.timeout(CLOSE_SECONDS), self._turn:
+                writer.cancel()
+                await asyncio.wait({writer})
                 while self._waiting:
                     await self._write(self._store, self._settings)
+        except (errors.QiantangError, TimeoutError):
+            pass
+        finally:
+            writer.cancel()
+        await asyncio.wait({writer})
 
     # -- what failed -------------------------------------------------------------------------------------
 
@@ -148,7 +154,8 @@ class Failures:
             await asyncio.sleep(WRITE_SECONDS)
             try:
                 while self._waiting:
-                    await self._write(store, settings)
+                    async with self._turn:
+                        await self._write(store, settings)
                     log.recovered("failures", "failures can be written down again")
             except errors.QiantangError as error:
                 log.failure("failures", "failures cannot be written down and wait in memory", error=error)

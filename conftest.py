@@ -56,6 +56,8 @@ THOROUGH = frozenset(
         "server/tests/kernel/web/test_finding.py",
         "server/tests/kernel/web/test_overview.py",
         "server/tests/kernel/web/test_watch.py",
+        "server/tests/messaging/test_buses.py",
+        "server/tests/messaging/test_dead_letters.py",
         "tests/api/test_existence.py",
         "tests/migrations/test_migrations.py",
         "tests/servers/test_process.py",

@@ -1,7 +1,8 @@
-"""TLS: what every client of ours asks of a server, and proves to it."""
+"""TLS: what every client of ours asks of a server, and proves to it; and where it may be done without."""
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from os import PathLike
 
@@ -24,3 +25,13 @@ def client_context(
         context.load_cert_chain(certificate, key)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

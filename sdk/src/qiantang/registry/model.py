@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -13,7 +13,9 @@ State = Literal["starting", "ready", "draining", "offline"]
 """`starting` warms up and takes no calls; `draining` finishes what it has; `offline` was taken out by an operator, and stays."""
 
 Word = Annotated[str, msgspec.Meta(max_length=128)]
-ServiceName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,127}$(?!\n)")]
+SERVICE: Final = r"[A-Za-z][A-Za-z0-9_.-]{0,127}"
+"""What a whole name of a service is."""
+ServiceName = Annotated[str, msgspec.Meta(pattern=rf"^{SERVICE}$(?!\n)")]
 
 
 class Provided(wire.Wire, frozen=True):

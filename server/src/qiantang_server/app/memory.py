@@ -20,9 +20,9 @@ PAUSE_PER_LOOK = 1_000.0
 
 @contextlib.asynccontextmanager
 async def tended() -> AsyncGenerator[None]:
-    """Look through everything at once, and again now and then until the end."""
-    took = look()
-    tending = asyncio.create_task(_tend(took), name="memory")
+    """Set aside what there is, and look through everything now and then until the end."""
+    gc.freeze()
+    tending = asyncio.create_task(_tend(), name="memory")
     try:
         yield
     finally:
@@ -44,7 +44,8 @@ def pause_after(took: float) -> float:
     return max(EVERY_SECONDS, took * PAUSE_PER_LOOK)
 
 
-async def _tend(took: float) -> None:
+async def _tend() -> None:
+    took = 0.0
     while True:
         await asyncio.sleep(pause_after(took))
         took = look()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import resource
 import signal
@@ -15,7 +14,7 @@ from pathlib import Path
 import uvicorn
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from qiantang.kernel import errors
+from qiantang.kernel import errors, tls
 from qiantang_server.app.connection import BoundedConnection
 from qiantang_server.kernel.web import WebSettings
 
@@ -66,21 +65,11 @@ def require_safe(settings: WebSettings) -> None:
     for name, path in (("tls_certificate", settings.tls_certificate), ("tls_key", settings.tls_key)):
         if path and not Path(path).is_file():
             raise errors.MisconfiguredError(f"web.{name}: there is no file {path}")
-    if not (is_loopback(settings.host) or settings.tls_certificate or settings.insecure):
+    if not (tls.is_loopback(settings.host) or settings.tls_certificate or settings.insecure):
         raise errors.MisconfiguredError(
             f"web.host is {settings.host}, which others can reach, and there is no TLS: set web.tls_certificate and "
             "web.tls_key, or web.insecure=true if a proxy in front of it has TLS"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def raise_file_limit() -> None:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from qiantang.kernel import errors, resource, scope, wire
+from qiantang.kernel import errors, files, resource, scope, wire
 
 logger = logging.getLogger(__name__)
 
@@ -120,10 +120,10 @@ class LastGoodCopy:
         # The number orders the files whatever the clock does; the tag tells equal content without a look inside.
         content = msgspec.json.encode(Copy(saved_at=now, snapshots=snapshots))
         tag = self._tag(snapshots)
-        files = self._files()
-        if files and files[0].name.endswith(f"-{tag}.copy") and self._is_whole(files[0]):
+        kept = self._files()
+        if kept and kept[0].name.endswith(f"-{tag}.copy") and self._is_whole(kept[0]):
             return
-        number = 1 + (_number(files[0].name.removeprefix(self._prefix)) if files else 0)
+        number = 1 + (_number(kept[0].name.removeprefix(self._prefix)) if kept else 0)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sealed = self._sealed(content)
         _write(self._folder / f"{self._prefix}{number:012d}-{secrets.token_hex(4)}-{tag}.copy", sealed)
@@ -192,18 +192,7 @@ def _number(name: str) -> int:
 
 
 def _write(file: Path, content: bytes) -> None:
-    temporary = file.with_name(f".{file.name}.writing")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            target.write(content)
-            target.flush()
-            os.fsync(target.fileno())
-        temporary.replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    files.replace(file, file.with_name(f".{file.name}.writing"), content)
     folder = os.open(file.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from qiantang.kernel import errors, runtime, wire
+from qiantang.kernel import errors, files, runtime, wire
 from qiantang.kernel.uplink.address import Address
 
 logger = logging.getLogger(__name__)
@@ -136,14 +134,4 @@ class AddressBook:
 
 def _write(file: Path, content: bytes) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.{time.monotonic_ns()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            target.write(content)
-            target.flush()
-            os.fsync(target.fileno())
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    files.replace(file, files.beside(file), content)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import time
 from pathlib import Path
 from typing import Final
 
-from qiantang.kernel import errors, scope, wire
+from qiantang.kernel import errors, files, scope, wire
 from qiantang.registry.model import Node
 from qiantang.registry.port.bounds import MAX_NODES, check_microservice
 
@@ -84,16 +82,5 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Replace a file as a whole; durable up to its name, which a crash may set back to the one before."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.{time.monotonic_ns()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            target.write(content)
-            target.flush()
-            os.fsync(target.fileno())
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    files.replace(file, files.beside(file), content)

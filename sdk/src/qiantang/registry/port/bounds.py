@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from qiantang.kernel import errors, scope, wire
-from qiantang.registry.model import Definition, Node, Vote, digest
+from qiantang.registry.model import SERVICE, Definition, Node, Vote, digest
 
 MAX_NODE_BYTES: Final = 64 * 1024
 MAX_DEFINITION_BYTES: Final = 256 * 1024
@@ -22,7 +22,7 @@ MAX_VOTES: Final = 10_000
 
 NODE_RULE: Final = "1 to 128 of A-Z, a-z, 0-9, '-', '_', '.', ':' and '@', beginning with a letter or digit"
 _node = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}")
-_service = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
+_service = re.compile(SERVICE)
 
 T = TypeVar("T", Node, Definition, Vote)
 

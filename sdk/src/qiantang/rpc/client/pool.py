@@ -32,11 +32,6 @@ class NodePool:
         self._why: errors.QiantangError | None = None
         self._closed = False
 
-    @property
-    def is_away(self) -> bool:
-        """Whether it could not be reached lately, and is not tried just now."""
-        return self._why is not None and asyncio.get_running_loop().time() < self._not_before
-
     def ready(self) -> Connection | None:
         """Give a connection that takes a call now, without waiting; opens another beside it where it is crowded."""
         best: Connection | None = None

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_origin, get_type
 import msgspec
 
 from qiantang.kernel import errors, wire
-from qiantang.registry.model import ServiceName
+from qiantang.registry.model import SERVICE, ServiceName
 
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,7 +31,7 @@ DEFAULT_TIMEOUT: Final = 3.0
 LONGEST_TIMEOUT: Final = 3600.0
 _SERVICE: Final = "__qiantang_service__"
 _METHOD: Final = "__qiantang_method__"
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
+_NAME: Final = re.compile(SERVICE)
 _STREAMS: Final = (collections.abc.AsyncIterator, collections.abc.AsyncIterable, collections.abc.AsyncGenerator)
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Final, Self, cast
 
@@ -15,6 +14,7 @@ import msgspec
 
 from qiantang.kernel import errors, wire
 from qiantang.kernel.observe import BoundedLog
+from qiantang.kernel.tls import is_loopback
 from qiantang.rpc.errors import DrainingError, OverloadedError
 from qiantang.rpc.model.definition import ServiceDefinition, definition_of, document_of
 from qiantang.rpc.model.openapi import openapi_of
@@ -87,7 +87,9 @@ class Provider:
         if self._servers:
             raise errors.MisconfiguredError(f"{self.node} serves already: add {definition.name} before")
         self.services[definition.name] = definition
-        self._handlers += handlers_of(definition, implementation, self._pool)
+        found = handlers_of(definition, implementation, self._pool)
+        self._handlers += found
+        self._by_path |= {f"/{one.definition.path}": one for one in found}
         return self
 
     async def listen(self, host: str, port: int = 0, *, tls: ssl.SSLContext | None = None) -> str:
@@ -197,7 +199,7 @@ class Provider:
     # -- inside ------------------------------------------------------------------------------------------
 
     def _require_safe(self, host: str, tls: ssl.SSLContext | None) -> None:
-        if not _is_loopback(host) and (tls is None or isinstance(self.gate, LocalGate)):
+        if not is_loopback(host) and (tls is None or isinstance(self.gate, LocalGate)):
             raise errors.MisconfiguredError(
                 f"{self.node} would listen on {host or 'every address'}, where others can reach it, without "
                 f"{'TLS' if tls is None else 'a gate that knows its callers'}"
@@ -219,14 +221,9 @@ class Provider:
     def _accept_http(self) -> asyncio.Protocol:
         if len(self._sessions) >= self.settings.connections or self._leaving:
             return _Refused()
-        session = HttpSession(self, self._routes(), self._described)
+        session = HttpSession(self, self._by_path, self._described)
         self._sessions.add(session)
         return session
-
-    def _routes(self) -> Mapping[str, Handler]:
-        if len(self._by_path) != len(self._handlers):
-            self._by_path = {f"/{one.definition.path}": one for one in self._handlers}
-        return self._by_path
 
     def _described(self) -> bytes:
         documents = [document_of(one) for one in self.services.values()]
@@ -244,13 +241,6 @@ class Provider:
 def _written(server: asyncio.Server) -> str:
     bound = server.sockets[0].getsockname()
     return f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Refused(asyncio.Protocol):

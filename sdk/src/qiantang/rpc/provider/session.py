@@ -102,7 +102,7 @@ class Session:
 
     def say_goodbye(self, reason: str) -> None:
         """Have the caller send no more calls here; what is under way is answered."""
-        self._link.send(frames.GOAWAY, body=headers.encode(headers.Goodbye(reason)))
+        self._link.send(frames.GOAWAY, body=reason.encode())
 
     def close(self) -> None:
         """End the connection once what was written is sent."""

@@ -60,12 +60,6 @@ class Welcome(msgspec.Struct, array_like=True):
     max_calls: int
 
 
-class Goodbye(msgspec.Struct, array_like=True):
-    """Why a provider takes no more calls."""
-
-    reason: str
-
-
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode
 read_call = msgspec.msgpack.Decoder(CallHeader).decode

@@ -422,7 +422,7 @@ class RegistryConformance:
             assert (directory.snapshot.nodes, directory.snapshot.is_stale) == ((), False)
             states: list[list[str]] = []
             end = directory.on_change(lambda one: states.append([each.state for each in one.nodes]))
-            async with Registration(here, name, node("a", state="starting")) as registration:
+            async with Registration(here, name, node("a", state="starting"), notice=0.0) as registration:
                 await until(lambda: states == [["starting"]], lambda: states)
                 await registration.ready()
                 await until(lambda: states[-1] == ["ready"], lambda: states)

@@ -16,7 +16,7 @@ import pytest
 from qiantang.kernel import errors, ids
 from qiantang.messaging import errors as messaging_errors
 from qiantang.messaging import testing
-from qiantang.messaging.adapters.memory import space_of
+from qiantang.messaging.adapters.memory import MemoryBroker, space_of
 from qiantang.messaging.client import MessageBus, offline
 from qiantang.messaging.model import Cluster, Context, Estate, Message, OfflineStore, Resource, RetryPolicy, Topic
 from qiantang.messaging.port import SendOutcome
@@ -225,6 +225,34 @@ async def test_what_was_not_answered_is_sent_again_under_its_id(one: Estates) ->
     await until(lambda: len(taker.bodies) >= 4)
     assert first_of_each(taker) == {"k": [0, 1, 2]}
     assert [each.id for each in taker.contexts].count(sent.id) == 2
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_broker_that_does_not_say_whether_it_has_the_topic_is_away(
+    one: Estates, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    """It was lost while it made the topic, which is asked for again: no message is refused for that."""
+    bus = await one.bus()
+    link, ensure, asked = bus._ground.all_links()[0], MemoryBroker.ensure, 0
+    if not stored:
+        link.go(None)
+
+    async def ensure_at_second(broker: MemoryBroker, *args: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise messaging_errors.OutcomeUnknownError("no answer to the commit")
+        await ensure(broker, *args)
+
+    monkeypatch.setattr(MemoryBroker, "ensure", ensure_at_second)
+    if stored:
+        assert (await bus.send("orders", 1, key="k")).ok
+    else:
+        with pytest.raises(messaging_errors.BrokerAwayError, match="did not say whether it has orders"):
+            await bus.send("orders", 1, key="k")
+    taker = await one.taking()
+    await bus.send("orders", 2, key="k")
+    await until(lambda: taker.bodies[-1:] == [2])
 
 
 async def test_what_its_broker_refuses_for_good_is_a_dead_letter_and_others_go_on(one: Estates) -> None:

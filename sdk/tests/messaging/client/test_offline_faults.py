@@ -283,7 +283,7 @@ async def test_many_at_once_while_it_goes_away(brokers: Brokers) -> None:
     await asyncio.sleep(0.02)
     await asyncio.to_thread(brokers.servers[0].kill)
     results = [one for some in await sending for one in some]
-    assert all(one.ok for one in results), {one.outcome for one in results}
+    assert all(one.ok for one in results), {(one.outcome, str(one.error)) for one in results if not one.ok}
     await asyncio.to_thread(brokers.servers[0].start)
     await until(lambda: len(brokers.seen) == 1000, seconds=120)
     for rest in range(KEYS):

@@ -34,7 +34,7 @@ async def main(hosts, microservice, name, session):
         zookeeper_session_timeout=timedelta(seconds=int(session)), operation_timeout=timedelta(seconds=2),
     )
     node = Node(name=name, addresses={"csf1": "127.0.0.1:9000"}, state="starting", started_at=time.time())
-    async with ZooKeeperRegistry(settings) as registry, Registration(registry, microservice, node) as registration:
+    async with ZooKeeperRegistry(settings) as registry, Registration(registry, microservice, node, notice=3) as registration:
         await registration.ready()
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -40,7 +41,7 @@ async def seen(registry: Registry) -> AsyncIterator[Seen]:
 
 
 async def test_a_node_starts_gets_ready_drains_and_is_gone(registry: Registry, seen: Seen) -> None:
-    async with Registration(registry, NAME, node("a", state="starting")) as registration:
+    async with Registration(registry, NAME, node("a", state="starting"), notice=0.0) as registration:
         await seen.until(lambda last: [one.state for one in last.nodes] == ["starting"])
         await registration.ready()
         await seen.until(lambda last: [one.state for one in last.nodes] == ["ready"])
@@ -52,8 +53,25 @@ async def test_a_node_starts_gets_ready_drains_and_is_gone(registry: Registry, s
     await seen.until_names()
 
 
+@pytest.mark.parametrize("notice", [0.0, 0.2])
+async def test_a_node_that_drains_is_not_gone_before_its_goodbye_was_to_be_read(
+    registry: Registry, seen: Seen, notice: float
+) -> None:
+    async with Registration(registry, NAME, node("a"), notice=notice) as registration:
+        await registration.drain()
+        told = time.monotonic()
+    assert (time.monotonic() - told >= notice - 0.01) and (not notice or seen.last.nodes[0].state == "draining")
+    await seen.until_names()
+
+
+async def test_who_does_not_drain_leaves_at_once(registry: Registry, seen: Seen) -> None:
+    async with Registration(registry, NAME, node("a"), notice=60):
+        await seen.until_names("a")
+    await seen.until_names()
+
+
 async def test_there_is_no_way_back_from_draining(registry: Registry, seen: Seen) -> None:
-    async with Registration(registry, NAME, node("a")) as registration:
+    async with Registration(registry, NAME, node("a"), notice=0.0) as registration:
         await registration.drain()
         with pytest.raises(RegistrationOverError):
             await registration.ready()
@@ -129,7 +147,7 @@ async def test_a_registry_that_refuses_later_is_asked_on(
 async def test_a_name_that_another_process_took_over_is_left_to_it(
     registry: Registry, address: str, seen: Seen, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with Registration(registry, NAME, node("a")) as registration:
+    async with Registration(registry, NAME, node("a"), notice=0.0) as registration:
         async with memory.make(RegistrySettings(address=address)) as other:
             await other.register(NAME, node("a", weight=2))
             await registration.change(Change(weight=7))

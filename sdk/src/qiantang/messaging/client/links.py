@@ -20,7 +20,7 @@ from qiantang.messaging.client.offline import Offline
 from qiantang.messaging.client.routing import Route
 from qiantang.messaging.client.sending import Line
 from qiantang.messaging.client.shrinking import ShrinkingBroker, Shrinks
-from qiantang.messaging.errors import BrokerAwayError
+from qiantang.messaging.errors import BrokerAwayError, OutcomeUnknownError
 from qiantang.messaging.model import Cluster, Estate, Frame, Resource, Subscription, Topic
 from qiantang.messaging.port import Broker, Feature, Lag, Receiver, SendOutcome, Store
 
@@ -174,6 +174,10 @@ class Link:
                     await self._have(topic, subscription)
             except TimeoutError as error:
                 away = BrokerAwayError(f"{self.name} gave no answer within {OPEN_SECONDS:g} s")
+                self._fail(away, clock())
+                raise away from error
+            except OutcomeUnknownError as error:  # it was lost meanwhile; asked again it has it, or makes it
+                away = BrokerAwayError(f"{self.name} did not say whether it has {topic.name}: {error.detail}")
                 self._fail(away, clock())
                 raise away from error
             except errors.QiantangError as error:

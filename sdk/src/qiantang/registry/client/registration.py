@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Final, Self
 
 from qiantang.kernel import backoff, errors
@@ -15,6 +16,7 @@ from qiantang.registry.port.bounds import check_microservice, encode_node
 log = logging.getLogger(__name__)
 
 TELL_SECONDS: Final = 5.0
+NOTICE_SECONDS: Final = 1.0
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 10.0
 
@@ -24,7 +26,9 @@ class Registration:
 
     Entering registers it as it is given. Where the registry is away, entering succeeds all the same, after at most
     `tell_within` seconds, and the node is registered once the registry is back; so it is with each change. Leaving takes it
-    out of the list within `tell_within` seconds, and where that fails the registry finds out by itself.
+    out of the list within `tell_within` seconds, and where that fails the registry finds out by itself. A node that drains stays
+    in the list for `notice` seconds at least: callers who read the list a little later have to see that it says goodbye, or take
+    it for one that vanished.
 
     Raises, when entered:
         RegistryReadOnlyError: nobody registers in this registry.
@@ -32,13 +36,23 @@ class Registration:
         ForbiddenError, RegistryFullError: the registry refused it.
     """
 
-    def __init__(self, registry: Registry, microservice: str, node: Node, *, tell_within: float = TELL_SECONDS) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        microservice: str,
+        node: Node,
+        *,
+        tell_within: float = TELL_SECONDS,
+        notice: float = NOTICE_SECONDS,
+    ) -> None:
         encode_node(node)
         self.microservice = check_microservice(microservice)
         self._registry = registry
         self._wanted = node
         self._told: Node | None = None
         self._tell_within = tell_within
+        self._notice = notice
+        self._leaves_at = 0.0
         self._pauses = backoff.Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._late = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -76,6 +90,8 @@ class Registration:
         encode_node(changed)
         self._wanted = changed
         await self._tell()
+        if change.state == "draining" and not self._leaves_at:
+            self._leaves_at = time.monotonic() + self._notice
 
     async def __aenter__(self) -> Self:
         """Register, or go on trying in the background."""
@@ -88,6 +104,8 @@ class Registration:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self.is_told and (pause := self._leaves_at - time.monotonic()) > 0:
+            await asyncio.sleep(pause)
         try:
             async with asyncio.timeout(self._tell_within):
                 await self._registry.deregister(self.microservice, self._wanted.name)

@@ -11,8 +11,9 @@ from qiantang.rpc.balance.endpoint import Endpoint
 from qiantang.rpc.balance.explaining import Explanation, explain
 from qiantang.rpc.balance.matching import Call, Consumer
 from qiantang.rpc.balance.routing import Router
-from qiantang.rpc.balance.rules import TagRoute, ZoneRoute
 from sdk.tests.rpc.balance.fleet import chance
+
+from .writing import tag_route, zone_route
 
 NODES = tuple(
     Endpoint(Node(name=name, addresses={}, services={"s.S": Provided()}, zone=zone, tags=tags), 0.0)
@@ -23,7 +24,7 @@ CALL = Call(service="s.S", method="get", key="k")
 
 @pytest.mark.parametrize("name", picking.NAMES)
 def test_the_whole_way_is_told_and_can_be_sent(name: str) -> None:
-    router = Router({"lanes": TagRoute(), "near": ZoneRoute()}, Consumer(zone="east"))
+    router = Router({"lanes": tag_route(), "near": zone_route()}, Consumer(zone="east"))
     table = router.table(NODES)
     told = explain(table, picking.make(name, chance()), CALL, 1.0)
     assert [(step.rule, step.kind, step.kept, step.dropped) for step in told.steps] == [
@@ -39,7 +40,7 @@ def test_the_whole_way_is_told_and_can_be_sent(name: str) -> None:
 
 
 def test_it_reads_as_lines() -> None:
-    router = Router({"lanes": TagRoute(), "near": ZoneRoute()}, Consumer(zone="east"))
+    router = Router({"lanes": tag_route(), "near": zone_route()}, Consumer(zone="east"))
     told = explain(router.table(NODES), picking.make("consistent_hash", chance()), CALL, 1.0)
     assert told.choice is not None
     assert str(told).splitlines() == [
@@ -52,7 +53,7 @@ def test_it_reads_as_lines() -> None:
 
 
 def test_a_call_that_nobody_may_take_says_which_rule_is_to_blame() -> None:
-    router = Router({"lanes": TagRoute(force=True), "near": ZoneRoute()}, Consumer(zone="east"))
+    router = Router({"lanes": tag_route(force=True), "near": zone_route()}, Consumer(zone="east"))
     call = Call(service="s.S", method="get", tags={"lane": "green"})
     told = explain(router.table(NODES), picking.make("random", chance()), call, 1.0)
     assert told.choice is None

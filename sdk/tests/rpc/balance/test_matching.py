@@ -13,7 +13,7 @@ from qiantang.kernel import errors
 from qiantang.registry.model import Node, Provided
 from qiantang.rpc.balance import matching
 from qiantang.rpc.balance.matching import Call, Consumer
-from qiantang.rpc.balance.rules import Condition, Operator, Target
+from qiantang.rpc.model.routes import Condition, Operator, Target
 
 CONSUMER = Consumer(application="shop", zone="east")
 

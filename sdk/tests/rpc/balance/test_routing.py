@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -12,21 +12,24 @@ from hypothesis import strategies as st
 from qiantang.kernel import errors as kernel_errors
 from qiantang.registry.model import Node, Provided, State
 from qiantang.rpc import errors
-from qiantang.rpc.balance import rules
 from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
 from qiantang.rpc.balance.matching import Call, Consumer
 from qiantang.rpc.balance.narrowing import place
 from qiantang.rpc.balance.routing import MOST_CLASSES, Router, Table
-from qiantang.rpc.balance.rules import (
+from qiantang.rpc.model.routes import (
+    SECTIONS,
     Condition,
     ConditionRoute,
     GrayRoute,
-    Rule,
+    Route,
+    Section,
     TagRoute,
     Target,
     VersionRoute,
     ZoneRoute,
 )
+
+from .writing import condition_route, gray_route, tag_route, version_route, zone_route
 
 SERVICE = "order.Orders"
 
@@ -40,7 +43,7 @@ def endpoints(*nodes: Node) -> Endpoints:
     return tuple(Endpoint(one, 0.0) for one in nodes)
 
 
-def table(nodes: Endpoints, *named: Rule, zone: str = "") -> Table:
+def table(nodes: Endpoints, *named: Route, zone: str = "") -> Table:
     by_name = {f"r{number}": rule for number, rule in enumerate(named)}
     return Router(by_name, Consumer(application="shop", zone=zone)).table(nodes)
 
@@ -73,19 +76,19 @@ def test_nobody_that_provides_it_is_an_unknown_service() -> None:
 
 def test_versions_and_groups() -> None:
     nodes = endpoints(node("a", version="1.1"), node("b", version="1.9", group="vip"), node("c", version="2.0"))
-    assert names(table(nodes, VersionRoute(versions=">=1.2,<2")).route(call())) == "b"
-    assert names(table(nodes, VersionRoute(group="default")).route(call())) == "a c"
-    assert names(table(nodes, VersionRoute(versions=">=3")).route(call())) == "a b c", "passed over"
+    assert names(table(nodes, version_route(versions=">=1.2,<2")).route(call())) == "b"
+    assert names(table(nodes, version_route(group="default")).route(call())) == "a c"
+    assert names(table(nodes, version_route(versions=">=3")).route(call())) == "a b c", "passed over"
     with pytest.raises(errors.UnknownServiceError, match=r"forced version rule 'r0' leaves none of 3"):
-        table(nodes, VersionRoute(versions=">=3", force=True)).route(call())
+        table(nodes, version_route(versions=">=3", force=True)).route(call())
 
 
 def test_conditions_narrow_one_after_the_other() -> None:
     nodes = endpoints(node("a", zone="east"), node("b", zone="east", cluster="new"), node("c", zone="west"))
-    east = ConditionRoute(
+    east = condition_route(
         when=[Condition(of="method", operator="prefix", values=["get"])], to=[Target(of="zone", values=["east"])]
     )
-    new = ConditionRoute(
+    new = condition_route(
         when=[Condition(of="header", name="X-Beta", values=["yes"])], to=[Target(of="cluster", values=["new"])]
     )
     found = table(nodes, east, new)
@@ -97,9 +100,9 @@ def test_conditions_narrow_one_after_the_other() -> None:
 
 def test_a_rule_is_for_its_services_and_consumers_alone() -> None:
     nodes = endpoints(node("a"), node("b", tags={"release": "canary"}))
-    other = ConditionRoute(services=["order.Other"], to=CANARY)
-    somebody = ConditionRoute(when=[Condition(of="consumer", values=["crm"])], to=CANARY)
-    shop = ConditionRoute(services=[SERVICE], when=[Condition(of="consumer", values=["shop"])], to=CANARY)
+    other = condition_route(services=["order.Other"], to=CANARY)
+    somebody = condition_route(when=[Condition(of="consumer", values=["crm"])], to=CANARY)
+    shop = condition_route(services=[SERVICE], when=[Condition(of="consumer", values=["shop"])], to=CANARY)
     off = msgspec.structs.replace(shop, enabled=False)
     assert names(table(nodes, other, somebody, off).route(call())) == "a b"
     assert names(table(nodes, other, somebody, shop).route(call())) == "b"
@@ -109,7 +112,7 @@ LANES = endpoints(node("a"), node("b"), node("blue", tags={"lane": "blue"}))
 
 
 def test_a_lane_takes_its_calls_and_no_others() -> None:
-    lanes = table(LANES, TagRoute())
+    lanes = table(LANES, tag_route())
     assert names(lanes.route(call(tags={"lane": "blue"}))) == "blue"
     assert names(lanes.route(call())) == "a b"
     assert names(lanes.route(call(tags={"lane": "green"}))) == "a b", "falls back to those without the tag"
@@ -117,20 +120,20 @@ def test_a_lane_takes_its_calls_and_no_others() -> None:
 
 
 def test_a_forced_lane_does_not_fall_back() -> None:
-    lanes = table(LANES, TagRoute(force=True))
+    lanes = table(LANES, tag_route(force=True))
     assert names(lanes.route(call(tags={"lane": "blue"}))) == "blue"
     with pytest.raises(errors.UnknownServiceError, match="lane=green"):
         lanes.route(call(tags={"lane": "green"}))
     with pytest.raises(errors.UnknownServiceError, match="no lane"):
-        table(LANES[2:], TagRoute(force=True)).route(call())
-    assert names(table(LANES[2:], TagRoute()).route(call())) == "blue", "better another lane than nobody"
+        table(LANES[2:], tag_route(force=True)).route(call())
+    assert names(table(LANES[2:], tag_route()).route(call())) == "blue", "better another lane than nobody"
 
 
 GRAY = endpoints(node("old"), node("new", tags={"release": "canary"}))
 
 
-def gray(percent: float, **said: Any) -> GrayRoute:
-    return GrayRoute(percent=percent, to=CANARY, **said)
+def gray(percent: float, **said: Any) -> Route:
+    return gray_route(percent=percent, to=CANARY, **said)
 
 
 def among(percent: float, keys: int = 2000) -> set[str]:
@@ -169,14 +172,14 @@ def zones(**weights: int) -> Endpoints:
 
 def test_calls_stay_in_their_zone() -> None:
     nodes = zones(east_1=100, east_2=100, west_1=100)
-    assert names(table(nodes, ZoneRoute(), zone="east").route(call())) == "east_1 east_2"
-    assert names(table(nodes, ZoneRoute(), zone="").route(call())) == "east_1 east_2 west_1"
-    assert names(table(nodes, ZoneRoute(), zone="north").route(call())) == "east_1 east_2 west_1"
+    assert names(table(nodes, zone_route(), zone="east").route(call())) == "east_1 east_2"
+    assert names(table(nodes, zone_route(), zone="").route(call())) == "east_1 east_2 west_1"
+    assert names(table(nodes, zone_route(), zone="north").route(call())) == "east_1 east_2 west_1"
 
 
 def test_calls_leave_a_zone_that_is_not_healthy_enough_and_come_back() -> None:
     nodes = zones(east_1=100, east_2=300, west_1=100)
-    router = Router({"z": ZoneRoute(healthy_percent=50)}, Consumer(zone="east"))
+    router = Router({"z": zone_route(healthy_percent=50)}, Consumer(zone="east"))
     first = router.table(nodes)
     nodes[0].success = 0.1
     second = router.table(nodes, first)
@@ -194,7 +197,7 @@ def test_calls_leave_a_zone_that_is_not_healthy_enough_and_come_back() -> None:
 
 def test_a_table_says_the_same_of_a_call_as_long_as_it_is_in_use() -> None:
     nodes = zones(east_1=100, west_1=100)
-    found = table(nodes, ZoneRoute(), zone="east")
+    found = table(nodes, zone_route(), zone="east")
     assert names(found.route(call("a"))) == "east_1"
     nodes[0].success = 0.0
     assert names(found.route(call("b"))) == "east_1"
@@ -203,35 +206,35 @@ def test_a_table_says_the_same_of_a_call_as_long_as_it_is_in_use() -> None:
 
 def test_calls_leave_a_zone_that_is_too_small() -> None:
     nodes = zones(east_1=100, west_1=300, west_2=600)
-    assert names(table(nodes, ZoneRoute(capacity_percent=20), zone="east").route(call())) == "east_1 west_1 west_2"
-    assert names(table(nodes, ZoneRoute(capacity_percent=10), zone="east").route(call())) == "east_1"
+    assert names(table(nodes, zone_route(capacity_percent=20), zone="east").route(call())) == "east_1 west_1 west_2"
+    assert names(table(nodes, zone_route(capacity_percent=10), zone="east").route(call())) == "east_1"
 
 
 def test_a_forced_zone_is_never_left() -> None:
     nodes = zones(east_1=100, west_1=300)
     nodes[0].success = 0.0
-    assert names(table(nodes, ZoneRoute(force=True), zone="east").route(call())) == "east_1"
+    assert names(table(nodes, zone_route(force=True), zone="east").route(call())) == "east_1"
     with pytest.raises(errors.UnknownServiceError, match="zone north"):
-        table(nodes, ZoneRoute(force=True), zone="north").route(call())
+        table(nodes, zone_route(force=True), zone="north").route(call())
 
 
 def test_rules_are_taken_in_their_order_whatever_their_names() -> None:
     nodes = endpoints(node("a", zone="east"), node("b", zone="west", version="2"), node("c", zone="west"))
-    found = table(nodes, ZoneRoute(), VersionRoute(versions=">=2"), zone="east")
+    found = table(nodes, zone_route(), version_route(versions=">=2"), zone="east")
     assert names(found.route(call())) == "b", "the version first; then there is nobody in the zone"
-    low = ConditionRoute(priority=-1, to=[Target(of="node", values=["a"])])
-    high = ConditionRoute(priority=1, to=[Target(of="node", operator="in", values=["b", "c"])])
+    low = condition_route(priority=-1, to=[Target(of="node", values=["a"])])
+    high = condition_route(priority=1, to=[Target(of="node", operator="in", values=["b", "c"])])
     assert [step.rule for step in table(nodes, low, high).explain(call())] == ["", "r1", "r0"]
 
 
 def test_a_rule_that_cannot_be_read_is_named() -> None:
     with pytest.raises(kernel_errors.InvalidRequestError, match=r"route 'r0': '1\.x' is not a range"):
-        table((), VersionRoute(versions="1.x"))
+        table((), version_route(versions="1.x"))
 
 
 def test_what_may_go_to_the_same_gets_the_same_tuple() -> None:
     nodes = endpoints(node("a"), node("b", tags={"release": "canary"}))
-    found = table(nodes, ConditionRoute(when=[Condition(of="method", operator="prefix", values=["get"])], to=CANARY))
+    found = table(nodes, condition_route(when=[Condition(of="method", operator="prefix", values=["get"])], to=CANARY))
     assert found.route(call("get")) is found.route(call("get"))
     assert found.route(call("get")) is found.route(call("get_all"))
     assert found.route(call("put")) is nodes
@@ -247,7 +250,7 @@ def test_a_table_is_made_anew_only_when_something_changed() -> None:
 
 
 def test_strangers_tags_and_services_do_not_fill_the_memory() -> None:
-    found = table(LANES, TagRoute())
+    found = table(LANES, tag_route())
     for number in range(3 * MOST_CLASSES):
         assert names(found.route(call(tags={"lane": str(number)}))) == "a b"
         with pytest.raises(errors.UnknownServiceError):
@@ -288,11 +291,11 @@ TARGETS = st.lists(
 )
 SHARED = {"force": st.booleans(), "priority": st.integers(-2, 2)}
 RULES = st.one_of(
-    st.builds(VersionRoute, when=CONDITIONS, versions=st.sampled_from(["", ">=1.2,<2", "!=1"]), group=WORDS, **SHARED),
-    st.builds(ConditionRoute, when=CONDITIONS, to=TARGETS, **SHARED),
-    st.builds(TagRoute, tag=WORDS, **SHARED),
+    st.builds(version_route, when=CONDITIONS, versions=st.sampled_from(["", ">=1.2,<2", "!=1"]), group=WORDS, **SHARED),
+    st.builds(condition_route, when=CONDITIONS, to=TARGETS, **SHARED),
+    st.builds(tag_route, tag=WORDS, **SHARED),
     st.builds(
-        GrayRoute,
+        gray_route,
         when=CONDITIONS,
         percent=st.integers(0, 100),
         key=st.just("header"),
@@ -300,7 +303,7 @@ RULES = st.one_of(
         to=TARGETS,
         **SHARED,
     ),
-    st.builds(ZoneRoute, healthy_percent=st.integers(0, 100), capacity_percent=st.integers(0, 100), **SHARED),
+    st.builds(zone_route, healthy_percent=st.integers(0, 100), capacity_percent=st.integers(0, 100), **SHARED),
 )
 TEXTS = st.dictionaries(WORDS, WORDS)
 CALLS = st.lists(
@@ -327,7 +330,7 @@ def route(found: Table, one: Call) -> Endpoints | None:
 
 @given(nodes=NODES, chain=st.lists(RULES, max_size=4), calls=CALLS, sick=st.sets(st.integers(0, 5)), zone=WORDS)
 def test_what_is_explained_is_what_is_routed(
-    nodes: list[Node], chain: list[Rule], calls: list[Call], sick: set[int], zone: str
+    nodes: list[Node], chain: list[Route], calls: list[Call], sick: set[int], zone: str
 ) -> None:
     made = endpoints(*nodes)
     for place_of_it in sick & set(range(len(made))):
@@ -347,7 +350,7 @@ def test_what_is_explained_is_what_is_routed(
 
 @given(nodes=NODES, chain=st.lists(RULES, max_size=4), calls=CALLS, zone=WORDS)
 def test_no_node_that_a_forced_rule_excludes_is_ever_given(
-    nodes: list[Node], chain: list[Rule], calls: list[Call], zone: str
+    nodes: list[Node], chain: list[Route], calls: list[Call], zone: str
 ) -> None:
     made = endpoints(*nodes)
     found = table(made, *chain, zone=zone)
@@ -358,7 +361,7 @@ def test_no_node_that_a_forced_rule_excludes_is_ever_given(
                 assert kept <= allowed(rule, one, nodes, zone)
 
 
-def allowed(rule: Rule, one: Call, nodes: list[Node], zone: str) -> set[str]:
+def allowed(written: Route, one: Call, nodes: list[Node], zone: str) -> set[str]:
     """Say once more, and plainly, what a forced rule allows."""
 
     def compared(comparison: Condition | Target, value: str | None) -> bool:
@@ -382,7 +385,7 @@ def allowed(rule: Rule, one: Call, nodes: list[Node], zone: str) -> set[str]:
         return compared(target, found[target.of])
 
     everybody = {each.name for each in nodes}
-    match rule:
+    match rule := written.section:
         case VersionRoute() if applies(rule.when):
             versions = {"": {"1.0", "1.5", "2.0", "blue"}, ">=1.2,<2": {"1.5"}, "!=1": {"1.5", "2.0"}}[rule.versions]
             return {
@@ -404,4 +407,4 @@ def allowed(rule: Rule, one: Call, nodes: list[Node], zone: str) -> set[str]:
 
 
 def test_every_sort_of_rule_has_its_place() -> None:
-    assert set(rules.ORDER) == set(rules.Route.__subclasses__())
+    assert set(SECTIONS) <= set(Route.__struct_fields__) and len(SECTIONS) == len(get_args(Section))

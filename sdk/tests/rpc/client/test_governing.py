@@ -15,13 +15,13 @@ import pytest
 from qiantang.kernel import errors
 from qiantang.registry.model import Node, Provided
 from qiantang.rpc import errors as rpc_errors
-from qiantang.rpc.balance.rules import Condition, ConditionRoute, TagRoute, Target
 from qiantang.rpc.client.blocking import BlockingCaller
 from qiantang.rpc.client.calling import Caller
 from qiantang.rpc.client.introducing import by_name
 from qiantang.rpc.governance.policy import Report
 from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import method, service
+from qiantang.rpc.model.routes import Condition, ConditionRoute, Route, TagRoute, Target
 from qiantang.rpc.provider.serving import Provider
 
 WHO = by_name("acme/prod/bank/till")
@@ -295,10 +295,12 @@ async def test_routes_choose_by_arguments_and_by_the_lane_of_the_call() -> None:
         some.change("n2", tags={"stock": "tea"})
         some.caller.governor.route(
             {
-                "lanes": TagRoute(tag="lane"),
-                "tea": ConditionRoute(
-                    when=[Condition(of="argument", name="article", values=["tea"])],
-                    to=[Target(of="tag", name="stock", values=["tea"])],
+                "lanes": Route(tag=TagRoute()),
+                "tea": Route(
+                    condition=ConditionRoute(
+                        when=[Condition(of="argument", name="article", values=["tea"])],
+                        to=[Target(of="tag", name="stock", values=["tea"])],
+                    ),
                     force=True,
                 ),
             }

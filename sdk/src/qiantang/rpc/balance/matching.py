@@ -10,7 +10,7 @@ import msgspec
 from qiantang.kernel import errors, wire
 from qiantang.registry.model import Node
 from qiantang.rpc.balance import ranges
-from qiantang.rpc.balance.rules import Comparison, Condition, Target
+from qiantang.rpc.model.routes import Comparison, Condition, Target
 
 
 class Call(msgspec.Struct, kw_only=True):

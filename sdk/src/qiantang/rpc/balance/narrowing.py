@@ -1,4 +1,4 @@
-"""Narrowing: each sort of rule, compiled: which of some nodes it leaves a call, and why."""
+"""Narrowing: each sort of route, compiled: which of some nodes it leaves a call, and why."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple, Protocol, TypeAlias
 
 from qiantang.kernel import errors
-from qiantang.rpc.balance import matching, ranges, rules
+from qiantang.rpc.balance import matching, ranges
 from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
 from qiantang.rpc.balance.matching import Call, Consumer, Fits, Matches
+from qiantang.rpc.model import routes
 
 Ask: TypeAlias = Callable[[Call], Hashable]
-"""What a rule wants to know of a call beside its service and method; calls that answer alike are routed alike."""
+"""What a route wants to know of a call beside its service and method; calls that answer alike are routed alike."""
 Healthy: TypeAlias = frozenset[Endpoint]
 """Those that were healthy when the table was made: it says the same of a call as long as it is in use."""
 PLAIN = frozenset({"method", "consumer"})
@@ -20,14 +21,14 @@ LONGEST_TAG = 128
 
 
 class Left(NamedTuple):
-    """What a rule leaves, and why; all where it does not apply."""
+    """What a route leaves, and why; all where it does not apply."""
 
     endpoints: Endpoints
     reason: str
 
 
 class Narrowing(Protocol):
-    """A compiled rule."""
+    """A compiled route."""
 
     ask: Ask | None
 
@@ -36,42 +37,42 @@ class Narrowing(Protocol):
         ...
 
 
-def compiled(name: str, rule: rules.Rule, consumer: Consumer) -> Narrowing:
-    """Compile a rule.
+def compiled(name: str, route: routes.Route, consumer: Consumer) -> Narrowing:
+    """Compile a route.
 
     Raises:
         InvalidRequestError: it cannot be read; the detail names it.
     """
     try:
-        return _compiled(name, rule, consumer)
+        return _compiled(name, route, consumer)
     except errors.InvalidRequestError as error:
         raise errors.InvalidRequestError(f"route {name!r}: {error.detail}") from error
 
 
-def _compiled(name: str, rule: rules.Rule, consumer: Consumer) -> Narrowing:
-    match rule:
-        case rules.VersionRoute():
-            return _Targets(rule.when, _of_version(rule), consumer)
-        case rules.ConditionRoute():
-            return _Targets(rule.when, (matching.fits(rule.to), matching.spoken(rule.to)), consumer)
-        case rules.TagRoute():
-            return _Tags(rule)
-        case rules.GrayRoute():
-            return _Gray(name, rule, consumer)
-        case rules.ZoneRoute():
-            return _Zones(rule, consumer.zone)
+def _compiled(name: str, route: routes.Route, consumer: Consumer) -> Narrowing:
+    match route.section:
+        case routes.VersionRoute() as section:
+            return _Targets(section.when, _of_version(section), consumer)
+        case routes.ConditionRoute() as section:
+            return _Targets(section.when, (matching.fits(section.to), matching.spoken(section.to)), consumer)
+        case routes.TagRoute() as section:
+            return _Tags(section, is_forced=route.force)
+        case routes.GrayRoute() as section:
+            return _Gray(name, section, consumer)
+        case routes.ZoneRoute() as section:
+            return _Zones(section, consumer.zone, is_forced=route.force)
 
 
 def place(name: str, key: str) -> float:
-    """Give where from 0 to below 100 a key is in a gray rule: the same in all processes, another in every rule."""
+    """Give where from 0 to below 100 a key is in a gray route: the same in all processes, another in every route."""
     digest = hashlib.blake2b(f"{name}\0{key}".encode("utf-8", "replace"), digest_size=6).digest()
     return int.from_bytes(digest) * 100 / (1 << 48)
 
 
-def _of_version(rule: rules.VersionRoute) -> tuple[Fits, str]:
-    within = ranges.compiled(rule.versions, ranges.version) if rule.versions else None
-    group = rule.group
-    said = [f"version {rule.versions}"] if within else []
+def _of_version(route: routes.VersionRoute) -> tuple[Fits, str]:
+    within = ranges.compiled(route.versions, ranges.version) if route.versions else None
+    group = route.group
+    said = [f"version {route.versions}"] if within else []
     said += [f"group {group}"] if group else []
 
     def fits(node: matching.Node, service: str) -> bool:
@@ -82,14 +83,14 @@ def _of_version(rule: rules.VersionRoute) -> tuple[Fits, str]:
 
 
 class _When:
-    def __init__(self, conditions: list[rules.Condition], consumer: Consumer) -> None:
+    def __init__(self, conditions: list[routes.Condition], consumer: Consumer) -> None:
         self.holds: Matches = matching.matches(conditions, consumer)
         self.is_plain = all(one.of in PLAIN for one in conditions)
         self.spoken = matching.spoken(conditions) or "every call"
 
 
 class _Targets:
-    def __init__(self, conditions: list[rules.Condition], target: tuple[Fits, str], consumer: Consumer) -> None:
+    def __init__(self, conditions: list[routes.Condition], target: tuple[Fits, str], consumer: Consumer) -> None:
         self._when = _When(conditions, consumer)
         self._fits, self._spoken = target
         self.ask: Ask | None = None if self._when.is_plain else self._when.holds
@@ -102,9 +103,9 @@ class _Targets:
 
 
 class _Tags:
-    def __init__(self, rule: rules.TagRoute) -> None:
-        self._tag = rule.tag
-        self._is_forced = rule.force
+    def __init__(self, route: routes.TagRoute, *, is_forced: bool) -> None:
+        self._tag = route.tag
+        self._is_forced = is_forced
         self.ask: Ask | None = self._value
 
     def narrow(self, call: Call, endpoints: Endpoints, healthy: Healthy) -> Left:
@@ -123,13 +124,13 @@ class _Tags:
 
 
 class _Gray:
-    def __init__(self, name: str, rule: rules.GrayRoute, consumer: Consumer) -> None:
+    def __init__(self, name: str, route: routes.GrayRoute, consumer: Consumer) -> None:
         self._name = name
-        self._percent = rule.percent
-        self._when = _When(rule.when, consumer)
-        self._key = matching.text(rule.key, rule.key_name, consumer)
-        self._fits = matching.fits(rule.to)
-        self._spoken = matching.spoken(rule.to)
+        self._percent = route.percent
+        self._when = _When(route.when, consumer)
+        self._key = matching.text(route.key, route.key_name, consumer)
+        self._fits = matching.fits(route.to)
+        self._spoken = matching.spoken(route.to)
         self.ask: Ask | None = self._is_among
 
     def narrow(self, call: Call, endpoints: Endpoints, healthy: Healthy) -> Left:
@@ -148,8 +149,9 @@ class _Gray:
 
 
 class _Zones:
-    def __init__(self, rule: rules.ZoneRoute, zone: str) -> None:
-        self._rule = rule
+    def __init__(self, route: routes.ZoneRoute, zone: str, *, is_forced: bool) -> None:
+        self._route = route
+        self._is_forced = is_forced
         self._zone = zone
         self.ask: Ask | None = None
 
@@ -157,13 +159,13 @@ class _Zones:
         if not self._zone:
             return Left(endpoints, "does not apply: the caller has no zone")
         own = tuple([one for one in endpoints if one.node.zone == self._zone])
-        if not own or self._rule.force:
+        if not own or self._is_forced:
             return Left(own, f"the caller is in zone {self._zone}")
         mine = _weight(healthy.intersection(own))
         health = _percent(mine, _weight(own))
         capacity = _percent(mine, _weight(healthy.intersection(endpoints)))
         said = f"zone {self._zone} has {health:.0f} % of its weight healthy and {capacity:.0f} % of all that is healthy"
-        if health >= self._rule.healthy_percent and capacity >= self._rule.capacity_percent:
+        if health >= self._route.healthy_percent and capacity >= self._route.capacity_percent:
             return Left(own, said)
         return Left(endpoints, f"{said}, too little: to all zones")
 

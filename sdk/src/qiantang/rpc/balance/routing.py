@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 
 from qiantang.kernel import wire
 from qiantang.rpc import errors
-from qiantang.rpc.balance import narrowing, rules
+from qiantang.rpc.balance import narrowing
 from qiantang.rpc.balance.endpoint import Endpoints
 from qiantang.rpc.balance.matching import Call, Consumer
 from qiantang.rpc.balance.narrowing import Ask, Healthy, Left, Narrowing
+from qiantang.rpc.model import routes
 
 MOST_CLASSES: Final = 1024
 """Classes of calls that a table knows at once: tags of calls may be anything, and all of them must not be kept."""
@@ -38,12 +39,12 @@ class Step(wire.Wire, frozen=True):
 
 class _Rule(NamedTuple):
     name: str
-    rule: rules.Rule
+    rule: routes.Route
     narrowing: Narrowing
 
     @property
     def kind(self) -> str:
-        return str(self.rule.__struct_config__.tag)
+        return self.rule.sort
 
     def is_about(self, service: str) -> bool:
         return not self.rule.services or service in self.rule.services
@@ -63,7 +64,7 @@ class _Refused(NamedTuple):
 class Router:
     """Rules by their names, for one consumer."""
 
-    def __init__(self, by_name: Mapping[str, rules.Rule], consumer: Consumer) -> None:
+    def __init__(self, by_name: Mapping[str, routes.Route], consumer: Consumer) -> None:
         """Compile them.
 
         Raises:
@@ -71,7 +72,7 @@ class Router:
         """
         enabled = sorted(
             ((name, rule) for name, rule in by_name.items() if rule.enabled),
-            key=lambda one: (rules.ORDER.index(type(one[1])), -one[1].priority, one[0]),
+            key=lambda one: (routes.SECTIONS.index(one[1].sort), -one[1].priority, one[0]),
         )
         self.rules = [_Rule(name, rule, narrowing.compiled(name, rule, consumer)) for name, rule in enabled]
         named = {service for one in self.rules for service in one.rule.services}

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 import msgspec
 
 from qiantang.kernel import errors
-from qiantang.rpc.balance import picking, rules
+from qiantang.rpc.balance import picking
 from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
 from qiantang.rpc.balance.matching import Call, Consumer
 from qiantang.rpc.balance.routing import Router, Table
@@ -28,6 +28,7 @@ from qiantang.rpc.governance.states import States
 from qiantang.rpc.governance.verdict import Outcome, Refusal, Ticket, outcome_of
 from qiantang.rpc.model.context import CallContext
 from qiantang.rpc.model.definition import MethodDefinition
+from qiantang.rpc.model.routes import Route
 from qiantang.rpc.wire.headers import MOST_ATTEMPTS, CallHeader
 
 E = TypeVar("E", bound=Endpoint)
@@ -66,7 +67,7 @@ class Governor(Generic[E]):
         self._chains = {}
         return report
 
-    def route(self, by_name: Mapping[str, rules.Rule]) -> None:
+    def route(self, by_name: Mapping[str, Route]) -> None:
         """Take routes.
 
         Raises:

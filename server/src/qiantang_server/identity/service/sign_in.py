@@ -21,11 +21,11 @@ from qiantang_server.identity.service.ground import Ground, missing
 from qiantang_server.identity.service.hashing import PasswordHasher
 from qiantang_server.identity.service.people import home, new_user, shown_user
 from qiantang_server.identity.service.rights import held_roles
-from qiantang_server.identity.service.signing import KEYRING
 from qiantang_server.identity.store import people, sign_in
 from qiantang_server.identity.store.people import Row
 from qiantang_server.kernel import access, audit, storage
 from qiantang_server.kernel.access import Principal
+from qiantang_server.kernel.sealing import PLATFORM
 
 DEVICE_LIFETIME = 90 * 24 * 3600 * 1000
 _DEVICE = "identity/device"
@@ -273,19 +273,19 @@ class SigningIn:
         """Give the id of a device mark if it was made for this user and is not too old."""
         if not mark or not user or len(mark) > 1000:
             return ""
-        await self._ground.sealer.ready(KEYRING)
+        await self._ground.sealer.ready(PLATFORM)
         try:
-            inside = msgspec.json.decode(self._ground.sealer.open(KEYRING, mark, _DEVICE), type=_Mark)
+            inside = msgspec.json.decode(self._ground.sealer.open(PLATFORM, mark, _DEVICE), type=_Mark)
         except (errors.QiantangError, msgspec.MsgspecError, ValueError):
             return ""
         fresh = self._ground.now() - inside.made_at < DEVICE_LIFETIME
         return inside.id if inside.user == user and fresh else ""
 
     async def _new_session(self, user: str, caller: Caller) -> _Made:
-        await self._ground.sealer.ready(KEYRING)
+        await self._ground.sealer.ready(PLATFORM)
         device = await self._device(caller.device, user) or ids.ordered_id()
         mark = _Mark(user=user, id=device, made_at=self._ground.now())
-        sealed = self._ground.sealer.seal(KEYRING, msgspec.json.encode(mark), _DEVICE)
+        sealed = self._ground.sealer.seal(PLATFORM, msgspec.json.encode(mark), _DEVICE)
         async with self._ground.database.reading() as session:
             replaced = await sign_in.find_session(session, tokens.digest(caller.session)) if caller.session else None
             owner = await people.find_user(session, replaced.user_id) if replaced is not None else None

@@ -1,4 +1,4 @@
-"""Rows of proof: application credentials, nonces, signing keys, and people's access tokens."""
+"""Rows of proof: application credentials, nonces, and people's access tokens."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from qiantang_server.kernel.access import Target
 from qiantang_server.kernel.storage import Session
 
 Row = sa.Row[Any]
-credentials, nonces, tokens, keys = (
+credentials, nonces, tokens = (
     tables.credentials,
     tables.nonces,
     tables.access_tokens,
-    tables.signing_keys,
 )
 
 
@@ -139,18 +138,3 @@ async def insert_token(session: Session, values: Mapping[str, Any]) -> None:
 async def delete_token(session: Session, user: str, token: str) -> int:
     """Remove a user's access token; give how many there were."""
     return await session.execute(sa.delete(tokens).where(tokens.c.user_id == user, tokens.c.id == token))
-
-
-async def signing_keys(session: Session) -> Sequence[Row]:
-    """Give the keys that sign bearer tokens, newest first."""
-    return await session.all(sa.select(keys).order_by(keys.c.created_at.desc(), keys.c.id.desc()).limit(20))
-
-
-async def insert_signing_key(session: Session, values: Mapping[str, Any]) -> None:
-    """Write a signing key."""
-    await session.execute(sa.insert(keys).values(**values))
-
-
-async def expire_signing_keys(session: Session, before: int) -> int:
-    """Remove signing keys made before a moment."""
-    return await session.execute(sa.delete(keys).where(keys.c.created_at < before))

@@ -42,6 +42,7 @@ from qiantang_server.kernel.sealing.settings import SealingSettings
 log = logging.getLogger(__name__)
 
 PLATFORM = "*"
+"""The name under which the platform's own secrets are sealed."""
 VERSION = "v1"
 MAX_TENANTS = 10_000
 REFRESH_SECONDS = 5.0

@@ -24,6 +24,7 @@ data_keys = sa.Table(
 )
 
 Row = sa.Row[Any]
+MOST_SHARED = 20
 
 
 async def keys_of(session: storage.Session, tenant: str, purpose: str | None = None) -> Sequence[Row]:
@@ -52,3 +53,18 @@ async def not_under(session: storage.Session, master: str, limit: int) -> Sequen
 async def rewrap(session: storage.Session, key: str, master: str, wrapped: str) -> None:
     """Put a key under another master key."""
     await session.execute(sa.update(data_keys).where(data_keys.c.id == key).values(master=master, wrapped=wrapped))
+
+
+async def shared_keys(session: storage.Session, table: sa.Table) -> Sequence[Row]:
+    """Give the sealed keys of a table, newest first."""
+    return await session.all(sa.select(table).order_by(table.c.created_at.desc(), table.c.id.desc()).limit(MOST_SHARED))
+
+
+async def insert_shared_key(session: storage.Session, table: sa.Table, values: Mapping[str, Any]) -> None:
+    """Write a sealed key."""
+    await session.execute(sa.insert(table).values(**values))
+
+
+async def expire_shared_keys(session: storage.Session, table: sa.Table, before: int) -> int:
+    """Remove keys made before a moment."""
+    return await session.execute(sa.delete(table).where(table.c.created_at < before))

@@ -1,12 +1,12 @@
-"""Rules: how routes are written. Each narrows the nodes that a call may go to, before one of them is picked.
+"""Routes: how people write them. Each narrows the nodes that a call may go to, before one of them is picked.
 
-They are taken in a fixed order, whatever their names: versions, conditions, tags, gray, zones; among rules of one sort the higher
-priority first. A rule that would leave no node is passed over, unless it is forced: then the call fails.
+They are taken in a fixed order, whatever their names: versions, conditions, tags, gray, zones; among routes of one sort the higher
+priority first. A route that would leave no node is passed over, unless it is forced: then the call fails.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -46,7 +46,7 @@ class Comparison(wire.Command, frozen=True, kw_only=True):
 
 
 class Condition(Comparison, frozen=True, kw_only=True):
-    """What must be so of a call for a rule to apply to it."""
+    """What must be so of a call for a route to apply to it."""
 
     of: Annotated[
         Literal["method", "consumer", "argument", "header", "tag"],
@@ -75,23 +75,7 @@ Targets = Annotated[
 ]
 
 
-class Route(wire.Command, frozen=True, kw_only=True, tag_field="route"):
-    """What every rule has."""
-
-    services: Annotated[
-        list[ServiceName], msgspec.Meta(max_length=64, description="services it is about; none for all")
-    ] = []
-    priority: Annotated[
-        int, msgspec.Meta(ge=-1000, le=1000, description="the higher first, among rules of one sort")
-    ] = 0
-    enabled: Annotated[bool, msgspec.Meta(description="a rule that is not enabled does nothing")] = True
-    force: Annotated[
-        bool, msgspec.Meta(description="calls fail where no node is left, in place of passing the rule over")
-    ] = False
-    description: Annotated[str, msgspec.Meta(max_length=4000)] = ""
-
-
-class VersionRoute(Route, frozen=True, kw_only=True, tag="version"):
+class VersionRoute(wire.Command, frozen=True, kw_only=True):
     """Calls go to nodes whose service is of these versions and of this group."""
 
     when: Conditions = []
@@ -99,23 +83,23 @@ class VersionRoute(Route, frozen=True, kw_only=True, tag="version"):
     group: Annotated[Word, msgspec.Meta(description="the group; empty for any")] = ""
 
 
-class ConditionRoute(Route, frozen=True, kw_only=True, tag="condition"):
+class ConditionRoute(wire.Command, frozen=True, kw_only=True):
     """Calls of which something is so go to nodes of which something is so."""
 
     when: Conditions = []
     to: Targets
 
 
-class TagRoute(Route, frozen=True, kw_only=True, tag="tag"):
+class TagRoute(wire.Command, frozen=True, kw_only=True):
     """Calls with a tag go to nodes that have it with the same value; calls without it to nodes without it.
 
-    Where no node has the value, a call goes to nodes without the tag, unless the rule is forced.
+    Where no node has the value, a call goes to nodes without the tag, unless the route is forced.
     """
 
     tag: Annotated[str, msgspec.Meta(min_length=1, max_length=128, description="name of the tag")] = "lane"
 
 
-class GrayRoute(Route, frozen=True, kw_only=True, tag="gray"):
+class GrayRoute(wire.Command, frozen=True, kw_only=True):
     """A percentage of calls goes to these nodes, and all others do not.
 
     Equal keys go the same way, in all processes; a higher percentage only adds keys. Calls without the key are not among them.
@@ -133,7 +117,7 @@ class GrayRoute(Route, frozen=True, kw_only=True, tag="gray"):
     to: Targets
 
 
-class ZoneRoute(Route, frozen=True, kw_only=True, tag="zone"):
+class ZoneRoute(wire.Command, frozen=True, kw_only=True):
     """Calls stay in the zone of their caller while it can take them; else they go to all zones.
 
     Forced, they never leave it.
@@ -147,6 +131,48 @@ class ZoneRoute(Route, frozen=True, kw_only=True, tag="zone"):
     ] = 0.0
 
 
-Rule: TypeAlias = VersionRoute | ConditionRoute | TagRoute | GrayRoute | ZoneRoute
-"""The body of a resource of kind "route"."""
-ORDER: tuple[type[Rule], ...] = (VersionRoute, ConditionRoute, TagRoute, GrayRoute, ZoneRoute)
+Section: TypeAlias = VersionRoute | ConditionRoute | TagRoute | GrayRoute | ZoneRoute
+SECTIONS: Final = ("version", "condition", "tag", "gray", "zone")
+"""The sorts of routes, in the order in which they are taken: each is a section, and a route has exactly one."""
+
+
+class Route(wire.Command, frozen=True, kw_only=True):
+    """The body of a resource of kind "route"."""
+
+    services: Annotated[
+        list[ServiceName], msgspec.Meta(max_length=64, description="services it is about; none for all")
+    ] = []
+    priority: Annotated[
+        int, msgspec.Meta(ge=-1000, le=1000, description="the higher first, among routes of one sort")
+    ] = 0
+    enabled: Annotated[bool, msgspec.Meta(description="a route that is not enabled does nothing")] = True
+    force: Annotated[
+        bool, msgspec.Meta(description="calls fail where no node is left, in place of passing the route over")
+    ] = False
+    public: Annotated[
+        bool, msgspec.Meta(description="for applications that name this one as a source; names its services then")
+    ] = False
+    version: VersionRoute | None = None
+    condition: ConditionRoute | None = None
+    tag: TagRoute | None = None
+    gray: GrayRoute | None = None
+    zone: ZoneRoute | None = None
+    description: Annotated[str, msgspec.Meta(max_length=4000)] = ""
+
+    def __post_init__(self) -> None:
+        given = [name for name in SECTIONS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a route has one of {', '.join(SECTIONS)}; this one has {' and '.join(given) or 'none'}")
+        if self.public and not self.services:
+            raise ValueError("a public route is about services of this application: name them")
+
+    @property
+    def sort(self) -> str:
+        """The name of its section."""
+        return next(name for name in SECTIONS if getattr(self, name) is not None)
+
+    @property
+    def section(self) -> Section:
+        """What it does."""
+        found: Section = getattr(self, self.sort)
+        return found

@@ -14,15 +14,20 @@ NAME_PATTERN = rf"^{_NAME_PART}$(?!\n)"
 """Holds wherever it is searched for: `$` alone lets a line break at the end through."""
 NAME_RULE = "1 to 64 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit"
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=64, description=NAME_RULE)]
+WHO_PATTERN = rf"^{_NAME_PART}(?:/{_NAME_PART})?$(?!\n)"
 Who = Annotated[
     str,
     msgspec.Meta(
-        pattern=rf"^{_NAME_PART}(?:/{_NAME_PART})?$(?!\n)",
-        max_length=129,
-        description="a center, or an application of one: center/application",
+        pattern=WHO_PATTERN, max_length=129, description="a center, or an application of one: center/application"
     ),
 ]
 ANY = "*"
+
+
+def or_empty(pattern: str) -> str:
+    """Give the pattern of what fits one, or is empty. A union of the text with an empty literal takes no empty text."""
+    return rf"(?:{pattern})|(?:^$(?!\n))"
+
 
 _name = re.compile(NAME_PATTERN)
 

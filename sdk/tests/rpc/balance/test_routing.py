@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qiantang.kernel import errors as kernel_errors
+from qiantang.kernel import wire
 from qiantang.registry.model import Node, Provided, State
 from qiantang.rpc import errors
 from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
 from qiantang.rpc.balance.matching import Call, Consumer
 from qiantang.rpc.balance.narrowing import place
-from qiantang.rpc.balance.routing import MOST_CLASSES, Router, Table
+from qiantang.rpc.balance.routing import MOST_CLASSES, RouteBook, Router, Table
 from qiantang.rpc.model.routes import (
     SECTIONS,
     Condition,
@@ -408,3 +409,20 @@ def allowed(written: Route, one: Call, nodes: list[Node], zone: str) -> set[str]
 
 def test_every_sort_of_rule_has_its_place() -> None:
     assert set(SECTIONS) <= set(Route.__struct_fields__) and len(SECTIONS) == len(get_args(Section))
+
+
+def test_a_route_that_cannot_be_read_leaves_its_last_good_state_in_force() -> None:
+    nodes = endpoints(node("a", version="1.0"), node("b", version="2.0"))
+    book = RouteBook(Consumer(application="shop"))
+    new, old = (wire.encode(version_route(versions=text)) for text in (">=2", "<2"))
+    router, report = book.replace({"one": new, "other": b"{}"})
+    assert names(router.table(nodes).route(call())) == "b"
+    assert report.applied == ("one",)
+    assert report.problems["other"].endswith("it does not count")
+    router, report = book.replace({"one": b'{"version": {"versions": "1.x"}}'})
+    assert names(router.table(nodes).route(call())) == "b"
+    assert report.applied == ()
+    assert report.problems["one"].startswith("route 'one': '1.x' is not a range")
+    assert report.problems["one"].endswith("its last good state counts")
+    router, report = book.replace({"one": old})
+    assert (names(router.table(nodes).route(call())), report.problems) == ("a", {})

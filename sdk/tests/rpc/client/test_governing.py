@@ -12,15 +12,15 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
-from qiantang.kernel import errors
+from qiantang.kernel import errors, wire
 from qiantang.registry.model import Node, Provided
 from qiantang.rpc import errors as rpc_errors
 from qiantang.rpc.client.blocking import BlockingCaller
 from qiantang.rpc.client.calling import Caller
 from qiantang.rpc.client.introducing import by_name
-from qiantang.rpc.governance.policy import Report
 from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import method, service
+from qiantang.rpc.model.reports import Report
 from qiantang.rpc.model.routes import Condition, ConditionRoute, Route, TagRoute, Target
 from qiantang.rpc.provider.serving import Provider
 
@@ -293,18 +293,12 @@ async def test_routes_choose_by_arguments_and_by_the_lane_of_the_call() -> None:
     async with estate() as some:
         some.change("n1", tags={"lane": "blue"})
         some.change("n2", tags={"stock": "tea"})
-        some.caller.governor.route(
-            {
-                "lanes": Route(tag=TagRoute()),
-                "tea": Route(
-                    condition=ConditionRoute(
-                        when=[Condition(of="argument", name="article", values=["tea"])],
-                        to=[Target(of="tag", name="stock", values=["tea"])],
-                    ),
-                    force=True,
-                ),
-            }
+        tea = ConditionRoute(
+            when=[Condition(of="argument", name="article", values=["tea"])],
+            to=[Target(of="tag", name="stock", values=["tea"])],
         )
+        routes = {"lanes": Route(tag=TagRoute()), "tea": Route(condition=tea, force=True)}
+        some.caller.governor.route({name: wire.encode(one) for name, one in routes.items()})
         assert {await some.client.keeps("tea") for _ in range(10)} == {"n2"}
         assert "n1" not in await some.asked(40)
         context = current.set(msgspec.structs.replace(current.get(), tag="blue"))

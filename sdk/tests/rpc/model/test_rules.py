@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qiantang.kernel import errors, wire
-from qiantang.rpc.model.rules import Rule
+from qiantang.rpc.model.rules import Rule, Target, TimeoutRule
 
 
 def read(**said: Any) -> Rule:
@@ -53,3 +53,15 @@ def test_the_schema_explains_each_field_that_its_name_does_not() -> None:
     for name, model in schema["$defs"].items():
         assert model.get("description"), f"{name} says what it is for"
         assert model["additionalProperties"] is False, f"{name} takes no field that it does not know"
+
+
+def test_a_rule_is_read_back_as_it_is_written_with_all_that_it_leaves_out() -> None:
+    for target in (Target(), Target(service="shop.Orders", method="price", consumer="shop/till")):
+        rule = Rule(target=target, timeout=TimeoutRule())
+        assert wire.decode(wire.encode(rule), Rule) == rule
+
+
+@pytest.mark.parametrize("target", [{}, {"service": "shop.Orders", "side": "server"}])
+def test_what_is_public_is_about_calls_to_one_service(target: dict[str, Any]) -> None:
+    with pytest.raises(errors.InvalidRequestError, match="a public rule is for those who call one service"):
+        wire.convert({"public": True, "target": target}, Rule)

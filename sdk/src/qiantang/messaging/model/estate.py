@@ -12,13 +12,14 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from qiantang.kernel import wire
-from qiantang.kernel.scope import Name, Who
+from qiantang.kernel.scope import NAME_PATTERN, WHO_PATTERN, Name, Who, or_empty
 from qiantang.messaging.model.envelope import Version
 
+_TOPIC = r"^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$(?!\n)"
 TopicName = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$(?!\n)",
+        pattern=_TOPIC,
         max_length=100,
         description="1 to 100 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit",
     ),
@@ -79,7 +80,7 @@ class RateLimit(wire.Command, frozen=True):
 
     per_second: Annotated[float, msgspec.Meta(gt=0, le=10_000_000)]
     burst: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 1
-    who: Who | Literal[""] = ""
+    who: Annotated[str, msgspec.Meta(pattern=or_empty(WHO_PATTERN), max_length=129)] = ""
     shared: bool = False
 
 
@@ -238,8 +239,8 @@ FailureKind = Literal["send", "consume"]
 class FailureRule(wire.Command, frozen=True, kw_only=True):
     """Whether failed sends and handlings are written down: of a topic, of what a center sends, of all where neither is said."""
 
-    topic: TopicName | Literal[""] = ""
-    center: Name | Literal[""] = ""
+    topic: Annotated[str, msgspec.Meta(pattern=or_empty(_TOPIC), max_length=100)] = ""
+    center: Annotated[str, msgspec.Meta(pattern=or_empty(NAME_PATTERN), max_length=64)] = ""
     send: bool = True
     consume: bool = True
 

@@ -12,6 +12,7 @@ from qiantang.rpc.balance.endpoint import Endpoints
 from qiantang.rpc.balance.matching import Call, Consumer
 from qiantang.rpc.balance.narrowing import Ask, Healthy, Left, Narrowing
 from qiantang.rpc.model import routes
+from qiantang.rpc.model.reports import Report, read_all
 
 MOST_CLASSES: Final = 1024
 """Classes of calls that a table knows at once: tags of calls may be anything, and all of them must not be kept."""
@@ -59,6 +60,25 @@ class _Rule(NamedTuple):
 
 class _Refused(NamedTuple):
     detail: str
+
+
+class RouteBook:
+    """The routes of one process for its calls, as they were delivered."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._routes: dict[str, routes.Route] = {}
+
+    def replace(self, documents: Mapping[str, bytes]) -> tuple[Router, Report]:
+        """Take the routes that were delivered, by id. One that is not valid leaves its last good state in force."""
+        self._routes, problems = read_all(documents, self._routes, self._read)
+        applied = tuple(name for name in self._routes if name not in problems)
+        return Router(self._routes, self._consumer), Report(applied, problems)
+
+    def _read(self, name: str, document: bytes) -> routes.Route:
+        found = wire.decode(document, routes.Route)
+        narrowing.compiled(name, found, self._consumer)
+        return found
 
 
 class Router:

@@ -16,19 +16,19 @@ from qiantang.kernel import errors
 from qiantang.rpc.balance import picking
 from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
 from qiantang.rpc.balance.matching import Call, Consumer
-from qiantang.rpc.balance.routing import Router, Table
+from qiantang.rpc.balance.routing import RouteBook, Router, Table
 from qiantang.rpc.balance.slow_start import SlowStart
 from qiantang.rpc.client.chain import Chain, Choice
 from qiantang.rpc.client.exchange import header_of, timeout_left
 from qiantang.rpc.errors import NodeAwayError, was_processed
 from qiantang.rpc.governance.breaker import Breaker
-from qiantang.rpc.governance.policy import Policies, Report
+from qiantang.rpc.governance.policy import Policies
 from qiantang.rpc.governance.retry import Failure
 from qiantang.rpc.governance.states import States
 from qiantang.rpc.governance.verdict import Outcome, Refusal, Ticket, outcome_of
 from qiantang.rpc.model.context import CallContext
 from qiantang.rpc.model.definition import MethodDefinition
-from qiantang.rpc.model.routes import Route
+from qiantang.rpc.model.reports import Report
 from qiantang.rpc.wire.headers import MOST_ATTEMPTS, CallHeader
 
 E = TypeVar("E", bound=Endpoint)
@@ -40,9 +40,9 @@ class Governor(Generic[E]):
 
     def __init__(self, consumer: Consumer, chance: random.Random | None = None) -> None:
         self._chance = chance or random.Random()  # noqa: S311  # spreads calls; nobody gains by guessing it
-        self._consumer = consumer
         self._policies = Policies("client")
         self._states = States(self._chance)
+        self._routes = RouteBook(consumer)
         self._router = Router({}, consumer)
         self._slow_start = SlowStart()
         self._endpoints: Endpoints = ()
@@ -67,15 +67,12 @@ class Governor(Generic[E]):
         self._chains = {}
         return report
 
-    def route(self, by_name: Mapping[str, Route]) -> None:
-        """Take routes.
-
-        Raises:
-            InvalidRequestError: one cannot be read; those before stay.
-        """
-        self._router = Router(by_name, self._consumer)
+    def route(self, documents: Mapping[str, bytes]) -> Report:
+        """Take routes as they were delivered, by id; calls under way keep theirs."""
+        self._router, report = self._routes.replace(documents)
         self._chains = {}
         self._renew()
+        return report
 
     def sweep(self, now: float) -> None:
         """Look at what changes with time alone; about once a second."""

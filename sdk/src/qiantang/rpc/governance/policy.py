@@ -12,8 +12,9 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from qiantang.kernel import admission, errors, wire
+from qiantang.kernel import admission, wire
 from qiantang.rpc.model import rules
+from qiantang.rpc.model.reports import Report, read_all
 from qiantang.rpc.model.rules import Rule, Target
 
 Level = Literal["consumer", "method", "service", "application", "tenant", "default"]
@@ -29,7 +30,7 @@ _RANKS: Final[dict[Level, int]] = {
     "tenant": 4,
     "default": 5,
 }
-_NO_SECTION: Final = frozenset({"target", "enabled", "description"})
+_NO_SECTION: Final = frozenset({"target", "enabled", "public", "description"})
 SECTIONS: Final = tuple(name for name in Rule.__struct_fields__ if name not in _NO_SECTION)
 DEFAULTS: Final = Rule(
     timeout=rules.TimeoutRule(),
@@ -85,13 +86,6 @@ class MethodPolicy:
         return found
 
 
-class Report(NamedTuple):
-    """What became of rules: those in force, and of each other one why its last good state counts, or nothing does."""
-
-    applied: tuple[str, ...]
-    problems: Mapping[str, str]
-
-
 class Policies:
     """The policies of one process as client, or as server. Rules are swapped as a whole, in one store of an attribute."""
 
@@ -101,20 +95,12 @@ class Policies:
 
     def replace(self, documents: Mapping[str, bytes]) -> Report:
         """Take the rules as they were delivered, by id. One that is not valid leaves its last good state in force."""
-        good: list[Placed] = []
-        problems: dict[str, str] = {}
-        held = {placed.id: placed for placed in self._book.rules}
-        for rule_id, document in sorted(documents.items()):
-            try:
-                good.append(Placed(rule_id, wire.decode(document, Rule)))
-            except errors.InvalidRequestError as error:
-                last = held.get(rule_id)
-                problems[rule_id] = f"{error.detail}; {'its last good state counts' if last else 'it does not count'}"
-                if last is not None:
-                    good.append(last)
-        self._book = _Book(tuple(good), self._side)
-        problems |= {rule: why for rule, why in _conflicts(good).items() if rule not in problems}
-        return Report(tuple(placed.id for placed in good if placed.id not in problems), problems)
+        held = {placed.id: placed.rule for placed in self._book.rules}
+        good, problems = read_all(documents, held, lambda _id, document: wire.decode(document, Rule))
+        placed = tuple(Placed(rule_id, rule) for rule_id, rule in good.items())
+        self._book = _Book(placed, self._side)
+        problems |= {rule: why for rule, why in _conflicts(placed).items() if rule not in problems}
+        return Report(tuple(rule_id for rule_id in good if rule_id not in problems), problems)
 
     def policy(self, service: str, method: str, center: str = "", application: str = "") -> MethodPolicy:
         """Give what counts for a method, for calls of an application."""
@@ -203,7 +189,7 @@ def _add_refused(chosen: dict[str, Any], origins: dict[str, str], fitting: list[
         origins["access"] = ", ".join(access)
 
 
-def _conflicts(placed: list[Placed]) -> dict[str, str]:
+def _conflicts(placed: Iterable[Placed]) -> dict[str, str]:
     """Give the rules of which a section counts for nothing, since another one of the same target has it as well."""
     first: dict[tuple[Target, str], str] = {}
     found: dict[str, str] = {}

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from qiantang.kernel import wire
+from qiantang.kernel import scope, wire
 from qiantang.kernel.scope import Who
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1, description="a share, 0 to 1; 0 switches it off")]
@@ -18,12 +18,21 @@ Positive = Annotated[float, msgspec.Meta(gt=0, le=1, description="a share above 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400, description="seconds")]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="a number, from 1")]
 PerSecond = Annotated[float, msgspec.Meta(gt=0, le=10_000_000, description="so many a second")]
+_SERVICE = r"^[A-Za-z_][A-Za-z0-9_.-]*$(?!\n)"
+_METHOD = r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)"
 Service = Annotated[
-    str,
-    msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$(?!\n)", max_length=128, description="the name of a service"),
+    str, msgspec.Meta(pattern=scope.or_empty(_SERVICE), max_length=128, description="the name of a service; empty: all")
 ]
 Method = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)", max_length=64, description="the name of a method")
+    str, msgspec.Meta(pattern=scope.or_empty(_METHOD), max_length=64, description="the name of a method; empty: all")
+]
+Consumer = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=scope.or_empty(scope.WHO_PATTERN),
+        max_length=129,
+        description="who calls: a center, or an application of one: center/application; empty: everybody",
+    ),
 ]
 Argument = Annotated[
     str,
@@ -42,9 +51,9 @@ Mode = Annotated[
 class Target(wire.Command, frozen=True):
     """For what a rule is. Without a service for all calls of the application, or of the tenant where `reach` says so."""
 
-    service: Service | Literal[""] = ""
-    method: Method | Literal[""] = ""
-    consumer: Who | Literal[""] = ""
+    service: Service = ""
+    method: Method = ""
+    consumer: Consumer = ""
     reach: Literal["application", "tenant"] = "application"
     side: Literal["client", "server", "both"] = "both"
 
@@ -280,6 +289,12 @@ class Rule(wire.Command, frozen=True, kw_only=True):
 
     target: Target = Target()
     enabled: bool = True
+    public: Annotated[
+        bool,
+        msgspec.Meta(
+            description="for applications that name this one as a source; it names a service of this one then"
+        ),
+    ] = False
     timeout: TimeoutRule | None = None
     degrade: DegradeRule | None = None
     breaker: BreakerRule | None = None
@@ -297,3 +312,7 @@ class Rule(wire.Command, frozen=True, kw_only=True):
     faults: Annotated[list[FaultRule], msgspec.Meta(max_length=16)] | None = None
     access: AccessRule | None = None
     description: Annotated[str, msgspec.Meta(max_length=4000)] = ""
+
+    def __post_init__(self) -> None:
+        if self.public and (not self.target.service or self.target.side == "server"):
+            raise ValueError("a public rule is for those who call one service: name it, and leave the side out")

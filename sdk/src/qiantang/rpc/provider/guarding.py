@@ -11,11 +11,12 @@ from qiantang.kernel import scope
 from qiantang.rpc.governance.access import Access
 from qiantang.rpc.governance.limits import Pacing
 from qiantang.rpc.governance.passage import Passage
-from qiantang.rpc.governance.policy import MethodPolicy, Policies, Report
+from qiantang.rpc.governance.policy import MethodPolicy, Policies
 from qiantang.rpc.governance.shedding import Load
 from qiantang.rpc.governance.states import Place, States
 from qiantang.rpc.governance.verdict import Refusal
 from qiantang.rpc.model.definition import MethodDefinition
+from qiantang.rpc.model.reports import Report
 
 MOST_ENTRANCES: Final = 10_000
 

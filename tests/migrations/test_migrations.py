@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 
 from qiantang.kernel import errors
 from qiantang_server.kernel import storage
+from qiantang_server.kernel.coordination import store as coordination_store  # what an adapter brings when it is loaded
 from qiantang_server.kernel.storage import migrations
 from tests.migrations.conftest import FOLDERS, contents, database, folders, schema_of, version
 from tests.migrations.rows import PER_TABLE, rows
@@ -177,7 +178,7 @@ async def test_a_failing_step_is_named_and_the_database_goes_on_as_it_was(url: s
 
 async def _writes(session: storage.Session) -> int:
     row = {"name": "still works", "holder": "", "epoch": 1, "expires": 0}
-    return await session.execute(sa.insert(storage.metadata.tables["lease"]), [row])
+    return await session.execute(sa.insert(coordination_store.leases), [row])
 
 
 async def test_a_mended_program_goes_on_from_where_the_broken_one_stopped(url: str, tmp_path: Path) -> None:

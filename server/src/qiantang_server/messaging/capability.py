@@ -13,7 +13,7 @@ import msgspec
 
 from qiantang.messaging.model import kinds
 from qiantang_server.kernel.capability import Capability, Kernel, Opened
-from qiantang_server.kernel.resources import Limits, ResourceKind
+from qiantang_server.kernel.resources import Limits, ResourceKind, contents
 from qiantang_server.messaging import api, rules
 from qiantang_server.messaging.service import Buses, DeadLetters
 from qiantang_server.messaging.service.dead_letters import PERMISSIONS
@@ -35,8 +35,8 @@ KINDS = (
         "clusters",
         kinds.ClusterBody,
         check=rules.check_cluster,
-        is_public=rules.is_public,
-        texts=rules.texts,
+        is_public=contents.is_public,
+        texts=contents.texts,
     ),
     _kind(
         kinds.TOPIC,
@@ -45,9 +45,9 @@ KINDS = (
         kinds.TopicBody,
         check_name=rules.check_topic_name,
         check=rules.check_topic,
-        is_public=rules.is_public,
+        is_public=contents.is_public,
         refers=rules.refers_of_topic,
-        texts=rules.texts,
+        texts=contents.texts,
     ),
     _kind(
         kinds.SUBSCRIPTION,
@@ -56,9 +56,9 @@ KINDS = (
         kinds.SubscriptionBody,
         check=rules.check_subscription,
         refers=rules.refers_of_subscription,
-        texts=rules.texts,
+        texts=contents.texts,
     ),
-    _kind(kinds.KEY, "keys", "message keys", kinds.KeyBody, check=rules.check_key, is_public=rules.is_public),
+    _kind(kinds.KEY, "keys", "message keys", kinds.KeyBody, check=rules.check_key, is_public=contents.is_public),
     _kind(
         kinds.POLICY,
         "policies",
@@ -66,9 +66,16 @@ KINDS = (
         kinds.PolicyBody,
         check_name=rules.check_policy_name,
         check=rules.check_policy,
-        texts=rules.texts,
+        texts=contents.texts,
     ),
-    _kind(kinds.SOURCE, "sources", "message sources", kinds.SourceBody, links=rules.links, texts=rules.texts),
+    _kind(
+        kinds.SOURCE,
+        "sources",
+        "message sources",
+        kinds.SourceBody,
+        links=contents.application_named,
+        texts=contents.texts,
+    ),
 )
 
 

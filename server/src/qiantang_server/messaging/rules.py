@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, cast
+from collections.abc import Sequence
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from qiantang.kernel import errors, secret, wire
+from qiantang.kernel import errors, wire
 from qiantang.kernel.errors import Problem
 from qiantang.messaging.model import kinds
 from qiantang.messaging.model.estate import Topic
+from qiantang_server.kernel.resources.contents import repeated
 
 
 def check_topic_name(name: str) -> None:
@@ -36,7 +37,7 @@ def check_cluster(_name: str, body: Any) -> list[Problem]:
     cluster = wire.convert(body, kinds.ClusterBody)
     found = [
         Problem(f"two brokers are called {name!r}", f"resources.{place}.name")
-        for place, name in _repeated([one.name for one in cluster.resources])
+        for place, name in repeated([one.name for one in cluster.resources])
     ]
     found += [
         Problem("the address has a password in it: write it as a secret", f"resources.{place}.url")
@@ -52,12 +53,11 @@ def check_topic(_name: str, body: Any) -> list[Problem]:
     """List the problems of a topic."""
     topic = wire.convert(body, kinds.TopicBody)
     found = [
-        Problem(f"the cluster {name!r} is named twice", f"clusters.{place}")
-        for place, name in _repeated(topic.clusters)
+        Problem(f"the cluster {name!r} is named twice", f"clusters.{place}") for place, name in repeated(topic.clusters)
     ]
     found += [
         Problem(f"there are two rates for {name or 'everybody'}", f"limits.{place}.who")
-        for place, name in _repeated([one.who for one in topic.limits])
+        for place, name in repeated([one.who for one in topic.limits])
     ]
     found += [
         Problem(f"{name} is named as allowed and as refused", path)
@@ -73,7 +73,7 @@ def check_topic(_name: str, body: Any) -> list[Problem]:
 def check_subscription(_name: str, body: Any) -> list[Problem]:
     """List the problems of a subscription."""
     one = wire.convert(body, kinds.SubscriptionBody)
-    found = [Problem(f"the tag {tag!r} is named twice", f"tags.{place}") for place, tag in _repeated(one.tags)]
+    found = [Problem(f"the tag {tag!r} is named twice", f"tags.{place}") for place, tag in repeated(one.tags)]
     if one.retry.longest < one.retry.first:
         found.append(Problem("the longest wait is shorter than the first", "retry.longest"))
     if one.dedup is not None and one.dedup.claim_seconds <= one.handler_timeout:
@@ -130,17 +130,6 @@ def _shows(url: str) -> bool:
     return bool(at) and bool(user.partition(":")[2])
 
 
-def is_public(body: Any) -> bool:
-    """Say whether applications that name this one as a source get it."""
-    return bool(body.get("public", False))
-
-
-def links(body: Any) -> Sequence[tuple[str, str]]:
-    """Give the application that a source names."""
-    source = wire.convert(body, kinds.SourceBody)
-    return ((source.center, source.application),)
-
-
 def refers_of_topic(body: Any) -> Sequence[tuple[str, str]]:
     """Give the clusters, and the key, that a topic names."""
     topic = wire.convert(body, kinds.TopicBody)
@@ -151,23 +140,3 @@ def refers_of_topic(body: Any) -> Sequence[tuple[str, str]]:
 def refers_of_subscription(body: Any) -> Sequence[tuple[str, str]]:
     """Give the topic that a subscription names."""
     return ((kinds.TOPIC, wire.convert(body, kinds.SubscriptionBody).topic),)
-
-
-def texts(body: Any) -> Iterable[tuple[str, str]]:
-    """Give what the search finds: every text that is no secret, with its path."""
-    return _texts(body, "")
-
-
-def _texts(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(node, str) and node:
-        yield path, node
-    if secret.is_secret(node) or not isinstance(node, dict | list):
-        return
-    pairs = node.items() if isinstance(node, dict) else enumerate(node)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    for key, below in cast("Iterable[tuple[Any, Any]]", pairs):
-        yield from _texts(below, f"{path}.{key}" if path else str(key))
-
-
-def _repeated(names: Sequence[str]) -> list[tuple[int, str]]:
-    """Give what was named before, with its place."""
-    return [(place, name) for place, name in enumerate(names) if name in names[:place]]

@@ -133,8 +133,8 @@ def test_rules_and_nodes_that_are_gone_leave_nothing() -> None:
     states.breaker(found, GET)
     for node in ("n1", "n2", "n3"):
         states.breaker(found, NODE._replace(node=node))
-    states.breaker(found, Place("Stock", "get", "n1"))
-    states.keep_nodes("Orders", {"n2"})
+    states.breaker(found, Place("Stock", "get", "stock/n1"))
+    states.keep_nodes({"n2", "stock/n1"})
     assert len(states) == 3
     states.keep({""})
     assert len(states) == 2, "node breakers are of the defaults"

@@ -31,7 +31,7 @@ class Directory:
 
     Entering waits until the registry told the nodes, at most `open_within` seconds; where it is away, the copy on disk is
     used, if one is kept. While the registry is away all goes on with what is known, and `snapshot.is_stale` says so.
-    `snapshot` may be read from any thread.
+    `snapshot` may be read, and `on_change` and `suspect_failed` called, from any thread.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Directory:
         self._protection = Protection(keep)
         self._open_within = open_within
         self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._snapshot = Snapshot(is_stale=True)
         self._changed = asyncio.Event()
         self._told = asyncio.Event()
@@ -61,6 +62,7 @@ class Directory:
 
     async def __aenter__(self) -> Self:
         """Begin to follow."""
+        self._loop = asyncio.get_running_loop()
         self._tasks = [asyncio.create_task(self._follow(), name=f"directory: {self.microservice}")]
         try:
             await self._begin()
@@ -99,6 +101,14 @@ class Directory:
 
     def suspect_failed(self, name: str) -> None:
         """Say that a connection to a node failed: a suspect is given up for that, and nothing else happens."""
+        loop = self._loop
+        if loop is None or _is_here(loop):
+            self._give_up(name)
+            return
+        with contextlib.suppress(RuntimeError):  # that loop was closed: nobody is told anything any more
+            loop.call_soon_threadsafe(self._give_up, name)
+
+    def _give_up(self, name: str) -> None:
         if self._protection.suspect_failed(name):
             self._publish(is_stale=self._snapshot.is_stale)
 
@@ -214,3 +224,10 @@ class Directory:
 
     def _extra(self, **more: object) -> dict[str, object]:
         return {"microservice": self.microservice, **more}
+
+
+def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:  # a thread without one
+        return False

@@ -15,18 +15,40 @@ PENALTY: Final = 1e6
 """Load of an endpoint that has not answered yet and is being asked: the next call goes elsewhere."""
 
 
+def key_of(microservice: str, node: str) -> str:
+    """Give what a node is known by among those of all microservices, in whose names there is no slash."""
+    return f"{microservice}/{node}"
+
+
 class Endpoint:
     """Of one node. Times in seconds of a monotonic clock.
 
     `cost` is a latency that jumps up with a slow answer and decays to what is usual (peak EWMA, Finagle's `PeakEwma.scala`);
     `success` is the share of answers that were none of the node's faults, which forgets at the same pace (go-zero's `p2c.go`).
     `weight` is the node's, or less of it while it starts slowly. `first_seen` is when this process first saw it ready.
+
+    Names of nodes are unique within a microservice alone: `key` tells those of all apart, `name` is what people read.
     """
 
-    __slots__ = ("cost", "first_seen", "inflight", "node", "picked_at", "stamp", "success", "weight")
+    __slots__ = (
+        "cost",
+        "first_seen",
+        "inflight",
+        "key",
+        "microservice",
+        "name",
+        "node",
+        "picked_at",
+        "stamp",
+        "success",
+        "weight",
+    )
 
-    def __init__(self, node: Node, now: float) -> None:
+    def __init__(self, node: Node, now: float, microservice: str = "") -> None:
         self.node = node
+        self.microservice = microservice
+        self.key = key_of(microservice, node.name)
+        self.name = self.key.removeprefix("/")
         self.inflight = 0
         self._begin_anew(now)
 

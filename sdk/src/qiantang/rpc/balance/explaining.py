@@ -57,7 +57,7 @@ def explain(table: Table, picker: Picker, call: Call, now: float) -> Explanation
     chosen = picker.pick(endpoints, call.key, now)
     choice = Choice(
         algorithm=picker.name,
-        node=chosen.node.name,
+        node=chosen.name,
         reason=picker.why(endpoints, chosen, now),
         candidates=[_candidate(one, now) for one in endpoints],
     )
@@ -66,7 +66,7 @@ def explain(table: Table, picker: Picker, call: Call, now: float) -> Explanation
 
 def _candidate(endpoint: Endpoint, now: float) -> Candidate:
     return Candidate(
-        node=endpoint.node.name,
+        node=endpoint.name,
         weight=endpoint.weight,
         inflight=endpoint.inflight,
         cost=endpoint.cost,

@@ -152,9 +152,9 @@ class Table:
         steps: list[Step] = []
         before = self.endpoints
         for name, kind, left in self._narrowed(call):
-            kept = {one.node.name for one in left.endpoints}
-            dropped = [one.node.name for one in before if one.node.name not in kept]
-            names = [one.node.name for one in left.endpoints]
+            kept = frozenset(left.endpoints)
+            dropped = [one.name for one in before if one not in kept]
+            names = [one.name for one in left.endpoints]
             steps.append(Step(rule=name, kind=kind, kept=names, dropped=dropped, reason=left.reason))
             before = left.endpoints
         return steps

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar, cast
 
 from qiantang.kernel import errors
-from qiantang.registry.model import Node
+from qiantang.registry.client import Directory
+from qiantang.registry.model import Node, Snapshot
 from qiantang.rpc.balance.matching import Consumer
 from qiantang.rpc.client import exchange
 from qiantang.rpc.client.connection import Introduces
+from qiantang.rpc.client.following import Followed
 from qiantang.rpc.client.governing import SWEEP_SECONDS, Governor
 from qiantang.rpc.client.pool import NodePool
 from qiantang.rpc.client.stubs import Stub
-from qiantang.rpc.client.targets import Target, Targets
+from qiantang.rpc.client.targets import Site, Target, Targets
 from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import MethodDefinition, definition_of
 
@@ -27,6 +31,7 @@ class Caller:
     """Calls services. Of one event loop; open it as an async context manager.
 
     `who` says to nodes who calls: see `introducing`; `consumer` what routes know of that. `governor` takes rules and routes.
+    `nodes` are called without a registry; else `follow` its directories.
     """
 
     def __init__(
@@ -37,7 +42,9 @@ class Caller:
         tls: ssl.SSLContext | None = None,
         consumer: Consumer | None = None,
     ) -> None:
-        self._targets: Targets[NodePool] = Targets(lambda address: NodePool(address, who, tls))
+        self._who, self._tls = who, tls
+        self._targets: Targets[NodePool] = Targets(self._pool)
+        self._followed = Followed()
         self._nodes = nodes
         self._sweeping: asyncio.Task[None] | None = None
         self.governor: Governor[Target[NodePool]] = Governor(consumer or Consumer())
@@ -54,7 +61,9 @@ class Caller:
         if self._sweeping is not None:
             self._sweeping.cancel()
             await asyncio.gather(self._sweeping, return_exceptions=True)
-        self.use([])
+        self._followed.end()
+        for microservice in self._targets.microservices:
+            self.use((), microservice)
         await asyncio.gather(*self._leaving)
 
     def client(self, service: type[S]) -> S:
@@ -62,10 +71,23 @@ class Caller:
         definition = definition_of(service)
         return cast("S", Stub(definition.name, definition.methods, self.call))
 
-    def use(self, nodes: Sequence[Node]) -> None:
-        """Call these nodes from now on. What is under way on others is answered before their connections end."""
+    def follow(self, directory: Directory) -> Callable[[], None]:
+        """Call the nodes of a microservice as its directory says them now, and after each change; give what ends that.
+
+        The directory may live on another event loop. It is told of nodes that cannot be connected to.
+
+        Raises:
+            MisconfiguredError: another directory of that microservice is followed.
+        """
+        hand = functools.partial(_hand_over, asyncio.get_running_loop())
+        return self._followed.follow(directory, self.use, hand)
+
+    def use(self, nodes: Sequence[Node], microservice: str = "") -> None:
+        """Call these nodes of a microservice from now on, and no others of it. What is under way on those is answered before their
+        connections end.
+        """
         now = time.monotonic()
-        targets, gone = self._targets.use(nodes, now)
+        targets, gone = self._targets.use(nodes, now, microservice)
         self.governor.follow(targets, now)
         for pool in gone:
             task = asyncio.create_task(pool.close(), name=f"leave {pool.address}")
@@ -101,7 +123,19 @@ class Caller:
         finally:
             going.end(time.monotonic(), failure)
 
+    def _pool(self, site: Site) -> NodePool:
+        return NodePool(site.address, self._who, self._tls, functools.partial(self._followed.failed, site))
+
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self.governor.sweep(time.monotonic())
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, take: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
+    """Have a snapshot taken on a loop, from any thread."""
+    if asyncio.get_running_loop() is loop:
+        take(snapshot)
+        return
+    with contextlib.suppress(RuntimeError):  # that loop was closed: nobody calls on it any more
+        loop.call_soon_threadsafe(take, snapshot)

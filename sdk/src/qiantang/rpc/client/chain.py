@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from qiantang.rpc.balance.endpoint import Endpoints
+from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
 from qiantang.rpc.balance.matching import Call
 from qiantang.rpc.balance.picking import Picker
 from qiantang.rpc.governance.breaker import Breaker
@@ -61,14 +61,14 @@ class Chain(Passage):
         )
         self._place = place
         self._states = states
-        self._node_breakers: dict[str, Breaker | None] = {}
+        self._node_breakers: dict[Endpoint, Breaker | None] = {}
 
-    def node_breaker(self, node: str) -> Breaker | None:
+    def node_breaker(self, node: Endpoint) -> Breaker | None:
         """Give the breaker of the method on one node."""
         try:
             return self._node_breakers[node]
         except KeyError:
-            place = self._place._replace(node=node)
+            place = self._place._replace(node=node.key)
             found = self._node_breakers[node] = self._states.breaker(self.policy, place)
             return found
 

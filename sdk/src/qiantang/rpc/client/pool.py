@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 from qiantang.kernel import errors
 from qiantang.kernel.backoff import Backoff
 from qiantang.rpc.client.connection import CONNECT_SECONDS, Connection, Introduces, connect
-from qiantang.rpc.errors import NodeAwayError
+from qiantang.rpc.errors import NodeAwayError, ProtocolError
 
 MOST_CONNECTIONS: Final = 4
 CROWDED_FROM: Final = 256
@@ -19,12 +20,22 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 
 class NodePool:
-    """Of one node. While it cannot be reached, calls are told so at once, and one tries again after a pause that grows."""
+    """Of one node. While it cannot be reached, calls are told so at once, and one tries again after a pause that grows.
 
-    def __init__(self, address: str, introduce: Introduces, tls: ssl.SSLContext | None = None) -> None:
+    `failed` is told each time that nothing answers there, or something that is no provider.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        introduce: Introduces,
+        tls: ssl.SSLContext | None = None,
+        failed: Callable[[], None] | None = None,
+    ) -> None:
         self.address = address
         self._introduce = introduce
         self._tls = tls
+        self._failed = failed
         self._connections: list[Connection] = []
         self._opening: asyncio.Task[Connection] | None = None
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
@@ -85,6 +96,8 @@ class NodePool:
         except errors.QiantangError as error:
             self._why = error
             self._not_before = asyncio.get_running_loop().time() + self._backoff.next()
+            if self._failed is not None and isinstance(error, NodeAwayError | ProtocolError):
+                self._failed()
             raise
         self._why = None
         self._backoff.reset()

@@ -30,7 +30,7 @@ Piece = Any
 
 
 class Place(NamedTuple):
-    """What a state is of; empty where it is of more than one."""
+    """What a state is of; empty where it is of more than one. A node is given by its endpoint's key."""
 
     service: str
     method: str = ""
@@ -163,13 +163,9 @@ class States:
         """Forget the states of rules that are gone."""
         self._held = {key: held for key, held in self._held.items() if key.rule in rules}
 
-    def keep_nodes(self, service: str, nodes: Collection[str]) -> None:
-        """Forget the states of nodes of a service that are gone."""
-        self._held = {
-            key: held
-            for key, held in self._held.items()
-            if not key.place.node or key.place.service != service or key.place.node in nodes
-        }
+    def keep_nodes(self, nodes: Collection[str]) -> None:
+        """Forget the states of nodes that are gone."""
+        self._held = {key: held for key, held in self._held.items() if not key.place.node or key.place.node in nodes}
 
     def _get(self, key: _Key, settings: object, make: Callable[[], T]) -> T:
         piece, given = self._held.get(key, (None, None))

@@ -41,7 +41,7 @@ class LeastActive:
     def why(self, endpoints: Endpoints, chosen: Endpoint, now: float) -> str:
         """Say why."""
         other = self._other
-        whom = "all" if other is None else f"it and {other.node.name}, which were drawn"
+        whom = "all" if other is None else f"it and {other.name}, which were drawn"
         return f"{chosen.inflight} calls in flight at weight {chosen.weight:g} are the fewest of {whom}"
 
     def _least(self, live: Endpoints) -> Endpoint:

@@ -56,9 +56,9 @@ class PeakEwma:
         if other is None:
             return "it is the only one"
         if is_better(other, chosen):
-            return f"tried, since it was not picked for {now - chosen.picked_at:.1f} s; {other.node.name} is better"
+            return f"tried, since it was not picked for {now - chosen.picked_at:.1f} s; {other.name} is better"
         mine, theirs = chosen.load(now), other.load(now)
-        return f"a load of {mine:.6g} against {theirs:.6g} of {other.node.name}, which was drawn with it"
+        return f"a load of {mine:.6g} against {theirs:.6g} of {other.name}, which was drawn with it"
 
     def _draw_again(self, live: Endpoints) -> tuple[Endpoint, Endpoint]:
         draw, count = self._random, len(live)

@@ -119,6 +119,4 @@ class ConsistentHash:
         owner = self._rings.of(endpoints).owner(place(self._key))
         if owner is chosen:
             return "it has the key's place on the ring"
-        return (
-            f"{owner.node.name} has the key's place on the ring, and {owner.inflight} calls in flight: this is the next"
-        )
+        return f"{owner.name} has the key's place on the ring, and {owner.inflight} calls in flight: this is the next"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from qiantang.app import Application
 from qiantang.kernel import runtime
+
+S = TypeVar("S")
 
 
 class App(Application):
@@ -26,6 +28,16 @@ class App(Application):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def client(self, service: type[S], *, of: str) -> S:
+        """Give an object whose methods call a service of the microservice `of` and block until the answer is there, from any
+        thread, once the App is open. To be said before that.
+
+        Raises:
+            ConflictError: the App is open, and nothing of that microservice was asked for before.
+            MisconfiguredError: the class is no service.
+        """
+        return self._core.calls.blocking(service, of)
 
     def open(self) -> None:
         """Open it where no block fits, such as a server's start hook; see the class of the other face for the order.

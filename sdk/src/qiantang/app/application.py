@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 from qiantang.app import settings
 from qiantang.app.core import Core, Status
@@ -14,12 +14,14 @@ from qiantang.kernel import runtime
 if TYPE_CHECKING:
     from qiantang.messaging import MessageBus
 
+S = TypeVar("S")
+
 
 class Application:
     """What both faces share. Reads its settings when made; opens nothing."""
 
     def __init__(self, **options: Unpack[settings.Options]) -> None:
-        self._core = Core(settings.read(options))
+        self._core = Core(options)
 
     @property
     def config(self) -> client.ConfigClient:
@@ -36,6 +38,17 @@ class Application:
             ConflictError: the App was opened without it.
         """
         return self._core.messages.bus
+
+    def provide(self, service: type, implementation: object) -> None:
+        """Answer calls of a service by an object that has its methods, while the App is open. To be said before that.
+
+        Where it listens is said by the settings `client_rpc`; who calls has to have a token of the platform.
+
+        Raises:
+            ConflictError: the App is open.
+            MisconfiguredError: the object lacks a method, or the class is no service.
+        """
+        self._core.calls.provide(service, implementation)
 
     def status(self) -> Status:
         """Tell how the App stands, for a health page; never waits."""
@@ -56,6 +69,15 @@ class App(Application):
     Raises, when made:
         MisconfiguredError: settings are missing, unknown or wrong.
     """
+
+    def client(self, service: type[S], *, of: str) -> S:
+        """Give an object whose methods call a service of the microservice `of`, once the App is open. To be said before that.
+
+        Raises:
+            ConflictError: the App is open, and nothing of that microservice was asked for before.
+            MisconfiguredError: the class is no service.
+        """
+        return self._core.calls.client(service, of)
 
     async def __aenter__(self) -> Self:
         await runtime.bridge(self._core.open(asyncio.get_running_loop()))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from qiantang.app.settings import ClientSettings
+from qiantang.app import settings
+from qiantang.app.settings import Options
 from qiantang.config import client
 from qiantang.config.model import CAPABILITY
 from qiantang.kernel import errors, mirror, resource, runtime
@@ -20,6 +21,7 @@ from qiantang.kernel.uplink import Limits, Tls, Uplink
 from qiantang.kernel.uplink.adapters import zookeeper
 
 if TYPE_CHECKING:
+    from qiantang.app.calls import Calls
     from qiantang.app.messages import Messages
 
 logger = logging.getLogger(__name__)
@@ -63,15 +65,16 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 class Core:
     """One application in this process."""
 
-    def __init__(self, settings: ClientSettings) -> None:
-        self.settings: Final = settings
-        self.instance: Final = settings.running()
-        self.config: Final = client.ConfigClient(
-            settings.place, settings.cluster, limit=settings.callback_timeout.total_seconds()
-        )
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        said = settings.read(options)
+        self.settings: Final = said
+        self.instance: Final = said.running()
+        self.config: Final = client.ConfigClient(said.place, said.cluster, limit=said.callback_timeout.total_seconds())
         self._uplink: Uplink | None = None
         self._mirror: mirror.Mirror | None = None
         self._messages: Messages | None = None
+        self._calls: Calls | None = None
         self._misfit: errors.QiantangError | None = None
         runtime.register(self)
 
@@ -92,6 +95,24 @@ class Core:
             self._messages = Messages(self.settings.place)
         return self._messages
 
+    @property
+    def calls(self) -> Calls:
+        """What the application provides to others and calls of others; who never asks for it pays nothing for it.
+
+        Raises:
+            ConflictError: it is open already, without them.
+            MisconfiguredError: settings of them are unknown or wrong.
+        """
+        if self._calls is None:
+            if self._mirror is not None:
+                raise errors.ConflictError(
+                    f"the App of {self.settings.place} was opened without calls: say what it provides and calls before"
+                )
+            from qiantang.app.calls import Calls  # noqa: PLC0415 -- it brings all of the client
+
+            self._calls = Calls(self.settings, self._options)
+        return self._calls
+
     async def open(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Connect, and make everything that is bound; coroutine callbacks run on `loop`. On the runtime's loop.
 
@@ -109,20 +130,20 @@ class Core:
             self._uplink,
             self.settings.place,
             self.instance,
-            [CAPABILITY] if self._messages is None else [CAPABILITY, self._messages.capability],
+            [CAPABILITY, *(part.capability for part in self._parts)],
             folder=self.settings.copy_folder(),
             secret=self.settings.secret.reveal(),
         )
         self.config.wake = self._mirror.resume
         subscription = self._mirror.subscribe(CAPABILITY, self._tell, prepare=self._take, swapped=self.config.tell)
         self.config.when_caught_up(lambda: subscription.report(self._outcome()))
-        if self._messages is not None:
-            self._mirror.subscribe(self._messages.capability, self._messages.tell, prepare=self._messages.prepare)
+        for part in self._parts:
+            self._mirror.subscribe(part.capability, part.tell, prepare=part.prepare)
         try:
             view = await self._mirror.open(self.settings.start_deadline.total_seconds())
             await self._begin(view)
-            if self._messages is not None:
-                await self._messages.open(loop or asyncio.get_running_loop())
+            for part in self._parts:
+                await part.open(loop or asyncio.get_running_loop(), self._uplink)
         except BaseException:
             await self.close()
             raise
@@ -131,8 +152,8 @@ class Core:
     async def close(self) -> None:
         """Disconnect; what was read stays readable. Closing twice does nothing."""
         _open.discard(self)
-        if self._messages is not None:
-            await self._messages.close()  # within a time of its own: what waits is sent
+        for part in reversed(self._parts):
+            await part.close()  # within a time of its own: what waits is sent, what is under way answered
         line, self._mirror = self._mirror, None
         uplink, self._uplink = self._uplink, None
         self.config.wake = _no_wake
@@ -162,7 +183,7 @@ class Core:
             source=found.source,
             stale_since=found.stale_since,
             positions={bundle.bundle: bundle.applied for bundle in found.bundles},
-            problem=found.problem or (self._messages.problem if self._messages is not None else ""),
+            problem=found.problem or "; ".join(part.problem for part in self._parts if part.problem),
             failures=self.config.failures,
         )
 
@@ -174,6 +195,11 @@ class Core:
         """Open the line in a forked child where callbacks wait for changes; elsewhere the first read does."""
         if self.config.hears and self._mirror is not None:
             self._mirror.resume()
+
+    @property
+    def _parts(self) -> list[Messages | Calls]:
+        """What is used beside the configuration, in the order in which it opens."""
+        return [part for part in (self._messages, self._calls) if part is not None]
 
     def _new_uplink(self) -> Uplink:
         said = self.settings

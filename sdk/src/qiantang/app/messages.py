@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any, Final, TypeVar
+from typing import Final
 
-from qiantang.kernel import errors, mirror, resource, scope
+from qiantang.kernel import errors, mirror, resource, runtime, scope
+from qiantang.kernel.uplink import Uplink
 from qiantang.messaging.client import MessageBus
 from qiantang.messaging.model import kinds
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -29,7 +28,7 @@ class Messages:
         self._turn = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def open(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def open(self, loop: asyncio.AbstractEventLoop, _uplink: Uplink) -> None:
         """Open the bus on a loop, with the estate that is known, if any is.
 
         Raises:
@@ -39,13 +38,13 @@ class Messages:
             self._loop = loop
             if self._coming is not None:
                 await self._change(self._coming)
-            await self._there(self.bus.open())
+            await runtime.on(self._loop, self.bus.open())
 
     async def close(self) -> None:
         """Close the bus; what waits is sent first."""
         async with self._turn:
             if self._loop is not None:
-                await self._there(self.bus.close())
+                await runtime.on(self._loop, self.bus.close())
 
     def prepare(self, _before: mirror.MirrorView, after: mirror.MirrorView) -> mirror.Outcome | None:
         """Read what is proposed; what cannot be read is rejected, and what was in use stays."""
@@ -80,12 +79,6 @@ class Messages:
     async def _change(self, coming: kinds.Assembled) -> list[str]:
         if coming is self._taken:
             return []
-        problems = await self._there(self.bus.change(coming.estate, coming.keys))
+        problems = await runtime.on(self._loop, self.bus.change(coming.estate, coming.keys))
         self._taken = coming
         return problems
-
-    async def _there(self, work: Coroutine[Any, Any, T]) -> T:
-        """Have it done on the loop of the bus."""
-        if self._loop is None or self._loop is asyncio.get_running_loop():
-            return await work
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))

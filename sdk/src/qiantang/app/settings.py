@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, cast
+from typing import Annotated, Any, Literal, TypedDict, TypeVar, cast
 
 import msgspec
 
@@ -15,8 +15,11 @@ from qiantang.config import client
 from qiantang.kernel import scope, settings
 
 SECTION = "client"
+RPC, REGISTRY = "rpc", "registry"
+"""Options with settings of their own; in files and in the environment their sections are client_rpc and client_registry."""
 
-_PREFIX = "QIANTANG_CLIENT_"
+_PREFIX = "QIANTANG_"
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 def _described(text: str) -> msgspec.Meta:
@@ -118,7 +121,8 @@ class Options(TypedDict, total=False):
     """The settings of an App as arguments: over the environment, which is over the settings file.
 
     Durations are seconds, text such as "1m30s", or timedeltas. `secret_file` names a file that holds the secret,
-    `settings_file` a TOML file with a section [client].
+    `settings_file` a TOML file with a section [client]. `rpc` and `registry` are what [client_rpc] and [client_registry] say: see
+    `qiantang.rpc.settings` and `qiantang.registry.settings`.
     """
 
     application: str
@@ -143,6 +147,8 @@ class Options(TypedDict, total=False):
     certificate_file: str | Path
     key_file: str | Path
     settings_file: str | Path
+    rpc: Mapping[str, Any]
+    registry: Mapping[str, Any]
 
 
 def read(options: Options) -> ClientSettings:
@@ -151,16 +157,39 @@ def read(options: Options) -> ClientSettings:
     Raises:
         MisconfiguredError: something is missing, unknown or wrong; every problem is named with what to do.
     """
-    given: dict[str, Any] = {**options}
-    file = given.pop("settings_file", None)
-    flags = {f"{SECTION}.{key}": settings.Flag(option=f"{key}=", value=_plain(value)) for key, value in given.items()}
-    loaded = settings.load(
-        {SECTION: ClientSettings},
+    own = {key: value for key, value in options.items() if key not in (RPC, REGISTRY)}
+    return _load(SECTION, ClientSettings, options, own).section(SECTION, ClientSettings)
+
+
+def read_part(options: Options, part: str, model: type[S], default: Mapping[str, Any] | None = None) -> S:
+    """Read the settings of a part of an App; `default` has those that are not its model's own.
+
+    Raises:
+        MisconfiguredError: as `read`.
+    """
+    name = f"{SECTION}_{part}"
+    loaded = _load(name, model, options, cast("Mapping[str, Any]", options.get(part, {})))
+    found = loaded.section(name, model)
+    unsaid = {key: value for key, value in (default or {}).items() if f"{name}.{key}" not in loaded.sources}
+    return msgspec.structs.replace(found, **unsaid)
+
+
+def _load(section: str, model: type[msgspec.Struct], options: Options, given: Mapping[str, Any]) -> settings.Loaded:
+    file = options.get("settings_file")
+    sections = (SECTION, *(f"{SECTION}_{part}" for part in (RPC, REGISTRY)))
+    return settings.load(
+        {section: model},
         file=Path(file) if file is not None else None,
-        environment={name: value for name, value in os.environ.items() if name.startswith(_PREFIX)},
-        flags=flags,
+        environment={
+            name: value for name, value in os.environ.items() if name.startswith(f"{_PREFIX}{section.upper()}_")
+        },
+        flags={
+            f"{section}.{key}": settings.Flag(option=f"{key}=", value=_plain(value))
+            for key, value in given.items()
+            if key != "settings_file"
+        },
+        ignore_sections=(*settings.IGNORED, *(one for one in sections if one != section)),
     )
-    return loaded.section(SECTION, ClientSettings)
 
 
 def _plain(value: Any) -> Any:

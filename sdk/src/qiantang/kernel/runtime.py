@@ -233,6 +233,13 @@ async def _cancel_all() -> None:
     await asyncio.get_running_loop().shutdown_asyncgens()
 
 
+async def on(other: asyncio.AbstractEventLoop | None, work: Coroutine[Any, Any, T]) -> T:
+    """Have something done on another event loop, and give what came of it; on this one where it is that, or none is named."""
+    if other is None or other is asyncio.get_running_loop():
+        return await work
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, other))
+
+
 def _perform(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], work: Callable[[], T]) -> None:
     try:
         result = work()

@@ -22,6 +22,12 @@ class UnknownMethodError(errors.NotFoundError):
     code = "rpc.unknown_method"
 
 
+class NoTokenError(errors.UnavailableError):
+    """The control plane has not given this application a token for its calls yet; it is asked on."""
+
+    code = "rpc.no_token"
+
+
 class NotSubscribedError(errors.ForbiddenError):
     """The calling application has not subscribed to the service, or was refused it."""
 
@@ -130,6 +136,7 @@ NOT_PROCESSED: frozenset[str] = frozenset(
         NotSubscribedError,
         InvalidArgumentsError,
         NodeAwayError,
+        NoTokenError,
         DrainingError,
         OverloadedError,
         LimitedError,

@@ -8,5 +8,6 @@ from qiantang.kernel.uplink.events import EventStream as EventStream
 from qiantang.kernel.uplink.line import BrokenError as BrokenError
 from qiantang.kernel.uplink.line import Tls as Tls
 from qiantang.kernel.uplink.line import UnreachableError as UnreachableError
+from qiantang.kernel.uplink.standing import Standing as Standing
 from qiantang.kernel.uplink.uplink import Limits as Limits
 from qiantang.kernel.uplink.uplink import Uplink as Uplink

@@ -6,7 +6,7 @@ import functools
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
 
 from qiantang.kernel import errors
@@ -23,6 +23,7 @@ from qiantang.rpc.client.stubs import Stub
 from qiantang.rpc.client.targets import Site, Target, Targets
 from qiantang.rpc.model.context import CallContext, current
 from qiantang.rpc.model.definition import MethodDefinition, definition_of
+from qiantang.rpc.model.reports import Report
 
 S = TypeVar("S")
 
@@ -74,6 +75,11 @@ class BlockingCaller:
             self.governor.follow(targets, now)
         for pool in gone:
             pool.close()
+
+    def govern(self, rules: Mapping[str, bytes], routes: Mapping[str, bytes]) -> list[Report]:
+        """Take rules and routes as they were delivered, by id; from any thread."""
+        with self._lock:
+            return [self.governor.rule(rules), self.governor.route(routes)]
 
     def call(self, method: MethodDefinition, arguments: Any) -> Any:
         """Call a method with its arguments; see `Caller.call`."""

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
 
 from qiantang.kernel import errors
@@ -23,6 +23,7 @@ from qiantang.rpc.client.stubs import Stub
 from qiantang.rpc.client.targets import Site, Target, Targets
 from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import MethodDefinition, definition_of
+from qiantang.rpc.model.reports import Report
 
 S = TypeVar("S")
 
@@ -93,6 +94,10 @@ class Caller:
             task = asyncio.create_task(pool.close(), name=f"leave {pool.address}")
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
+
+    def govern(self, rules: Mapping[str, bytes], routes: Mapping[str, bytes]) -> list[Report]:
+        """Take rules and routes as they were delivered, by id; calls under way keep theirs."""
+        return [self.governor.rule(rules), self.governor.route(routes)]
 
     async def call(self, method: MethodDefinition, arguments: Any) -> Any:
         """Call a method with its arguments.

@@ -11,7 +11,7 @@ from typing import Final
 from qiantang.kernel import errors
 from qiantang.kernel.backoff import Backoff
 from qiantang.rpc.client.connection import CONNECT_SECONDS, Connection, Introduces, connect
-from qiantang.rpc.errors import NodeAwayError, ProtocolError
+from qiantang.rpc.errors import NodeAwayError, NoTokenError, ProtocolError
 
 MOST_CONNECTIONS: Final = 4
 CROWDED_FROM: Final = 256
@@ -93,6 +93,8 @@ class NodePool:
     async def _connect(self) -> Connection:
         try:
             connection = await connect(self.address, self._introduce, tls=self._tls, within=CONNECT_SECONDS)
+        except NoTokenError:
+            raise  # it says nothing of the node
         except errors.QiantangError as error:
             self._why = error
             self._not_before = asyncio.get_running_loop().time() + self._backoff.next()

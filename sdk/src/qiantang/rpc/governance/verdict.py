@@ -81,6 +81,7 @@ _ERRORS: Final[dict[str, type[errors.QiantangError]]] = {
 }
 _OUTCOMES: Final = (
     (failures.CancelledError, Outcome.CANCELLED),
+    (failures.NoTokenError, Outcome.CANCELLED),
     (failures.OverloadedError, Outcome.OVERLOAD),
     (errors.DeadlineError, Outcome.TIMEOUT),
     (errors.UnavailableError, Outcome.UNAVAILABLE),

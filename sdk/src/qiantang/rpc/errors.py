@@ -94,6 +94,12 @@ class CircuitOpenError(errors.RejectedError):
     code = "rpc.circuit_open"
 
 
+class DegradedError(errors.RejectedError):
+    """A rule answers calls of the method with this in place of making them."""
+
+    code = "rpc.degraded"
+
+
 class InjectedError(errors.RejectedError):
     """A rule injects this error on purpose."""
 
@@ -141,6 +147,7 @@ NOT_PROCESSED: frozenset[str] = frozenset(
         OverloadedError,
         LimitedError,
         CircuitOpenError,
+        DegradedError,
         InjectedError,
     )
 )

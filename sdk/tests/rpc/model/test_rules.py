@@ -33,6 +33,10 @@ def read(**said: Any) -> Rule:
         ({"faults": [{"delay": 1}]}, "until"),
         ({"faults": [{"until": 1, "delay": 61}]}, "delay"),
         ({"timeout": {"second": 1}}, "second"),
+        ({"degrade": {"how": "nothing"}}, "degrade.how"),
+        ({"degrade": {"how": "fallback", "value": 1}}, "write how=value"),
+        ({"degrade": {"how": "last_good", "age": 0}}, "degrade.age"),
+        ({"degrade": {"how": "last_good", "size": 1}}, "degrade.size"),
         ({"nonsense": 1}, "nonsense"),
     ],
 )

@@ -14,13 +14,16 @@ from qiantang.registry.client import Directory
 from qiantang.registry.model import Node
 from qiantang.rpc.balance.matching import Consumer
 from qiantang.rpc.client import exchange
+from qiantang.rpc.client.chain import Chain
 from qiantang.rpc.client.connection import Introduces
+from qiantang.rpc.client.degrading import Fallback, Instead, fallbacks_of
 from qiantang.rpc.client.following import Followed, at_once
 from qiantang.rpc.client.going import Going
 from qiantang.rpc.client.governing import SWEEP_SECONDS, Governor
 from qiantang.rpc.client.sockets import BlockingPool
 from qiantang.rpc.client.stubs import Stub
 from qiantang.rpc.client.targets import Site, Target, Targets
+from qiantang.rpc.governance.degrade import BY_RULE, Degrade, why_of
 from qiantang.rpc.model.context import CallContext, current
 from qiantang.rpc.model.definition import MethodDefinition, definition_of
 from qiantang.rpc.model.reports import Report
@@ -58,10 +61,21 @@ class BlockingCaller:
         for microservice in self._targets.microservices:
             self.use((), microservice)
 
-    def client(self, service: type[S]) -> S:
-        """Give an object with the methods of a service, each of which calls it, and blocks until it has the answer."""
+    def client(self, service: type[S], fallback: object = None) -> S:
+        """Give an object with the methods of a service, each of which calls it, and blocks until it has the answer.
+
+        `fallback` as `Caller.client` has it, of plain functions.
+        """
         definition = definition_of(service)
-        return cast("S", Stub(definition.name, definition.methods, self.call))
+        with self._lock:
+            self.governor.know(definition.methods.values())
+        if fallback is None:
+            return cast("S", Stub(definition.name, definition.methods, self.call))
+        named = fallbacks_of(definition, fallback, waits=False)
+        return cast(
+            "S",
+            Stub(definition.name, definition.methods, lambda one, given: self.call(one, given, named.get(one.name))),
+        )
 
     def follow(self, directory: Directory) -> Callable[[], None]:
         """Call the nodes of a microservice as its directory says them, on whatever event loop that lives; see `Caller.follow`."""
@@ -81,8 +95,30 @@ class BlockingCaller:
         with self._lock:
             return [self.governor.rule(rules), self.governor.route(routes)]
 
-    def call(self, method: MethodDefinition, arguments: Any) -> Any:
+    def call(self, method: MethodDefinition, arguments: Any, fallback: Fallback | None = None) -> Any:
         """Call a method with its arguments; see `Caller.call`."""
+        if self.governor.detours:
+            with self._lock:
+                chain = self.governor.chain(method)
+            if chain.degrade is not None:
+                return self._degraded(chain, chain.degrade, arguments, fallback)
+        return self._call(method, arguments)
+
+    def _degraded(self, chain: Chain, degrade: Degrade, arguments: Any, fallback: Fallback | None) -> Any:
+        above, instead = current.get(), Instead(degrade, chain.method, arguments, fallback, lock=self._lock)
+        if degrade.is_always:
+            return instead.give(above, BY_RULE)
+        try:
+            result = self._call(chain.method, arguments)
+        except errors.QiantangError as error:
+            why = why_of(error)
+            if not why:
+                raise
+            return instead.give(above, why, error)
+        instead.remember(above, result)
+        return result
+
+    def _call(self, method: MethodDefinition, arguments: Any) -> Any:
         body, above = exchange.written(method, arguments), current.get()
         with self._lock:
             going = self.governor.begin(method, arguments, above, time.monotonic())

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
 
 from qiantang.kernel import errors
@@ -15,12 +15,15 @@ from qiantang.registry.client import Directory
 from qiantang.registry.model import Node, Snapshot
 from qiantang.rpc.balance.matching import Consumer
 from qiantang.rpc.client import exchange
+from qiantang.rpc.client.chain import Chain
 from qiantang.rpc.client.connection import Introduces
+from qiantang.rpc.client.degrading import Fallback, Instead, fallbacks_of
 from qiantang.rpc.client.following import Followed
 from qiantang.rpc.client.governing import SWEEP_SECONDS, Governor
 from qiantang.rpc.client.pool import NodePool
 from qiantang.rpc.client.stubs import Stub
 from qiantang.rpc.client.targets import Site, Target, Targets
+from qiantang.rpc.governance.degrade import BY_RULE, Degrade, why_of
 from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import MethodDefinition, definition_of
 from qiantang.rpc.model.reports import Report
@@ -67,10 +70,24 @@ class Caller:
             self.use((), microservice)
         await asyncio.gather(*self._leaving)
 
-    def client(self, service: type[S]) -> S:
-        """Give an object with the methods of a service, each of which calls it."""
+    def client(self, service: type[S], fallback: object = None) -> S:
+        """Give an object with the methods of a service, each of which calls it.
+
+        `fallback` answers where a rule says so: an object with some of the methods, or functions by the methods' names, which take
+        what those take and may be coroutine functions. Plain ones run on the loop, and must not wait.
+
+        Raises:
+            MisconfiguredError: a fallback takes other arguments than its method.
+        """
         definition = definition_of(service)
-        return cast("S", Stub(definition.name, definition.methods, self.call))
+        self.governor.know(definition.methods.values())
+        if fallback is None:
+            return cast("S", Stub(definition.name, definition.methods, self.call))
+        named = fallbacks_of(definition, fallback, waits=True)
+        return cast(
+            "S",
+            Stub(definition.name, definition.methods, lambda one, given: self.call(one, given, named.get(one.name))),
+        )
 
     def follow(self, directory: Directory) -> Callable[[], None]:
         """Call the nodes of a microservice as its directory says them now, and after each change; give what ends that.
@@ -99,12 +116,35 @@ class Caller:
         """Take rules and routes as they were delivered, by id; calls under way keep theirs."""
         return [self.governor.rule(rules), self.governor.route(routes)]
 
-    async def call(self, method: MethodDefinition, arguments: Any) -> Any:
-        """Call a method with its arguments.
+    def call(
+        self, method: MethodDefinition, arguments: Any, fallback: Fallback | None = None
+    ) -> Coroutine[Any, Any, Any]:
+        """Call a method with its arguments. `fallback` is what the consumer declared for bad times.
 
         Raises:
             QiantangError: what the provider raised, or what befell the call; see `rpc.errors.was_processed`.
         """
+        if self.governor.detours:
+            chain = self.governor.chain(method)
+            if chain.degrade is not None:
+                return self._degraded(chain, chain.degrade, arguments, fallback)
+        return self._call(method, arguments)
+
+    async def _degraded(self, chain: Chain, degrade: Degrade, arguments: Any, fallback: Fallback | None) -> Any:
+        above, instead = current.get(), Instead(degrade, chain.method, arguments, fallback)
+        if degrade.is_always:
+            return await instead.wait(above, min(chain.timeout, above.remaining()), BY_RULE)
+        try:
+            result = await self._call(chain.method, arguments)
+        except errors.QiantangError as error:
+            why = why_of(error)
+            if not why:
+                raise
+            return await instead.wait(above, min(chain.timeout, above.remaining()), why, error)
+        instead.remember(above, result)
+        return result
+
+    async def _call(self, method: MethodDefinition, arguments: Any) -> Any:
         body, above = exchange.written(method, arguments), current.get()
         going = self.governor.begin(method, arguments, above, time.monotonic())
         failure: BaseException | None = None

@@ -45,6 +45,7 @@ class Chain(Passage):
         self.breaker = states.breaker(policy, place)
         self.retries = states.retries(policy, place)
         self.outliers = states.outliers(policy, place)
+        self.degrade = states.degrade(policy, place)
         rate = states.rate(policy, place)
         pacing = rate if isinstance(rate, Pacing) else None
         super().__init__(

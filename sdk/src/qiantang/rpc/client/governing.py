@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
@@ -18,6 +18,7 @@ from qiantang.rpc.balance.matching import Call, Consumer
 from qiantang.rpc.balance.routing import RouteBook, Router, Table
 from qiantang.rpc.balance.slow_start import SlowStart
 from qiantang.rpc.client.chain import Chain, Choice
+from qiantang.rpc.client.degrading import value_for
 from qiantang.rpc.client.exchange import timeout_left
 from qiantang.rpc.client.going import Going
 from qiantang.rpc.governance.policy import Policies
@@ -26,13 +27,19 @@ from qiantang.rpc.governance.verdict import Ticket
 from qiantang.rpc.model.context import CallContext
 from qiantang.rpc.model.definition import MethodDefinition
 from qiantang.rpc.model.reports import Report
+from qiantang.rpc.model.rules import Rule
 
 E = TypeVar("E", bound=Endpoint)
 SWEEP_SECONDS: Final = 1.0
+DETOURS: Final = ("degrade", "hedge")
+"""Sections of rules with which a call is not only made: all others keep the straight way."""
 
 
 class Governor(Generic[E]):
-    """Rules, what they have counted, and the nodes that they leave to a call; `E` is what a node is to who calls."""
+    """Rules, what they have counted, and the nodes that they leave to a call; `E` is what a node is to who calls.
+
+    `detours`: some rule has calls not only be made; their `chain` says which.
+    """
 
     def __init__(self, consumer: Consumer, chance: random.Random | None = None) -> None:
         self._chance = chance or random.Random()  # noqa: S311  # spreads calls; nobody gains by guessing it
@@ -45,6 +52,8 @@ class Governor(Generic[E]):
         self._table: Table = self._router.table(())
         self._chains: dict[MethodDefinition, Chain] = {}
         self._pickers: dict[str, picking.Picker] = {}
+        self._known: dict[str, MethodDefinition] = {}
+        self.detours = False
 
     def follow(self, endpoints: tuple[E, ...], now: float) -> None:
         """Call these nodes from now on."""
@@ -57,10 +66,20 @@ class Governor(Generic[E]):
 
     def rule(self, documents: Mapping[str, bytes]) -> Report:
         """Take rules as they were delivered, by id; calls under way keep theirs."""
-        report = self._policies.replace(documents)
+        report = self._policies.replace(documents, self._check)
+        self._states.forget_answers(lambda place: self._policies.policy(place.service, place.method))
         self._states.keep(self._policies.ids())
+        self.detours = self._policies.has(*DETOURS)
         self._chains = {}
         return report
+
+    def know(self, methods: Iterable[MethodDefinition]) -> None:
+        """Hear which methods are called here: rules that cannot work for them are not valid."""
+        self._known |= {one.path: one for one in methods}
+
+    def chain(self, method: MethodDefinition) -> Chain:
+        """Give the rules that count for calls of a method now."""
+        return self._chains.get(method) or self._chain(method)
 
     def route(self, documents: Mapping[str, bytes]) -> Report:
         """Take routes as they were delivered, by id; calls under way keep theirs."""
@@ -83,7 +102,7 @@ class Governor(Generic[E]):
         Raises:
             QiantangError: no time is left, a rule refuses it, or no node may take it.
         """
-        chain = self._chains.get(method) or self._chain(method)
+        chain = self.chain(method)
         timeout = timeout_left(method, chain.timeout, above, now)
         ticket = Ticket(now, now + timeout, chain.priority, above.attempt)
         refusal = chain.enter(now, ticket, arguments)
@@ -93,6 +112,15 @@ class Governor(Generic[E]):
             chain.retries.budget.deposit(now)
         plain = chain.is_plain and not above.tag
         return Going(chain, ticket, chain.plain if plain else self._asked(method, arguments, above), now)
+
+    def _check(self, rule: Rule) -> None:
+        """Refuse a rule whose value does not fit what a method gives that is known here."""
+        degrade, target = rule.degrade, rule.target
+        if degrade is None or degrade.how != "value" or target.side == "server":
+            return
+        for one in self._known.values():
+            if target.service in {"", one.service} and target.method in {"", one.name}:
+                value_for(one, degrade.value)
 
     def _candidates(self, call: Call) -> Endpoints:
         return self._table.route(call)

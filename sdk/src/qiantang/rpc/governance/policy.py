@@ -7,7 +7,7 @@ under way keep theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -93,10 +93,19 @@ class Policies:
         self._side: Side = side
         self._book = _Book((), side)
 
-    def replace(self, documents: Mapping[str, bytes]) -> Report:
-        """Take the rules as they were delivered, by id. One that is not valid leaves its last good state in force."""
-        held = {placed.id: placed.rule for placed in self._book.rules}
-        good, problems = read_all(documents, held, lambda _id, document: wire.decode(document, Rule))
+    def replace(self, documents: Mapping[str, bytes], check: Callable[[Rule], None] | None = None) -> Report:
+        """Take the rules as they were delivered, by id. One that is not valid leaves its last good state in force.
+
+        `check` raises InvalidRequestError for a rule that reads well, and still cannot work here.
+        """
+
+        def read(_id: str, document: bytes) -> Rule:
+            found = wire.decode(document, Rule)
+            if check is not None:
+                check(found)
+            return found
+
+        good, problems = read_all(documents, {placed.id: placed.rule for placed in self._book.rules}, read)
         placed = tuple(Placed(rule_id, rule) for rule_id, rule in good.items())
         self._book = _Book(placed, self._side)
         problems |= {rule: why for rule, why in _conflicts(placed).items() if rule not in problems}
@@ -106,6 +115,10 @@ class Policies:
         """Give what counts for a method, for calls of an application."""
         return self._book.policy(service, method, center, application)
 
+    def has(self, *sections: str) -> bool:
+        """Say whether any rule that counts here has one of these sections."""
+        return any(getattr(one.rule, name) is not None for one in self._book.here for name in sections)
+
     def ids(self) -> frozenset[str]:
         """Give the ids of the rules that are known, and that of the defaults."""
         return frozenset((DEFAULT, *(placed.id for placed in self._book.rules)))
@@ -114,10 +127,10 @@ class Policies:
 class _Book:
     def __init__(self, placed: tuple[Placed, ...], side: Side) -> None:
         self.rules = placed
-        self._here = [one for one in placed if one.rule.enabled and one.rule.target.side in {side, "both"}]
+        self.here = [one for one in placed if one.rule.enabled and one.rule.target.side in {side, "both"}]
         self._consumers = {
             (one.rule.target.service, one.rule.target.method, one.rule.target.consumer)
-            for one in self._here
+            for one in self.here
             if one.rule.target.consumer
         }
         self._cache: dict[tuple[str, str, tuple[str, ...]], MethodPolicy] = {}
@@ -132,7 +145,7 @@ class _Book:
         if found is None:
             if len(self._cache) >= MOST_CACHED:
                 self._cache.clear()
-            found = self._cache[key] = merge(self._here, service, method, names)
+            found = self._cache[key] = merge(self.here, service, method, names)
         return found
 
 

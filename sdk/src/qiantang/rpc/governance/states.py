@@ -14,6 +14,7 @@ from qiantang.rpc.governance.access import Access
 from qiantang.rpc.governance.adaptive import Adaptive
 from qiantang.rpc.governance.breaker import Breaker
 from qiantang.rpc.governance.concurrency import Gradient
+from qiantang.rpc.governance.degrade import Degrade
 from qiantang.rpc.governance.faults import Faults
 from qiantang.rpc.governance.hedge import Hedge
 from qiantang.rpc.governance.hot import HotParameter
@@ -103,6 +104,14 @@ class States:
         key = _Key("hedge", policy.origins["hedge"], (policy.origins["retry"],), place)
         return self._get(key, settings, lambda: Hedge(key.rule, settings, retries.budget))
 
+    def degrade(self, policy: MethodPolicy, place: Place) -> Degrade | None:
+        """Give what calls of a method are answered with; there is none where that is the error they failed with."""
+        settings = policy.sections.degrade
+        if settings is None or (settings.how, settings.when) == ("error", "failure"):
+            return None
+        key = _Key("degrade", policy.origins["degrade"], (), place)
+        return self._get(key, settings, lambda: Degrade(key.rule, settings))
+
     def concurrency(self, policy: MethodPolicy, place: Place) -> Semaphore | None:
         """Give the semaphore of a method."""
         settings = policy.sections.concurrency
@@ -162,6 +171,12 @@ class States:
     def keep(self, rules: Collection[str]) -> None:
         """Forget the states of rules that are gone."""
         self._held = {key: held for key, held in self._held.items() if key.rule in rules}
+
+    def forget_answers(self, policy_of: Callable[[Place], MethodPolicy]) -> None:
+        """Forget the last good answers of methods whose rule asks for none any more."""
+        for key, (piece, _) in list(self._held.items()):
+            if isinstance(piece, Degrade) and self.degrade(policy_of(key.place), key.place) is not piece:
+                piece.forget()
 
     def keep_nodes(self, nodes: Collection[str]) -> None:
         """Forget the states of nodes that are gone."""

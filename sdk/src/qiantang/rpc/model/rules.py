@@ -10,42 +10,20 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from qiantang.kernel import scope, wire
+from qiantang.kernel import wire
 from qiantang.kernel.scope import Who
-
-Share = Annotated[float, msgspec.Meta(ge=0, le=1, description="a share, 0 to 1; 0 switches it off")]
-Positive = Annotated[float, msgspec.Meta(gt=0, le=1, description="a share above 0, up to 1")]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400, description="seconds")]
-Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="a number, from 1")]
-PerSecond = Annotated[float, msgspec.Meta(gt=0, le=10_000_000, description="so many a second")]
-_SERVICE = r"^[A-Za-z_][A-Za-z0-9_.-]*$(?!\n)"
-_METHOD = r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)"
-Service = Annotated[
-    str, msgspec.Meta(pattern=scope.or_empty(_SERVICE), max_length=128, description="the name of a service; empty: all")
-]
-Method = Annotated[
-    str, msgspec.Meta(pattern=scope.or_empty(_METHOD), max_length=64, description="the name of a method; empty: all")
-]
-Consumer = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=scope.or_empty(scope.WHO_PATTERN),
-        max_length=129,
-        description="who calls: a center, or an application of one: center/application; empty: everybody",
-    ),
-]
-Argument = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$(?!\n)",
-        max_length=128,
-        description="where the value stands in the arguments, with dots: req.user_id",
-    ),
-]
-Mode = Annotated[
-    Literal["enforce", "shadow", "off"],
-    msgspec.Meta(description="enforce it; shadow: count what it would refuse, and refuse nothing; off"),
-]
+from qiantang.rpc.model.quantities import (
+    Argument,
+    Consumer,
+    Count,
+    Method,
+    Mode,
+    PerSecond,
+    Positive,
+    Seconds,
+    Service,
+    Share,
+)
 
 
 class Target(wire.Command, frozen=True):
@@ -73,17 +51,37 @@ class TimeoutRule(wire.Command, frozen=True):
 
 
 class DegradeRule(wire.Command, frozen=True):
-    """That calls are not made at all, but answered by an error or by the fallback that the consumer declared; or with a value."""
+    """What a call is answered with where its provider's answer is not to be had, or is not even asked for.
+
+    An error that is the service's answer is none of that. `last_good` keeps answers only while such a rule is in force, and
+    where there is none for the same arguments, or the consumer declared no fallback, the call fails as it would have.
+    """
 
     how: Annotated[
-        Literal["error", "fallback", "value"],
-        msgspec.Meta(description="an error; the fallback that the consumer declared; the value of this rule"),
+        Literal["error", "fallback", "value", "last_good"],
+        msgspec.Meta(
+            description="an error; the fallback that the consumer declared; the value of this rule; the last answer to a call "
+            "with the same arguments"
+        ),
     ] = "error"
     when: Annotated[
         Literal["always", "failure"],
         msgspec.Meta(description="always: without calling; failure: when the call failed or was refused"),
     ] = "failure"
-    value: Any = None
+    value: Annotated[
+        Any, msgspec.Meta(description="how=value: it must fit the result of each method of the target")
+    ] = None
+    age: Annotated[Seconds, msgspec.Meta(description="how=last_good: an answer is given so long after it came")] = 300.0
+    entries: Annotated[
+        int, msgspec.Meta(ge=1, le=100_000, description="how=last_good: so many answers of a method are kept")
+    ] = 1_000
+    size: Annotated[
+        int, msgspec.Meta(ge=1 << 10, le=1 << 30, description="how=last_good: bytes that those of a method may take")
+    ] = 8 << 20
+
+    def __post_init__(self) -> None:
+        if self.value is not None and self.how != "value":
+            raise ValueError(f"a value is given, and how is {self.how}: write how=value, or leave the value out")
 
 
 class BreakerRule(wire.Command, frozen=True):

@@ -27,7 +27,11 @@ async def measure(address: str, concurrency: int, seconds: float) -> Found:
         header = exchange.header_of(method, connection.methods, NO_CALL, left=timeout, attempt=0, priority=1)
         return exchange.result_of(method, connection.node, await connection.call(header, body, now + timeout))
 
-    orders = cast("Orders", Stub(definition.name, definition.methods, call))
+    orders = cast("Orders", Stub(definition.name, definition.methods, call, _no_streams))
     found = await calls(lambda: orders.echo(ORDER), concurrency, seconds)
     await connection.close()
     return found
+
+
+def _no_streams(method: MethodDefinition, _arguments: Any, _outgoing: Any) -> Any:
+    raise NotImplementedError(method.path)

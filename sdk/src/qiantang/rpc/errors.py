@@ -155,5 +155,8 @@ NOT_PROCESSED: frozenset[str] = frozenset(
 
 
 def was_processed(error: errors.QiantangError) -> bool:
-    """Say whether the handler can have begun: what is not repeatable is not tried again then."""
-    return error.code not in NOT_PROCESSED
+    """Say whether the handler can have begun: what is not repeatable is not tried again then.
+
+    A node that has left says so of streams that it ends, whose code is that of calls that it does not take.
+    """
+    return error.code not in NOT_PROCESSED or error.facts.get("was_processed") is True

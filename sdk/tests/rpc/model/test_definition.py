@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict
 
@@ -10,7 +10,16 @@ import msgspec
 import pytest
 
 from qiantang.kernel.errors import InvalidRequestError, MisconfiguredError
-from qiantang.rpc.model.definition import MethodOptions, definition_of, document_of, method, service
+from qiantang.rpc.model.definition import (
+    GIVES,
+    TAKES,
+    MethodOptions,
+    definition_of,
+    document_of,
+    method,
+    service,
+)
+from qiantang.rpc.model.openapi import LINES, openapi_of
 
 
 class Line(msgspec.Struct):
@@ -109,13 +118,92 @@ def test_what_cannot_be_called_from_outside_is_refused_by_its_name() -> None:
 
     async def strange(self: Any, one: complex) -> int: ...
 
-    def streaming(self: Any, one: int) -> AsyncIterator[int]: ...
-
     assert "the parameter one of a.Some/get has no type" in refusal(untyped)
     assert "a.Some/get does not say what it gives" in refusal(silent)
     assert "parameters of a method have names" in refusal(many)
     assert "the arguments of a.Some/get cannot be carried" in refusal(strange)
-    assert "a.Some/get gives a stream: streams are not carried yet" in refusal(streaming)
+
+
+@service("order.Lines")
+class Lines(Protocol):
+    """Streams lines."""
+
+    def rows(self, article: str, *, most: int = 10) -> AsyncIterator[Line]: ...
+
+    async def put(self, place: Place, lines: AsyncIterator[Line]) -> int: ...
+
+    def both(self, lines: AsyncIterator[Line]) -> AsyncGenerator[str, None]: ...
+
+    async def made(self) -> AsyncIterator[Line]:
+        yield Line("tea")
+
+
+def test_streams_are_read_and_stand_in_the_document_and_its_digest() -> None:
+    methods = definition_of(Lines).methods
+    assert [one.streams for one in methods.values()] == [GIVES, TAKES, GIVES | TAKES, GIVES]
+    assert [one.stream for one in methods.values()] == ["", "lines", "lines", ""]
+    assert methods["rows"].read_result(msgspec.msgpack.encode(Line("tea"))) == Line("tea")
+    assert methods["put"].read_item(msgspec.msgpack.encode(Line("tea"))) == Line("tea")
+    assert methods["put"].arguments.__struct_fields__ == ("place",)
+    document = document_of(definition_of(Lines))
+    assert [one.streams for one in document.methods] == ["result", "argument", "both", "result"]
+    line = {"$ref": "#/schemas/Line"}
+    assert [one.item for one in document.methods] == [None, line, line, None]
+    assert document.methods[0].result == line
+
+    @service("order.Lines")
+    class Otherwise(Protocol):
+        async def put(self, place: Place, lines: AsyncIterator[str]) -> int: ...
+
+    @service("order.Lines")
+    class Whole(Protocol):
+        async def put(self, place: Place) -> int: ...
+
+    @service("order.Lines")
+    class Streamed(Protocol):
+        async def put(self, place: Place, lines: AsyncIterator[Line]) -> int: ...
+
+    assert len({definition_of(one).digest for one in (Otherwise, Whole, Streamed)}) == 3
+
+
+def test_openapi_has_lines_for_streams_and_no_way_to_send_one() -> None:
+    paths = openapi_of([document_of(definition_of(Lines))], "x")["paths"]
+    assert list(paths) == ["/order.Lines/rows", "/order.Lines/made"]
+    content = paths["/order.Lines/rows"]["post"]["responses"]["200"]["content"]
+    assert content == {LINES: {"schema": {"$ref": "#/components/schemas/order.Lines.Line"}}}
+
+
+AT_ONCE: Any = ()
+
+
+def test_streams_that_cannot_be_carried_are_refused_by_their_name() -> None:
+    async def awaited(self: Any) -> AsyncIterator[int]: ...
+
+    def bare(self: Any) -> AsyncIterator: ...  # type: ignore[type-arg]
+
+    def plain(self: Any) -> Iterator[int]: ...
+
+    async def first(self: Any, items: AsyncIterator[int], more: int) -> int: ...
+
+    async def two(self: Any, items: AsyncIterator[int], more: AsyncIterator[int]) -> int: ...
+
+    async def optional(self: Any, items: AsyncIterator[int] = AT_ONCE) -> int: ...
+
+    async def strange(self: Any, items: AsyncIterator[complex]) -> int: ...
+
+    def nested(self: Any) -> AsyncIterator[AsyncIterator[int]]: ...
+
+    async def inside(self: Any, items: list[AsyncIterator[int]]) -> int: ...
+
+    assert "a.Some/get gives a stream: write def in place of async def" in refusal(awaited)
+    assert "a.Some/get has a stream and does not say of what" in refusal(bare)
+    assert "a stream is an AsyncIterator of its items" in refusal(plain)
+    assert "a.Some/get takes a stream as items: it must be the last, and the only one" in refusal(first)
+    assert "a.Some/get takes a stream as items: it must be the last, and the only one" in refusal(two)
+    assert "the stream items of a.Some/get has a default" in refusal(optional)
+    assert "the items of a.Some/get cannot be carried" in refusal(strange)
+    assert "the result of a.Some/get cannot be carried" in refusal(nested)
+    assert "the arguments of a.Some/get cannot be carried" in refusal(inside)
 
 
 def test_a_class_without_a_name_or_without_methods_is_no_service() -> None:

@@ -70,11 +70,16 @@ class BlockingCaller:
         with self._lock:
             self.governor.know(definition.methods.values())
         if fallback is None:
-            return cast("S", Stub(definition.name, definition.methods, self.call))
+            return cast("S", Stub(definition.name, definition.methods, self.call, self._opens))
         named = fallbacks_of(definition, fallback, waits=False)
         return cast(
             "S",
-            Stub(definition.name, definition.methods, lambda one, given: self.call(one, given, named.get(one.name))),
+            Stub(
+                definition.name,
+                definition.methods,
+                lambda one, given: self.call(one, given, named.get(one.name)),
+                self._opens,
+            ),
         )
 
     def follow(self, directory: Directory) -> Callable[[], None]:
@@ -134,6 +139,9 @@ class BlockingCaller:
 
     def _pool(self, site: Site) -> BlockingPool:
         return BlockingPool(site.address, self._who, self._tls, functools.partial(self._followed.failed, site))
+
+    def _opens(self, method: MethodDefinition, arguments: Any, outgoing: Any) -> Any:
+        raise errors.UnsupportedError(f"{method.path} streams: blocking callers do not yet")
 
     def _attempts(
         self, method: MethodDefinition, body: bytes, above: CallContext, going: Going[Target[BlockingPool]]

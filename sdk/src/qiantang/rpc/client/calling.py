@@ -21,6 +21,7 @@ from qiantang.rpc.client.degrading import Fallback, Instead, fallbacks_of
 from qiantang.rpc.client.following import Followed
 from qiantang.rpc.client.governing import SWEEP_SECONDS, Governor
 from qiantang.rpc.client.pool import NodePool
+from qiantang.rpc.client.streaming import Streaming
 from qiantang.rpc.client.stubs import Stub
 from qiantang.rpc.client.targets import Site, Target, Targets
 from qiantang.rpc.governance.degrade import BY_RULE, Degrade, why_of
@@ -52,6 +53,7 @@ class Caller:
         self._nodes = nodes
         self._sweeping: asyncio.Task[None] | None = None
         self.governor: Governor[Target[NodePool]] = Governor(consumer or Consumer())
+        self._streaming = Streaming(self.governor)
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -82,11 +84,16 @@ class Caller:
         definition = definition_of(service)
         self.governor.know(definition.methods.values())
         if fallback is None:
-            return cast("S", Stub(definition.name, definition.methods, self.call))
+            return cast("S", Stub(definition.name, definition.methods, self.call, self._streaming.open))
         named = fallbacks_of(definition, fallback, waits=True)
         return cast(
             "S",
-            Stub(definition.name, definition.methods, lambda one, given: self.call(one, given, named.get(one.name))),
+            Stub(
+                definition.name,
+                definition.methods,
+                lambda one, given: self.call(one, given, named.get(one.name)),
+                self._streaming.open,
+            ),
         )
 
     def follow(self, directory: Directory) -> Callable[[], None]:

@@ -9,11 +9,19 @@ from collections.abc import Callable
 from typing import Final
 
 from qiantang.kernel import errors
-from qiantang.rpc.errors import ConnectionLostError, DeadlineError, NodeAwayError, ProtocolError, TooLargeError
+from qiantang.rpc.errors import (
+    CancelledError,
+    ConnectionLostError,
+    DeadlineError,
+    NodeAwayError,
+    ProtocolError,
+    TooLargeError,
+)
 from qiantang.rpc.wire import frames, headers
 from qiantang.rpc.wire.frames import Bytes
-from qiantang.rpc.wire.headers import CallHeader
+from qiantang.rpc.wire.headers import CallHeader, StreamHeader
 from qiantang.rpc.wire.link import Deadlines, Link
+from qiantang.rpc.wire.streams import Span, Stream, Streams
 
 PING_AFTER: Final = 15.0
 DEAD_AFTER: Final = 2 * PING_AFTER + 5.0
@@ -37,6 +45,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, Pending] = {}
         self._deadlines = Deadlines(self._pending, self._expire)
+        self._streams = Streams(link, frames.MAX_FRAME, self.give_up)
         self._number = 0
         self._most = frames.MAX_FRAME
         self._most_calls = 1
@@ -73,25 +82,41 @@ class Connection:
         Raises:
             QiantangError: what the provider raised, or what befell the connection.
         """
-        if len(body) + frames.HEAD > self._most:
-            raise TooLargeError(f"the call has {len(body):,} bytes: {self.node} takes {self._most:,}")
-        if not self._link.is_open:
-            raise NodeAwayError(f"the connection to {self.address} has ended")
-        if self._link.is_full:
-            await self._room(deadline)
-        self._number = number = self._number + 1
-        answer: asyncio.Future[Bytes] = self._loop.create_future()
-        self._pending[number] = (answer, deadline)
-        self._deadlines.watch(deadline)
-        self._link.send(frames.CALL, number, headers.encode(header), body)
-        if len(self._pending) == 1:
-            self._link.flush()  # nothing that it could go with
+        if len(body) + frames.HEAD > self._most or self._link.is_full or not self._link.is_open:
+            await self._room(body, deadline)
+        answer = self._begin(header, body, deadline)
+        number = self._number
         try:
             return await answer
         except asyncio.CancelledError:
             if self._pending.pop(number, None) is not None:
                 self._link.send(frames.CANCEL, number)
             raise
+
+    async def open(
+        self, header: StreamHeader, body: bytes, streams: int, deadline: float, span: Span
+    ) -> tuple[Stream, asyncio.Future[Bytes]]:
+        """Begin a call that streams: give the stream, and what gives its result, nothing where it gave items; or why it ended.
+
+        The deadline is until something comes, or is sent after the arguments. `give_up` follows where the call did not end.
+
+        Raises:
+            TooLargeError, NodeAwayError: it was not sent.
+        """
+        if len(body) + frames.HEAD > self._most or self._link.is_full or not self._link.is_open:
+            await self._room(body, deadline)
+        answer = self._begin(header, body, deadline, streams)
+        stream = Stream(self._number, self._streams, span, self._touch)
+        self._streams.add(stream)
+        answer.add_done_callback(lambda ended: self._settled(stream, ended))
+        return stream, answer
+
+    def give_up(self, number: int) -> None:
+        """Have the node give up a call that streams, if it has not ended."""
+        pending = self._pending.pop(number, None)
+        if pending is not None:
+            pending[0].cancel()
+            self._link.send(frames.CANCEL, number)
 
     async def close(self, within: float = 0.0) -> None:
         """End the connection, once what is under way is answered or so many seconds have passed."""
@@ -131,6 +156,8 @@ class Connection:
             self._said_goodbye(body)
         elif kind == frames.WELCOME and not self._welcome.done():
             self._welcomed(headers.read_welcome(body))
+        elif kind >= frames.STREAM_DATA:
+            self._streamed(kind, flags, call, body)
         else:
             raise ProtocolError(f"the node sent a frame of type {kind}, which no caller expects")
 
@@ -150,7 +177,7 @@ class Connection:
 
     def _welcomed(self, said: headers.Welcome) -> None:
         self.methods = {name: place for place, name in enumerate(said.methods)}
-        self._most = max(frames.HEAD, said.max_frame)
+        self._most = self._streams.most = max(frames.HEAD, said.max_frame)
         self._most_calls = max(1, said.max_calls)
         self._welcome.set_result(None)
 
@@ -175,7 +202,25 @@ class Connection:
         self._fail(number, DeadlineError(f"{self.node} gave no answer within the time of the call"))
         self._link.send(frames.CANCEL, number)
 
-    async def _room(self, deadline: float) -> None:
+    def _begin(self, header: CallHeader, body: bytes, deadline: float, flags: int = 0) -> asyncio.Future[Bytes]:
+        """Send a call; its number is the last that was given."""
+        self._number = number = self._number + 1
+        answer: asyncio.Future[Bytes] = self._loop.create_future()
+        self._pending[number] = (answer, deadline)
+        self._deadlines.watch(deadline)
+        self._link.send(frames.CALL, number, headers.encode(header), body, flags)
+        if len(self._pending) == 1:
+            self._link.flush()  # nothing that it could go with
+        return answer
+
+    async def _room(self, body: bytes, deadline: float) -> None:
+        """Wait until a call can be sent.
+
+        Raises:
+            TooLargeError, NodeAwayError: it cannot.
+        """
+        if len(body) + frames.HEAD > self._most:
+            raise TooLargeError(f"the call has {len(body):,} bytes: {self.node} takes {self._most:,}")
         try:
             async with asyncio.timeout_at(deadline):
                 await self._link.room()
@@ -183,6 +228,30 @@ class Connection:
             raise NodeAwayError(f"{self.node} reads nothing: the call was not sent within its time") from None
         if not self._link.is_open:
             raise NodeAwayError(f"the connection to {self.address} has ended")
+
+    # -- calls that stream -------------------------------------------------------------------------------
+
+    def _touch(self, number: int, deadline: float) -> None:
+        pending = self._pending.get(number)
+        if pending is not None:
+            self._pending[number] = (pending[0], deadline)
+
+    def _streamed(self, kind: int, flags: int, number: int, body: Bytes) -> None:
+        """Take what comes of a stream; at its end nothing is its result."""
+        if kind != frames.STREAM_END or self._streams.get(number) is None:
+            self._streams.received(kind, number, body)
+            return
+        self.load = flags
+        pending = self._pending.pop(number, None)
+        if pending is not None and not pending[0].done():
+            pending[0].set_result(b"")
+
+    def _settled(self, stream: Stream, answer: asyncio.Future[Bytes]) -> None:
+        self._streams.drop(stream.number)
+        if answer.cancelled():
+            stream.settle(CancelledError("the call was given up"))
+        else:
+            stream.settle(answer.exception())
 
     def _ping(self) -> None:
         quiet = self._loop.time() - self._link.heard_at

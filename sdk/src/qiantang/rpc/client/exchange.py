@@ -13,6 +13,7 @@ from qiantang.rpc.model.context import CallContext
 from qiantang.rpc.model.definition import MethodDefinition
 from qiantang.rpc.wire import headers
 from qiantang.rpc.wire.frames import Bytes
+from qiantang.rpc.wire.streams import NEVER, Span
 
 HOP_SECONDS = 0.002
 """What a call below another leaves of its time for the way back."""
@@ -56,6 +57,29 @@ def header_of(
     if place is None:
         raise UnknownMethodError(f"the node has no {method.path}: it has another version of the service")
     return headers.CallHeader(place, max(1, int(left * 1000)), above.trace, attempt, priority, above.tag)
+
+
+def stream_header_of(header: headers.CallHeader, span: Span, now: float) -> headers.StreamHeader:
+    """Make the header of a call that streams within a span of time out of that of its attempt."""
+    whole = 0 if span.until == NEVER else max(1, int((span.until - now) * 1000))
+    idle = max(1, int(span.idle * 1000))
+    return headers.StreamHeader(*msgspec.structs.astuple(header), idle=idle, whole=whole)
+
+
+def item_of(method: MethodDefinition, item: Any) -> bytes:
+    """Write an item of what the caller streams.
+
+    Raises:
+        InvalidArgumentsError: it cannot be carried.
+    """
+    try:
+        return headers.encode(item)
+    except errors.QiantangError:
+        raise
+    except Exception as error:
+        raise InvalidArgumentsError(
+            f"an item of {method.stream} of {method.path} cannot be written: {error}"
+        ) from error
 
 
 def result_of(method: MethodDefinition, node: str, answer: Bytes) -> Any:

@@ -38,6 +38,7 @@ class Going(msgspec.Struct, Generic[E], eq=False):
     _breaker: Breaker | None = None
     _tried: set[Endpoint] | None = None
     _last: errors.QiantangError | None = None
+    _took: float | None = None
 
     def wait(self, now: float) -> float:
         """Give the seconds to wait before the first attempt.
@@ -97,6 +98,10 @@ class Going(msgspec.Struct, Generic[E], eq=False):
             raise error
         return found.after
 
+    def answered(self, now: float) -> None:
+        """The first item of a stream came: what that took is what counts as its time, however long the stream lasts."""
+        self._took = now - self._began
+
     def end(self, now: float, error: BaseException | None) -> None:
         """The call has ended, however it did."""
         if error is None:
@@ -104,6 +109,8 @@ class Going(msgspec.Struct, Generic[E], eq=False):
         else:
             outcome = outcome_of(error) if isinstance(error, errors.QiantangError) else Outcome.CANCELLED
         self._finish(now, outcome)
+        if self._took is not None:
+            self.ticket.begun = now - self._took
         self._chain.leave(now, self.ticket, outcome)
 
     def _other(self, endpoints: Endpoints, skipped: dict[Endpoint, Refusal], now: float) -> Endpoint:
@@ -156,7 +163,7 @@ class Going(msgspec.Struct, Generic[E], eq=False):
             target.inflight -= 1
         else:
             is_fault = outcome >= Outcome.OVERLOAD
-            took = now - self._began
+            took = now - self._began if self._took is None else self._took
             # what is refused or fails quickly must not look fast: a node with too much to do would be given more
             target.end(max(took, self.ticket.deadline - self._began) if is_fault else took, now, is_fault=is_fault)
         if breaker is not None:

@@ -9,15 +9,17 @@ from qiantang.rpc.errors import InvalidArgumentsError
 from qiantang.rpc.model.definition import MethodDefinition
 
 Calls = Callable[[MethodDefinition, Any], Any]
+Opens = Callable[[MethodDefinition, Any, Any], Any]
+"""Makes a call that streams; what comes last is what the caller streams, None where it does not."""
 
 
 class Stub:
     """Stands for a service. What is not of its definition is not there."""
 
-    def __init__(self, service: str, methods: Mapping[str, MethodDefinition], calls: Calls) -> None:
+    def __init__(self, service: str, methods: Mapping[str, MethodDefinition], calls: Calls, opens: Opens) -> None:
         self._service = service
         for name, one in methods.items():
-            setattr(self, name, _function(one, calls))
+            setattr(self, name, _streaming(one, opens) if one.streams else _function(one, calls))
 
     def __getattr__(self, name: str) -> Any:
         """Say that there is no such method."""
@@ -37,6 +39,25 @@ def _function(method: MethodDefinition, calls: Calls) -> Callable[..., Any]:
         except TypeError as error:
             raise InvalidArgumentsError(f"{method.path} does not take that: {error}") from error
         return calls(method, given)
+
+    call.__name__ = call.__qualname__ = method.name
+    return call
+
+
+def _streaming(method: MethodDefinition, opens: Opens) -> Callable[..., Any]:
+    arguments_of, stream = method.arguments, method.stream
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        outgoing = None
+        if stream in named:
+            outgoing = named.pop(stream)
+        elif stream and arguments:
+            arguments, outgoing = arguments[:-1], arguments[-1]
+        try:
+            given = arguments_of(*arguments, **named)
+        except TypeError as error:
+            raise InvalidArgumentsError(f"{method.path} does not take that: {error}") from error
+        return opens(method, given, outgoing)
 
     call.__name__ = call.__qualname__ = method.name
     return call

@@ -5,7 +5,9 @@
         @method(timeout=0.8, idempotent=True)
         async def get(self, request: GetOrder) -> Order: ...
 
-Everything is read once, when the class is defined or first used; what cannot be carried is refused there, by its name.
+A method whose result is an `AsyncIterator[T]` streams its results, one item after the other; one whose last parameter is an
+`AsyncIterator[T]` takes what the caller streams. Everything is read once, when the class is defined or first used; what cannot be
+carried is refused there, by its name.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeVar, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -32,7 +34,19 @@ LONGEST_TIMEOUT: Final = 3600.0
 _SERVICE: Final = "__qiantang_service__"
 _METHOD: Final = "__qiantang_method__"
 _NAME: Final = re.compile(SERVICE)
-_STREAMS: Final = (collections.abc.AsyncIterator, collections.abc.AsyncIterable, collections.abc.AsyncGenerator)
+GIVES: Final = 1
+"""Of a method's `streams`: its result is a stream."""
+TAKES: Final = 2
+"""Of a method's `streams`: its last parameter is a stream."""
+Streams = Literal["none", "result", "argument", "both"]
+_STREAMS: Final[tuple[Streams, ...]] = ("none", "result", "argument", "both")
+_ITERATORS: Final = {collections.abc.AsyncIterator, collections.abc.AsyncGenerator}
+_NEARLY: Final = {
+    collections.abc.AsyncIterable,
+    collections.abc.Iterable,
+    collections.abc.Iterator,
+    collections.abc.Generator,
+}
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}")
 
 
@@ -49,7 +63,12 @@ class MethodOptions(wire.Wire, frozen=True):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MethodDefinition:
-    """A method. `arguments` is a struct with a field for each parameter; `path` is how it is called: `service/method`."""
+    """A method. `arguments` is a struct with a field for each parameter that is no stream; `path` is how it is called:
+    `service/method`. `streams` is made of `GIVES` and `TAKES`.
+
+    Of a method that gives a stream, `result` and `read_result` are of one item. `item` is that of the stream which it takes, as the
+    parameter `stream`.
+    """
 
     service: str
     name: str
@@ -60,6 +79,10 @@ class MethodDefinition:
     read_arguments: Callable[[bytes | bytearray | memoryview], Any]
     read_json_arguments: Callable[[bytes | bytearray | memoryview], Any]
     read_result: Callable[[bytes | bytearray | memoryview], Any]
+    streams: int = 0
+    stream: str = ""
+    item: Any = None
+    read_item: Callable[[bytes | bytearray | memoryview], Any] = bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,11 +97,16 @@ class ServiceDefinition:
 
 
 class MethodDocument(wire.Wire, frozen=True):
-    """A method as data: the JSON Schema of its arguments and result, with what they refer to in the service's `schemas`."""
+    """A method as data: the JSON Schema of its arguments and result, with what they refer to in the service's `schemas`.
+
+    Where the result streams, `result` is one item of it; `item` is one of what the caller streams.
+    """
 
     name: str
     arguments: dict[str, Any]
     result: dict[str, Any]
+    streams: Streams = "none"
+    item: dict[str, Any] | None = None
     options: MethodOptions = MethodOptions()
     description: str = ""
 
@@ -173,19 +201,25 @@ def _method(service_name: str, name: str, function: Callable[..., Any]) -> Metho
     place = f"{service_name}/{name}"
     hints = _hints(place, function)
     parameters = list(inspect.signature(function).parameters.values())[1:]
+    result, gives = _result(place, function, hints["return"])
+    stream, item = _stream(place, parameters, hints)
     # only keyword-only parameters without a default can stand behind others that have one
-    fields = sorted((_field(place, one, hints) for one in parameters), key=len)
+    fields = sorted((_field(place, one, hints) for one in parameters if one.name != stream), key=len)
     arguments = msgspec.defstruct(f"{name}_arguments", fields, frozen=True, omit_defaults=True)
     return MethodDefinition(
         service=service_name,
         name=name,
         path=place,
         arguments=arguments,
-        result=hints["return"],
+        result=result,
         options=getattr(function, _METHOD, MethodOptions()),
         read_arguments=_decoder(arguments, f"the arguments of {place}"),
         read_json_arguments=msgspec.json.Decoder(arguments).decode,
-        read_result=_decoder(hints["return"], f"the result of {place}"),
+        read_result=_decoder(result, f"the result of {place}"),
+        streams=(GIVES if gives else 0) | (TAKES if stream else 0),
+        stream=stream,
+        item=item,
+        read_item=_decoder(item, f"the items of {place}") if stream else bytes,
     )
 
 
@@ -197,10 +231,49 @@ def _hints(place: str, function: Callable[..., Any]) -> dict[str, Any]:
     if "return" not in hints:
         raise errors.MisconfiguredError(f"{place} does not say what it gives: write -> None where it gives nothing")
     for name, hint in hints.items():
-        if get_origin(hint) in _STREAMS:
+        if (get_origin(hint) or hint) in _NEARLY:
             what = "gives" if name == "return" else f"takes, as {name},"
-            raise errors.MisconfiguredError(f"{place} {what} a stream: streams are not carried yet")
+            raise errors.MisconfiguredError(f"{place} {what} {hint}: a stream is an AsyncIterator of its items")
     return hints
+
+
+def _result(place: str, function: Callable[..., Any], hint: Any) -> tuple[Any, bool]:
+    """Give the type of the result, or of its items, and whether it is a stream."""
+    item = _item(place, hint)
+    if item is _NO_STREAM:
+        return hint, False
+    if inspect.iscoroutinefunction(function):
+        raise errors.MisconfiguredError(f"{place} gives a stream: write def in place of async def, it is not awaited")
+    return item, True
+
+
+def _stream(place: str, parameters: list[inspect.Parameter], hints: Mapping[str, Any]) -> tuple[str, Any]:
+    """Give the name of the parameter that is a stream, and the type of its items; nothing where there is none."""
+    found = [(one, item) for one in parameters if (item := _item(place, hints.get(one.name))) is not _NO_STREAM]
+    if not found:
+        return "", None
+    (parameter, item), *more = found
+    if more or parameter is not parameters[-1]:
+        raise errors.MisconfiguredError(
+            f"{place} takes a stream as {parameter.name}: it must be the last, and the only one"
+        )
+    if parameter.default is not parameter.empty:
+        raise errors.MisconfiguredError(f"the stream {parameter.name} of {place} has a default: a stream has none")
+    _field(place, parameter, hints)
+    return parameter.name, item
+
+
+_NO_STREAM: Final = object()
+
+
+def _item(place: str, hint: Any) -> Any:
+    """Give the type of what a stream is of."""
+    if (get_origin(hint) or hint) not in _ITERATORS:
+        return _NO_STREAM
+    of = get_args(hint)
+    if not of:
+        raise errors.MisconfiguredError(f"{place} has a stream and does not say of what: write AsyncIterator[Row]")
+    return of[0]
 
 
 def _field(place: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
@@ -224,13 +297,15 @@ def _decoder(kind: Any, what: str) -> Callable[[bytes | bytearray | memoryview],
 
 def document_of(definition: ServiceDefinition, description: str = "") -> ServiceDocument:
     """Give a service as data."""
-    kinds = [kind for one in definition.methods.values() for kind in (one.arguments, one.result)]
+    kinds = [kind for one in definition.methods.values() for kind in (one.arguments, one.result, one.item)]
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/schemas/{name}")
     methods = tuple(
         MethodDocument(
             name=one.name,
-            arguments=_inlined(schemas[2 * place], components),
-            result=schemas[2 * place + 1],
+            arguments=_inlined(schemas[3 * place], components),
+            result=schemas[3 * place + 1],
+            streams=_STREAMS[one.streams],
+            item=schemas[3 * place + 2] if one.stream else None,
             options=one.options,
         )
         for place, one in enumerate(definition.methods.values())
@@ -256,5 +331,10 @@ def _inlined(schema: dict[str, Any], components: Mapping[str, Any]) -> dict[str,
 def _digest(definition: ServiceDefinition) -> str:
     """Hash what must fit between two ends: names and types, whatever version and options they have."""
     document = document_of(definition)
-    said = [(one.name, one.arguments, one.result) for one in sorted(document.methods, key=lambda one: one.name)]
+    said = [_said(one) for one in sorted(document.methods, key=lambda one: one.name)]
     return hashlib.sha256(wire.encode([document.name, said, document.schemas])).hexdigest()[:32]
+
+
+def _said(method: MethodDocument) -> tuple[Any, ...]:
+    streams = () if method.streams == "none" else (method.streams, method.item)
+    return (method.name, method.arguments, method.result, *streams)

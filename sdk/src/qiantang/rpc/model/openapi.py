@@ -1,4 +1,7 @@
-"""OpenAPI: services as every other language calls them: `POST /service/method` with JSON."""
+"""OpenAPI: services as every other language calls them: `POST /service/method` with JSON.
+
+A method that streams its results answers with a line of JSON for each; one that takes a stream cannot be called so: it is left out.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from qiantang.kernel import errors
 from qiantang.rpc.model.definition import MethodDocument, ServiceDocument
 
 TIMEOUT_HEADER: Final = "qiantang-timeout-ms"
+LINES: Final = "application/x-ndjson"
+"""What a stream of results is: JSON, one item a line; what went wrong after the first of them is a last line `{"error": …}`."""
 
 
 def openapi_of(services: Sequence[ServiceDocument], title: str) -> dict[str, Any]:
@@ -21,7 +26,7 @@ def openapi_of(services: Sequence[ServiceDocument], title: str) -> dict[str, Any
     for one in services:
         prefix = f"{one.name}."
         schemas |= {f"{prefix}{name}": _renamed(schema, prefix) for name, schema in one.schemas.items()}
-        for method in one.methods:
+        for method in (method for method in one.methods if method.item is None):
             paths[f"/{one.name}/{method.name}"] = {"post": _operation(one, method, prefix)}
     return {
         "openapi": "3.1.0",
@@ -50,13 +55,19 @@ def _operation(service: ServiceDocument, method: MethodDocument, prefix: str) ->
         ],
         "requestBody": {"required": True, "content": _json(_renamed(method.arguments, prefix))},
         "responses": {
-            "200": {"description": "The result.", "content": _json(_renamed(method.result, prefix))},
+            "200": _answer(method, _renamed(method.result, prefix)),
             "default": {
                 "description": "What went wrong.",
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
             },
         },
     }
+
+
+def _answer(method: MethodDocument, schema: Any) -> dict[str, Any]:
+    if method.streams == "none":
+        return {"description": "The result.", "content": _json(schema)}
+    return {"description": "The results, one a line.", "content": {LINES: {"schema": schema}}}
 
 
 def _json(schema: Any) -> dict[str, Any]:

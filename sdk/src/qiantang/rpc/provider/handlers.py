@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
@@ -15,40 +15,85 @@ from typing import Any
 import msgspec
 
 from qiantang.kernel import errors
-from qiantang.rpc.model.definition import MethodDefinition, ServiceDefinition
+from qiantang.rpc.model.definition import GIVES, TAKES, MethodDefinition, ServiceDefinition
+from qiantang.rpc.provider import iterating
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Handler:
-    """A method and the function that answers for it."""
+    """A method and the function that answers for it: by `call`, or by `stream` where it streams. That takes what the caller streams
+    as well, and gives an async generator where the results are a stream.
+    """
 
     definition: MethodDefinition
     call: Callable[[msgspec.Struct], Awaitable[Any]]
+    stream: Callable[[msgspec.Struct, AsyncIterator[Any]], Any]
 
 
 def handlers_of(definition: ServiceDefinition, implementation: object, pool: ThreadPoolExecutor) -> list[Handler]:
-    """Give a handler for each method of a service. What is no coroutine function runs in the pool, with the caller's context.
+    """Give a handler for each method of a service. What is no coroutine function, and no async generator, runs in the pool, with
+    the caller's context.
 
     Raises:
         MisconfiguredError: the object lacks a method, or takes other arguments.
     """
-    return [Handler(one, _call(one, implementation, pool)) for one in definition.methods.values()]
+    return [_handler(one, _function(one, implementation), pool) for one in definition.methods.values()]
 
 
-def _call(
-    method: MethodDefinition, implementation: object, pool: ThreadPoolExecutor
-) -> Callable[[msgspec.Struct], Awaitable[Any]]:
+def _handler(method: MethodDefinition, function: Callable[..., Any], pool: ThreadPoolExecutor) -> Handler:
+    given = _arguments(method.arguments.__struct_fields__)
+    if method.streams:
+        return Handler(method, functools.partial(_refused, method), _stream(method, function, given, pool))
+    return Handler(method, _call(function, given, pool), functools.partial(_refused, method))
+
+
+def _refused(method: MethodDefinition, *_: Any) -> Any:
+    raise errors.UnsupportedError(
+        f"{method.path} cannot be called so: of its two ends one streams, and the other does not"
+    )
+
+
+def _function(method: MethodDefinition, implementation: object) -> Callable[..., Any]:
     function: Any = getattr(implementation, method.name, None)
     if not callable(function):
         raise errors.MisconfiguredError(
             f"{type(implementation).__qualname__} has no {method.name}, which service {method.service} promises"
         )
     names = method.arguments.__struct_fields__
-    _check(method, function, names)
-    given = _arguments(names)
+    _check(method, function, (*names, method.stream) if method.streams & TAKES else names)
+    return function
+
+
+def _call(
+    function: Callable[..., Any], given: Callable[[msgspec.Struct], tuple[Any, ...]], pool: ThreadPoolExecutor
+) -> Callable[[msgspec.Struct], Awaitable[Any]]:
     if inspect.iscoroutinefunction(function):
         return lambda arguments: function(*given(arguments))
     return functools.partial(_in_pool, function, given, pool)
+
+
+def _stream(
+    method: MethodDefinition,
+    function: Callable[..., Any],
+    given: Callable[[msgspec.Struct], tuple[Any, ...]],
+    pool: ThreadPoolExecutor,
+) -> Callable[[msgspec.Struct, AsyncIterator[Any]], Any]:
+    """Give how a method that streams is called, whichever kind of function it is."""
+    takes, gives = method.streams & TAKES, method.streams & GIVES
+    if inspect.iscoroutinefunction(function) and gives:
+        raise errors.MisconfiguredError(
+            f"{method.path} gives a stream: write it as an async generator, or as a plain one"
+        )
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return lambda arguments, items: function(*given(arguments), *((items,) if takes else ()))
+
+    def call(arguments: msgspec.Struct, items: AsyncIterator[Any]) -> Any:
+        all_of_it = (*given(arguments), *((iterating.Blocking(items),) if takes else ()))
+        if gives:
+            return iterating.through_pool(pool, function, all_of_it)
+        return _in_pool(function, lambda _: all_of_it, pool, arguments)
+
+    return call
 
 
 def _in_pool(

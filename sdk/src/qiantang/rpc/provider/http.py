@@ -65,6 +65,9 @@ class HttpSession(asyncio.Protocol):
         if self._task is None:
             self.close()
 
+    def end_streams(self, error: errors.QiantangError) -> None:
+        """End the answer that streams, however far it is."""
+
     def close(self) -> None:
         """End the connection."""
         if self._transport is not None:

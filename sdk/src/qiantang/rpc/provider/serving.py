@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import ssl
 from collections.abc import Sequence
@@ -119,15 +118,19 @@ class Provider:
         return f"unix:{path}"
 
     async def drain(self, within: float = 30.0) -> None:
-        """Take no more calls, and wait until those under way are answered, at most so many seconds."""
+        """Take no more calls, and wait until those under way are answered, at most so many seconds; streams are ended then."""
         self._leaving = True
         for server in self._servers:
             server.close()
         for session in self._sessions:
             session.say_goodbye("the node is leaving")
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(within):
                 await self._idle.wait()
+        except TimeoutError:
+            leaving = DrainingError(f"{self.node} has left: another node goes on", facts={"was_processed": True})
+            for session in list(self._sessions):
+                session.end_streams(leaving)
 
     async def close(self) -> None:
         """End all connections, and what is under way on them."""

@@ -12,6 +12,7 @@ import msgspec
 
 from qiantang.kernel import errors, scope
 from qiantang.rpc.errors import (
+    CancelledError,
     DeadlineError,
     InvalidArgumentsError,
     OverloadedError,
@@ -21,15 +22,19 @@ from qiantang.rpc.errors import (
 )
 from qiantang.rpc.governance.verdict import Outcome, Ticket, outcome_of
 from qiantang.rpc.model.context import CallContext, current
+from qiantang.rpc.provider import streaming
 from qiantang.rpc.provider.handlers import Handler
 from qiantang.rpc.provider.host import Host, told
 from qiantang.rpc.provider.work import Work
 from qiantang.rpc.wire import frames, headers, proof
 from qiantang.rpc.wire.frames import Bytes
 from qiantang.rpc.wire.link import Deadlines, Link
+from qiantang.rpc.wire.streams import Span, Stream, Streams
 
 CANCELS_A_SECOND: Final = 100
 """More than this on average is no use of a service: whoever does it is sent away (as HTTP/2's rapid resets had to be)."""
+MOST_KEPT: Final = 64 << 20
+"""Bytes of items that one caller's connection may have a provider keep until its handlers take them."""
 
 
 class Hosts(Host, Protocol):
@@ -54,6 +59,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._calls: dict[int, tuple[asyncio.Task[None], Work, float]] = {}
         self._deadlines = Deadlines(self._calls, self._expire)
+        self._streams = Streams(link, host.max_frame, self._overfull, MOST_KEPT)
         self._caller: scope.Scope | None = None
         self._name = ""
         self._nonce = proof.nonce()
@@ -78,9 +84,10 @@ class Session:
 
     def received(self, kind: int, flags: int, call: int, header: Bytes, body: Bytes) -> None:
         """Take a frame."""
-        del flags  # callers say nothing by them
         if kind == frames.CALL and self._caller is not None:
-            self._begin(call, header, body, self._caller)
+            self._begin(call, flags, header, body)
+        elif kind >= frames.STREAM_DATA:
+            self._streams.received(kind, call, body)
         elif kind == frames.CANCEL:
             self._cancel(call)
         elif kind == frames.PING:
@@ -103,6 +110,12 @@ class Session:
     def say_goodbye(self, reason: str) -> None:
         """Have the caller send no more calls here; what is under way is answered."""
         self._link.send(frames.GOAWAY, body=reason.encode())
+
+    def end_streams(self, error: errors.QiantangError) -> None:
+        """End the calls that stream, however far they are."""
+        for number in self._streams.numbers():
+            self._stop(number)
+            self._fail(number, error)
 
     def close(self) -> None:
         """End the connection once what was written is sent."""
@@ -131,44 +144,62 @@ class Session:
             self._link.close()
             return
         self._caller, self._name = caller.application, str(caller.application)
-        self._most = min(said.max_frame or frames.MAX_FRAME, frames.MAX_FRAME)
+        self._most = self._streams.most = min(said.max_frame or frames.MAX_FRAME, frames.MAX_FRAME)
         names = [one.definition.path for one in host.handlers]
         welcome = headers.Welcome(names, host.max_frame, host.max_calls)
         self._link.send(frames.WELCOME, body=headers.encode(welcome))
 
-    def _begin(self, number: int, header: Bytes, body: Bytes, caller: scope.Scope) -> None:
+    def _begin(self, number: int, streams: int, header: Bytes, body: Bytes) -> None:
         refused = self._refusal(number)
         if refused is not None:
-            self._fail(number, refused)
+            self._refuse(number, streams, refused)
             return
         try:
-            head = headers.read_call(header)
+            work, span = self._let_in(streams, header, body)
+        except errors.QiantangError as error:
+            self._host.ended()
+            self._refuse(number, streams, error)
+            return
+        stream = None
+        if span is not None:
+            stream = Stream(number, self._streams, span, self._touch)
+            self._streams.add(stream)
+        deadline = work.ticket.deadline
+        self._calls[number] = (self._loop.create_task(self._answer(number, work, stream)), work, deadline)
+        self._deadlines.watch(deadline)
+
+    def _let_in(self, streams: int, header: Bytes, body: Bytes) -> tuple[Work, Span | None]:
+        """Read a call, and let it in; the span is that of one that streams.
+
+        Raises:
+            QiantangError: it cannot be read, or a rule refuses it.
+        """
+        caller = self._caller
+        assert caller is not None  # noqa: S101  # asked before
+        try:
+            head = headers.read_stream_call(header) if streams else headers.read_call(header)
             handler = self._host.handlers[head.method]
-            entrance = self._host.guard.entrance(handler.definition, caller)
+            said = handler.definition
+            if streams != said.streams:
+                raise UnknownMethodError(f"{said.path} streams otherwise here: the two ends have different versions")
+            entrance = self._host.guard.entrance(said, caller)
             refusal = entrance.admit(caller)
-            arguments = handler.definition.read_arguments(body) if refusal is None else None
+            arguments = said.read_arguments(body) if refusal is None else None
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            self._host.ended()
-            self._fail(number, InvalidArgumentsError(f"what was sent does not fit the method: {error}"))
-            return
+            raise InvalidArgumentsError(f"what was sent does not fit the method: {error}") from error
         except IndexError:
-            self._host.ended()
-            self._fail(number, UnknownMethodError("the node has fewer methods than that: connect again"))
-            return
+            raise UnknownMethodError("the node has fewer methods than that: connect again") from None
         now = time.monotonic()
         ticket = Ticket(now, now + head.timeout / 1000, head.priority, head.attempt)
         refusal = refusal or (None if entrance.is_open else entrance.enter(now, ticket, arguments))
         if refusal is not None:
-            self._host.ended()
-            self._fail(number, refusal.error())
-            return
-        said = handler.definition
+            raise refusal.error()
+        span = streaming.span_of(head, now) if isinstance(head, headers.StreamHeader) else None
+        until = ticket.deadline if span is None else span.until
         context = CallContext(
-            said.service, said.name, self._name, ticket.deadline, head.trace, head.attempt, head.priority, head.tag
+            said.service, said.name, self._name, until, head.trace, head.attempt, head.priority, head.tag
         )
-        work = Work(handler, arguments, context, entrance, ticket)
-        self._calls[number] = (self._loop.create_task(self._answer(number, work)), work, ticket.deadline)
-        self._deadlines.watch(ticket.deadline)
+        return Work(handler, arguments, context, entrance, ticket), span
 
     def _refusal(self, number: int) -> errors.QiantangError | None:
         if number in self._calls:
@@ -177,12 +208,15 @@ class Session:
             return OverloadedError(f"{self._host.max_calls} calls of this connection are under way, as many as may be")
         return self._host.may_begin()
 
-    async def _answer(self, number: int, work: Work) -> None:
+    async def _answer(self, number: int, work: Work, stream: Stream | None) -> None:
         current.set(work.context)
         outcome = Outcome.OK
         try:
             await work.wait()
-            body = headers.encode(await work.handler.call(work.arguments))
+            if stream is None:
+                body = headers.encode(await work.handler.call(work.arguments))
+            else:
+                body = await streaming.answer(work, stream)
         except asyncio.CancelledError:
             outcome = Outcome.CANCELLED  # whoever cancelled has answered, or nobody waits
         except Exception as error:
@@ -193,6 +227,8 @@ class Session:
             self._tell(number, body)
         finally:
             self._calls.pop(number, None)
+            if stream is not None:
+                self._close(stream)
             work.leave(outcome)
             self._host.ended()
 
@@ -200,12 +236,34 @@ class Session:
         if len(body) + frames.HEAD > self._most:
             self._fail(number, TooLargeError(f"the result has {len(body):,} bytes: {self._most:,} are allowed"))
         elif number in self._calls:
-            self._link.send(frames.RESULT, number, b"", body, self._host.load())
+            self._link.send(frames.RESULT if body else frames.STREAM_END, number, b"", body, self._host.load())
             if len(self._calls) == 1:
                 self._link.flush()  # nothing that it could go with
 
+    def _refuse(self, number: int, streams: int, error: errors.QiantangError) -> None:
+        self._fail(number, error)
+        if streams:
+            self._streams.refused()
+
     def _fail(self, number: int, error: errors.QiantangError) -> None:
         self._link.send(frames.ERROR, number, b"", headers.write_error(error), self._host.load())
+
+    def _touch(self, number: int, deadline: float) -> None:
+        """Something of a stream went or came: it has time until its next deadline."""
+        call = self._calls.get(number)
+        if call is not None:
+            task, work, _ = call
+            work.ticket.deadline = deadline
+            self._calls[number] = (task, work, deadline)
+
+    def _overfull(self, number: int) -> None:
+        self._stop(number)
+        self._fail(number, errors.ExhaustedError(f"{self._host.node} keeps too much that its handlers have not taken"))
+
+    def _close(self, stream: Stream) -> None:
+        """Take nothing more of a stream; a thread that waits for its next item waits no longer."""
+        self._streams.drop(stream.number)
+        stream.fail(CancelledError("the call has ended"))
 
     def _expire(self, number: int) -> None:
         self._stop(number)
@@ -223,6 +281,9 @@ class Session:
         if call is None:
             return
         task, work, _ = call
+        stream = self._streams.get(number)
+        if stream is not None:
+            self._close(stream)
         if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:  # pyright: ignore[reportArgumentType]
             work.leave(Outcome.CANCELLED)  # it will not run at all
             self._host.ended()

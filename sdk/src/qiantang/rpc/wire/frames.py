@@ -28,7 +28,10 @@ JOINED_UP_TO: Final = 64 << 10
 
 CHALLENGE, HELLO, WELCOME, CALL, RESULT, ERROR, CANCEL, PING, PONG, GOAWAY = range(1, 11)
 """Types of frames. Plain numbers: a member of an enumeration costs more to name than a frame does to read."""
-_LAST: Final = GOAWAY
+STREAM_DATA, STREAM_END, CREDIT = range(11, 14)
+"""Of calls that stream: one item; that no more follow; how many bytes more the other end may send. The flags of their CALL say
+which of the two directions stream."""
+_LAST: Final = CREDIT
 
 Bytes = bytes | bytearray | memoryview
 Received = Callable[[int, int, int, Bytes, Bytes], None]

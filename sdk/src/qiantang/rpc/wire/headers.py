@@ -34,6 +34,15 @@ class CallHeader(msgspec.Struct, array_like=True, gc=False):
     extras: dict[str, str] | None = None
 
 
+class StreamHeader(CallHeader, array_like=True, gc=False):
+    """Of a call that streams: `timeout` is until its first item, `idle` between two, and `whole` what is left for all, where that
+    is bounded; all in milliseconds.
+    """
+
+    idle: Annotated[int, msgspec.Meta(ge=1, le=LONGEST)] = LONGEST
+    whole: Annotated[int, msgspec.Meta(ge=0, le=LONGEST)] = 0
+
+
 class Challenge(msgspec.Struct, array_like=True):
     """What a provider says first, to whoever connects: its version, its node, and bytes to sign."""
 
@@ -63,6 +72,8 @@ class Welcome(msgspec.Struct, array_like=True):
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode
 read_call = msgspec.msgpack.Decoder(CallHeader).decode
+read_stream_call = msgspec.msgpack.Decoder(StreamHeader).decode
+_credit = msgspec.msgpack.Decoder(Annotated[int, msgspec.Meta(ge=1, le=1 << 40)])
 _hello = msgspec.msgpack.Decoder(Hello)
 _challenge = msgspec.msgpack.Decoder(Challenge)
 _welcome = msgspec.msgpack.Decoder(Welcome)
@@ -97,6 +108,15 @@ def read_welcome(body: Bytes) -> Welcome:
         ProtocolError: it is none.
     """
     return _read(_welcome, body)
+
+
+def read_credit(body: Bytes) -> int:
+    """Read how many bytes more may be sent.
+
+    Raises:
+        ProtocolError: it is no such number.
+    """
+    return _read(_credit, body)
 
 
 def read_error(body: Bytes) -> errors.QiantangError:

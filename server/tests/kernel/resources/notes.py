@@ -17,10 +17,20 @@ class Note(msgspec.Struct, forbid_unknown_fields=True):
     shared: bool = False
     cites: str = ""
     after: str = ""
+    pinned: bool = False
 
 
 def check(_name: str, body: Any) -> list[errors.Problem]:
     return [errors.Problem("a note says something", "text")] if not body["text"].strip() else []
+
+
+def check_change(_name: str, before: Any, after: Any) -> list[errors.Problem]:
+    if before is None or not before.get("pinned"):
+        return []
+    if after is None:
+        return [errors.Problem("a pinned note is not removed")]
+    kept = before["text"] == after["text"] and before.get("password") == after.get("password")
+    return [] if kept else [errors.Problem("a pinned note says what it said", "text")]
 
 
 def cites(body: Any) -> list[tuple[str, str]]:
@@ -36,6 +46,7 @@ NOTE = ResourceKind(
     model=Note,
     limits=Limits(resource_bytes=4000, bundle_bytes=20_000, bundle_count=12),
     check=check,
+    check_change=check_change,
     deliver=lambda body: {"text": body["text"]},
     is_public=lambda body: bool(body.get("shared")),
     links=cites,

@@ -79,6 +79,55 @@ async def test_a_bad_draft_is_refused_with_every_problem_and_nothing_is_publishe
     assert (checked.ok, len(checked.problems)) == (False, 2)
 
 
+async def test_a_draft_is_checked_against_what_it_would_replace_and_so_is_a_removal(life: Life) -> None:
+    await life.edit(ADA, "a", "kept", pinned=True, password={"$secret": {"value": "pw"}})
+    await life.publish(ADA, 0)
+    await life.edit(ADA, "a", "other", pinned=True)
+    checked = await life.resources.publishing.check(BUNDLE)
+    assert [(one.name, one.path, one.message) for one in checked.problems] == [
+        ("a", "text", "a pinned note says what it said")
+    ]
+    with pytest.raises(InvalidDraftsError):
+        await life.publish(ADA, 1)
+    await life.edit(ADA, "a", " ", pinned=True)
+    checked = await life.resources.publishing.check(BUNDLE)
+    assert [one.message for one in checked.problems] == ["a note says something"], "what is wrong in itself comes first"
+    await life.resources.drafts.remove(ADA, BUNDLE, "note", "a", expected="*")
+    checked = await life.resources.publishing.check(BUNDLE)
+    assert [one.message for one in checked.problems] == ["a pinned note is not removed"]
+    with pytest.raises(InvalidDraftsError):
+        await life.publish(ADA, 1)
+    await life.edit(ADA, "a", "kept", password={"$secret": {"value": "pw"}})
+    await life.publish(ADA, 1)
+    await life.resources.drafts.remove(ADA, BUNDLE, "note", "a", expected="*")
+    await life.publish(ADA, 2)
+    assert await life.texts() == {}
+
+
+async def test_what_is_written_along_with_a_publish_is_written_with_it_or_not_at_all(life: Life) -> None:
+    told: list[release.PublishOutcome] = []
+
+    async def tell(session: storage.Session, outcome: release.PublishOutcome) -> None:
+        assert await session.scalar(sa.select(sa.func.count()).select_from(store.outbox)) == len(life.heard) + 1
+        told.append(outcome)
+
+    async def refuse(_session: storage.Session, _outcome: release.PublishOutcome) -> None:
+        raise errors.ConflictError("changed its mind")
+
+    await life.edit(ADA, "a", "one")
+    command = release.PublishCommand(expected_revision=0)
+    with pytest.raises(errors.ConflictError, match="changed its mind"):
+        await life.resources.publishing.publish(ADA, BUNDLE, command, along=refuse)
+    assert (await life.revision(), life.heard) == (0, [])
+    outcome = await life.resources.publishing.publish(ADA, BUNDLE, command, along=tell)
+    assert told == [outcome]
+    life.directory.protected = True
+    await life.edit(ADA, "a", "two")
+    with pytest.raises(errors.ConflictError, match="changed its mind"):
+        await life.resources.publishing.publish(ADA, BUNDLE, release.PublishCommand(expected_revision=1), along=refuse)
+    assert await life.resources.requests.list_requests(BUNDLE) == []
+
+
 async def test_shape_size_and_number_have_limits(life: Life) -> None:
     with pytest.raises(errors.InvalidRequestError, match="unknown field"):
         await life.edit(ADA, "a", "x", color="red")

@@ -25,6 +25,10 @@ def _no_problems(_name: str, _body: Any) -> list[Problem]:
     return []
 
 
+def _any_change(_name: str, _before: Any, _after: Any) -> list[Problem]:
+    return []
+
+
 def _same(body: Any) -> Any:
     return body
 
@@ -55,6 +59,8 @@ class ResourceKind:
 
     model: shape of the body (a msgspec struct that forbids unknown fields).
     check: every problem of a body under a name, beyond its shape; the messages never hold a secret's value.
+    check_change: every problem of putting a body in the place of the published one, either of which may be None: nothing was
+        published yet, or it is to be removed. Asked beside `check`, of what a draft would publish over what everyone has.
     deliver: what an instance receives of a body.
     is_public: whether applications that link to this one receive it too.
     links: (center, application) pairs in the same tenant and environment whose public resources instances need as well.
@@ -71,6 +77,7 @@ class ResourceKind:
     limits: Limits = field(default_factory=Limits)
     check_name: Callable[[str], None] = _any_name
     check: Callable[[str, Any], list[Problem]] = _no_problems
+    check_change: Callable[[str, Any, Any], list[Problem]] = _any_change
     deliver: Callable[[Any], Any] = _same
     is_public: Callable[[Any], bool] = _never
     links: Callable[[Any], Sequence[tuple[str, str]]] = _no_links
@@ -89,6 +96,11 @@ class ResourceKind:
         except errors.InvalidRequestError as error:
             return [Problem(message=error.detail)]
         return self.check(name, body)
+
+    @property
+    def minds_changes(self) -> bool:
+        """Say whether what is published matters to a check."""
+        return self.check_change is not _any_change
 
 
 VERBS = {

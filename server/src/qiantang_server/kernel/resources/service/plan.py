@@ -11,7 +11,8 @@ from typing import Any, Literal
 from qiantang.kernel import errors, release, resource, wire
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.resources import store
-from qiantang_server.kernel.resources.kinds import Kinds
+from qiantang_server.kernel.resources.bodies import Bodies
+from qiantang_server.kernel.resources.kinds import Kinds, ResourceKind
 from qiantang_server.kernel.resources.service import ground
 from qiantang_server.kernel.resources.service.ground import Ground, Head
 from qiantang_server.kernel.resources.state import Key, Manifest
@@ -117,6 +118,7 @@ async def prepare(
     async with parts.database.reading() as session:
         current = await ground.head(session, bundle)
         rows = await store.list_drafts(session, current.key, only)
+        replaced = await _replaced(session, parts.kinds, bundle, current, rows)
     if only is not None:
         _require_all(bundle, only, rows)
     lines = [
@@ -133,11 +135,10 @@ async def prepare(
     prepared = Prepared(Plan(lines=lines, gray=gray), current)
     bodies = parts.bodies(bundle)
     await bodies.ready()
-    opened = {
-        (row.kind, row.name): bodies.opened(row.kind, row.name, bytes(row.body)) for row in rows if not row.removes
-    }
+    drafted = {(row.kind, row.name): None if row.removes else bytes(row.body) for row in rows}
+    before, after = ({key: _opened(bodies, key, body) for key, body in some.items()} for some in (replaced, drafted))
     # rules are pure and may take long on a large body: they must not hold up the loop
-    await asyncio.to_thread(_check_all, parts.kinds, bundle, opened, prepared)
+    await asyncio.to_thread(_check_all, parts.kinds.of(bundle.capability), before, after, prepared)
     prepared.bodies = {row.digest: bytes(row.body) for row in rows if not row.removes}
     return prepared
 
@@ -149,17 +150,40 @@ def _require_all(bundle: resource.Bundle, only: Sequence[Key], rows: Iterable[st
         raise errors.NotFoundError(f"{bundle} has no draft of {names}: nothing was published")
 
 
-def _check_all(kinds: Kinds, bundle: resource.Bundle, opened: Mapping[Key, Any], prepared: Prepared) -> None:
-    for (kind_name, name), body in opened.items():
-        kind = kinds.get(bundle.capability, kind_name)
-        found = kind.checked(name, body)
+async def _replaced(
+    session: storage.Session, kinds: Kinds, bundle: resource.Bundle, current: Head, rows: Iterable[store.Row]
+) -> dict[Key, bytes]:
+    """Give what drafts would replace, of those kinds that mind it."""
+    manifest = current.manifest
+    keys = [
+        (row.kind, row.name)
+        for row in rows
+        if (row.kind, row.name) in manifest and kinds.get(bundle.capability, row.kind).minds_changes
+    ]
+    contents = await store.read_contents(session, current.key, [manifest[key] for key in keys]) if keys else {}
+    return {key: contents[manifest[key]] for key in keys}
+
+
+def _opened(bodies: Bodies, key: Key, body: bytes | None) -> Any:
+    return None if body is None else bodies.opened(*key, body)
+
+
+def _check_all(
+    kinds: Sequence[ResourceKind], before: Mapping[Key, Any], after: Mapping[Key, Any], prepared: Prepared
+) -> None:
+    by_name = {kind.name: kind for kind in kinds}
+    for (kind_name, name), body in after.items():
+        kind = by_name[kind_name]
+        found = [] if body is None else kind.checked(name, body)
+        if not found:  # of a body that is wrong in itself nothing more can be said
+            found = kind.check_change(name, before.get((kind_name, name)), body)
         prepared.problems += [
             release.LocatedProblem(
                 kind=kind_name, name=name, message=one.message, path=one.path, line=one.line, column=one.column
             )
             for one in found
         ]
-        if not found:
+        if not found and body is not None:
             prepared.texts += [(kind_name, name, path, text) for path, text in kind.texts(body)]
 
 

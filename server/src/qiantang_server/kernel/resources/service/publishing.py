@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +20,13 @@ from qiantang_server.kernel.resources.service.asking import Asked, ask
 from qiantang_server.kernel.resources.service.ground import Ground, Head, Published
 from qiantang_server.kernel.resources.service.plan import Plan
 from qiantang_server.kernel.resources.state import Gray, Item, Key, Manifest, State
+
+Along = Callable[[storage.Session, release.PublishOutcome], Awaitable[None]]
+"""What is written in the transaction of a publish; run again where that is."""
+
+
+async def _nothing(_session: storage.Session, _outcome: release.PublishOutcome) -> None:
+    """Write nothing along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +108,16 @@ class Publishing:
         return release.CheckResult(ok=not prepared.problems, problems=prepared.problems)
 
     async def publish(
-        self, principal: Principal, bundle: resource.Bundle, command: release.PublishCommand
+        self,
+        principal: Principal,
+        bundle: resource.Bundle,
+        command: release.PublishCommand,
+        *,
+        along: Along = _nothing,
     ) -> release.PublishOutcome:
         """Publish drafts: at once, or as a request where the environment asks for a second person or `at` names a time.
+
+        What `along` writes is written with it or not at all; what it raises keeps all from being published.
 
         Raises:
             StaleRevisionError: someone published since `expected_revision`, or edited a draft since it was checked.
@@ -128,10 +142,13 @@ class Publishing:
             waits = await self._parts.directory.needs_approval(session, bundle.scope)
             if waits or command.at is not None:
                 asked = Asked(plan=prepared.plan, message=command.message, at=command.at, waits=waits)
-                return await ask(session, self._parts, principal, head, asked, bundle=bundle)
-            order = Order(plan=prepared.plan, texts=prepared.texts, message=command.message)
-            published = await self.carry_out(session, principal, bundle, head, order=order)
-            return release.PublishOutcome(release=published.release)
+                outcome = await ask(session, self._parts, principal, head, asked, bundle=bundle)
+            else:
+                order = Order(plan=prepared.plan, texts=prepared.texts, message=command.message)
+                published = await self.carry_out(session, principal, bundle, head, order=order)
+                outcome = release.PublishOutcome(release=published.release)
+            await along(session, outcome)
+            return outcome
 
         return await self._parts.database.write(work)
 

@@ -17,6 +17,7 @@ from qiantang_server.kernel.resources import Kinds
 from qiantang_server.kernel.web import finding, health, resources, stream, watch
 from qiantang_server.kernel.web.gate import PLACES, needed_permission
 from qiantang_server.messaging import api as messaging_api
+from qiantang_server.registry import api as registry_api
 
 ANY = "*"
 KINDS = Kinds(kind for room in CAPABILITIES for kind in room.kinds)
@@ -71,6 +72,7 @@ def routes() -> list[Route]:
         *resources.routers(KINDS),
         *identity_api.routers(nothing),
         config_api.router(nothing),
+        *registry_api.routers(nothing),
         messaging_api.router(nothing),
         platform.router(nothing),
     ]

@@ -101,6 +101,7 @@ def about_tenants(statement: str) -> bool:
         "identity_revision",
         "data_key",
         "instance",
+        "registry_pulse",
     )
     noted = statement.startswith("UPDATE identity_") and "used" in statement
     begun = statement.startswith(("BEGIN", "COMMIT"))  # the loops have transactions of their own

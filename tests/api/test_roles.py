@@ -21,6 +21,8 @@ REST = {
     "name": "application",
     "revision": "1",
     "number": "1",
+    "node": "node-1",
+    "service": "order.Orders",
     "role": "viewer",
     "kind": "namespace",
     **dict.fromkeys(("request_id", "user", "grant", "credential", "token", "session"), NOTHING),
@@ -91,6 +93,20 @@ ABOUT_ONESELF = {
 }
 """Routes that everybody may call who is known: what they give is his own, or the same for all."""
 
+OF_APPLICATIONS = {
+    "POST /api/v1/registry/sessions",
+    "POST /api/v1/registry/renew",
+    "POST /api/v1/registry/close",
+    "POST /api/v1/registry/register",
+    "POST /api/v1/registry/deregister",
+    "POST /api/v1/registry/vote",
+    "POST /api/v1/registry/votes",
+    "POST /api/v1/registry/publish",
+    "POST /api/v1/registry/definitions",
+    "POST /api/v1/registry/stream",
+}
+"""Routes that an application alone may call, by its credential, which says as well what they are about."""
+
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
@@ -145,12 +161,12 @@ def test_every_route_has_an_expectation_and_every_expectation_a_route(house: Hou
     known = {str(route) for route in ROUTES}
     documented = operations(house)
     assert documented <= known, "served, and unknown to these tests"
-    assert known - documented <= {"POST /api/v1/watch/stream", "GET /api/v1/stream", "GET /", "GET /metrics"}, (
-        "served, and in no document"
-    )
-    assert set(BY_BODY) | set(BY_QUERY) | ABOUT_ONESELF <= known
+    streams = {"POST /api/v1/watch/stream", "POST /api/v1/registry/stream", "GET /api/v1/stream"}
+    assert known - documented <= {*streams, "GET /", "GET /metrics"}, "served, and in no document"
+    assert set(BY_BODY) | set(BY_QUERY) | ABOUT_ONESELF | OF_APPLICATIONS <= known
     for route in ROUTES:
-        expected = route.public or route.permission or str(route) in BY_BODY or str(route) in ABOUT_ONESELF
+        by_name = str(route) in BY_BODY or str(route) in ABOUT_ONESELF | OF_APPLICATIONS
+        expected = route.public or route.permission or by_name
         assert expected, f"{route}: who may call it? ({dict(route.opt)})"
 
 
@@ -192,6 +208,19 @@ def test_in_the_own_tenant_each_may_what_his_role_says_and_is_told_what_he_lacks
                 assert answer.json()["code"] == "access.not_permitted", told
                 assert answer.json()["facts"]["permission"] == permission, told
     assert judged > 600
+
+
+def test_people_are_no_applications_whatever_they_may(house: House) -> None:
+    for holder in house.holders:
+        for route in ROUTES:
+            if str(route) not in OF_APPLICATIONS:
+                continue
+            answer = send(holder, route, OWN, house, {})
+            told = f"{holder.name} {route}: {answer.status_code} {answer.text[:300]}"
+            if holder.name == "application":
+                assert answer.status_code in {200, 422}, told
+            else:
+                assert (answer.status_code, answer.json()["code"]) == (403, "registry.applications_only"), told
 
 
 def test_secrets_asked_for_in_a_query_need_the_right_to_see_them(house: House) -> None:

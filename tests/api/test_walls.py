@@ -25,6 +25,8 @@ FILLED = {
     "name": "application",
     "revision": "1",
     "number": "1",
+    "node": "node-1",
+    "service": "order.Orders",
     "role": "viewer",
     **dict.fromkeys(("request_id", "user", "grant", "credential", "token", "session"), NOTHING),
 }

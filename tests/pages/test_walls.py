@@ -26,6 +26,8 @@ PLACES = {
     "name": "application",
     "revision": "1",
     "number": "1",
+    "node": "node-1",
+    "service": "order.Orders",
     "role": "watcher",
     **dict.fromkeys(("request_id", "user", "grant", "credential", "token", "session"), NOTHING),
 }

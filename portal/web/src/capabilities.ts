@@ -6,8 +6,9 @@ import { pages as home } from "./home/pages";
 import { pages as identity } from "./identity/pages";
 import { pages as life } from "./life/pages";
 import { pages as platform } from "./platform/pages";
+import { pages as registry } from "./registry/pages";
 import { pages as resources } from "./resources/pages";
 import type { CapabilityPages } from "./shell";
 
 /** Every capability that has pages, in the order of the rail. */
-export const capabilities: CapabilityPages[] = [home, applications, config, life, resources, deadletters, identity, audit, platform];
+export const capabilities: CapabilityPages[] = [home, applications, config, life, registry, resources, deadletters, identity, audit, platform];

@@ -101,6 +101,6 @@ async def test_who_holds_nothing_on_the_platform_sees_nothing_of_it(tmp_path: Pa
         for path in PATHS:
             assert (await plane.client.get(path, headers=nobody)).status_code == 403
         document = (await plane.client.get("/api/v1/openapi/openapi.json")).json()
-    node = document["components"]["schemas"]["Node"]["properties"]
+    node = document["components"]["schemas"]["ServerNode"]["properties"]
     assert "self" in node
     assert "this" not in node

@@ -62,6 +62,16 @@ export interface ApplicationPage {
   next: string;
 }
 
+export interface AskDefinitions {
+  microservice: string;
+  service?: string;
+  after?: string;
+}
+
+export interface AskVotes {
+  microservice: string;
+}
+
 export interface AuditRecord {
   chain: string;
   seq: number;
@@ -129,6 +139,12 @@ export interface BundleStatus {
   size: number;
   gray: GrayStatus | null;
   requests: number;
+}
+
+export interface Cast {
+  session: string;
+  microservice: string;
+  vote: Vote;
 }
 
 export interface Center {
@@ -306,9 +322,43 @@ export interface DecisionCommand {
   message?: string;
 }
 
+export interface Definition {
+  service: string;
+  digest: string;
+  document: Record<string, unknown>;
+}
+
+export interface DefinitionDetail {
+  view: DefinitionView;
+  definition: Definition;
+}
+
+export interface DefinitionView {
+  service: string;
+  digest: string;
+  size: number;
+  published_at: number;
+}
+
+export interface DefinitionViewPage {
+  items: DefinitionView[];
+  next: string;
+}
+
+export interface Definitions {
+  definitions: Definition[];
+  next: string;
+}
+
 export interface DeleteCommand {
   numbers: number[];
   reason: string;
+}
+
+export interface Deregister {
+  session: string;
+  microservice: string;
+  node: string;
 }
 
 export interface Difference {
@@ -556,6 +606,19 @@ export interface MessageView {
   unread: string;
 }
 
+export interface MicroserviceView {
+  name: string;
+  center: string;
+  nodes: NodeCounts;
+  overridden: number;
+  changed_at: number;
+}
+
+export interface MicroserviceViewPage {
+  items: MicroserviceView[];
+  next: string;
+}
+
 export interface NewAccessToken {
   name: string;
   lifetime_days: number;
@@ -612,15 +675,71 @@ export interface NewUser {
 }
 
 export interface Node {
-  address: string;
-  alive: boolean;
-  self: boolean;
-  node: string | null;
-  version: string | null;
-  streams: number | null;
-  instances: number | null;
-  started_at: number | null;
-  condition: Record<string, Part> | null;
+  name: string;
+  addresses: Record<string, string>;
+  services?: Record<string, Provided>;
+  state?: "starting" | "ready" | "draining" | "offline";
+  weight?: number;
+  zone?: string;
+  cluster?: string;
+  tags?: Record<string, string>;
+  started_at?: number;
+}
+
+export interface NodeChange {
+  state?: "offline" | null;
+  weight?: number | null;
+  reason?: string;
+}
+
+export interface NodeCounts {
+  starting: number;
+  ready: number;
+  draining: number;
+  offline: number;
+}
+
+export interface NodeDetail {
+  view: NodeView;
+  node: Node | null;
+}
+
+export interface NodeView {
+  name: string;
+  present: boolean;
+  state: "starting" | "ready" | "draining" | "offline";
+  weight: number;
+  own_state: "starting" | "ready" | "draining" | "offline";
+  own_weight: number;
+  cluster: string;
+  override: OverrideView | null;
+  center: string;
+  application: string;
+  registered_at: number;
+  session_age_ms: number | null;
+}
+
+export interface NodeViewPage {
+  items: NodeView[];
+  next: string;
+}
+
+export interface OfSession {
+  session: string;
+}
+
+export interface Opened {
+  session: string;
+  lease_seconds: number;
+  renew_seconds: number;
+}
+
+export interface OverrideView {
+  state: "offline" | null;
+  weight: number | null;
+  reason: string;
+  set_by: string;
+  set_at: number;
 }
 
 export interface Part {
@@ -668,17 +787,15 @@ export interface ProblemDocument {
   type: string;
 }
 
-export interface PublicKey {
-  kid: string;
-  x: string;
-  kty: string;
-  crv: string;
-  use: string;
+export interface Provided {
+  version?: string;
+  group?: string;
+  digest?: string;
 }
 
-export interface PublicKeys {
-  keys: PublicKey[];
-  again_in: number;
+export interface Publish {
+  microservice: string;
+  definition: Definition;
 }
 
 export interface PublishCommand {
@@ -714,6 +831,18 @@ export interface PublishRequest {
 export interface Readiness {
   ready: boolean;
   parts: Record<string, string>;
+}
+
+export interface Register {
+  session: string;
+  microservice: string;
+  node: Node;
+  gently?: boolean;
+  had?: boolean;
+}
+
+export interface Registered {
+  held: boolean;
 }
 
 export interface Release {
@@ -861,6 +990,18 @@ export interface SearchHitPage {
   next: string;
 }
 
+export interface ServerNode {
+  address: string;
+  alive: boolean;
+  self: boolean;
+  node: string | null;
+  version: string | null;
+  streams: number | null;
+  instances: number | null;
+  started_at: number | null;
+  condition: Record<string, Part> | null;
+}
+
 export interface SessionInfo {
   id: string;
   created_at: number;
@@ -915,6 +1056,20 @@ export interface TenantPage {
   next: string;
 }
 
+export interface Token {
+  token: string;
+  expires_in: number;
+  scope: Scope;
+  server_time: number;
+}
+
+export interface TokenRequest {
+  credential: string;
+  timestamp: number;
+  nonce: string;
+  signature: string;
+}
+
 export interface User {
   id: string;
   tenant: string;
@@ -944,6 +1099,17 @@ export interface Verification {
   hash: string;
   broken_at: number;
   reason: string;
+}
+
+export interface Vote {
+  service: string;
+  node: string;
+  voter: string;
+  value?: string;
+}
+
+export interface Votes {
+  votes: Vote[];
 }
 
 export interface Work {
@@ -994,29 +1160,6 @@ export interface WorkRelease {
 export interface WorkRequest {
   bundle: Bundle;
   request: PublishRequest;
-}
-
-export interface kernel_protocol_Token {
-  token: string;
-  expires_in: number;
-  scope: Scope;
-  server_time: number;
-}
-
-export interface kernel_protocol_TokenRequest {
-  credential: string;
-  timestamp: number;
-  nonce: string;
-  signature: string;
-}
-
-export interface rpc_model_kinds_Token {
-  token: string;
-  expires_in: number;
-}
-
-export interface rpc_model_kinds_TokenRequest {
-  public?: string;
 }
 
 export interface Operations {
@@ -1107,7 +1250,7 @@ export interface Operations {
   "PATCH /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; body: UserChange; answer: User };
   "DELETE /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; answer: void };
   "POST /api/v1/identity/tenants/{tenant}/users/{user}/explain": { path: { tenant: string; user: string }; body: AccessQuestion; answer: AccessAnswer };
-  "POST /api/v1/identity/token": { body: kernel_protocol_TokenRequest; answer: kernel_protocol_Token };
+  "POST /api/v1/identity/token": { body: TokenRequest; answer: Token };
   "GET /api/v1/identity/tokens": { answer: AccessTokenPage };
   "POST /api/v1/identity/tokens": { body: NewAccessToken; answer: IssuedAccessToken };
   "DELETE /api/v1/identity/tokens/{token}": { path: { token: string }; answer: void };
@@ -1183,47 +1326,23 @@ export interface Operations {
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/topics/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "DELETE /api/v1/messaging/{tenant}/{environment}/{center}/{application}/topics/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
   "GET /api/v1/messaging/{tenant}/{environment}/{center}/{application}/topics/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
-  "GET /api/v1/platform/nodes": { answer: Node[] };
+  "GET /api/v1/platform/nodes": { answer: ServerNode[] };
   "GET /api/v1/platform/settings": { answer: Setting[] };
-  "GET /api/v1/rpc/keys": { answer: PublicKeys };
-  "POST /api/v1/rpc/tokens": { body: rpc_model_kinds_TokenRequest; answer: rpc_model_kinds_Token };
-  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/check": { path: { tenant: string; environment: string; center: string; application: string }; answer: CheckResult };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/convergence": { path: { tenant: string; environment: string; center: string; application: string }; answer: Convergence };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/drafts": { path: { tenant: string; environment: string; center: string; application: string }; answer: Difference };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; answer: GrayStatus | null };
-  "PUT /api/v1/rpc/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayChangeCommand; answer: PublishOutcome };
-  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/gray/abort": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: Release };
-  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/gray/preview": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayRule; answer: GrayPreview };
-  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/gray/promote": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: PublishOutcome };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/instances": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number; words?: string; state?: "" | "current" | "failed" | "behind" }; answer: InstanceStatusPage };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: number; limit?: number }; answer: ReleasePage };
-  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; body: PublishCommand; answer: PublishOutcome };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/releases/{revision}": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; answer: ReleaseDetail };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/releases/{revision}/changes": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; query: { since?: number | null }; answer: PendingChange[] };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/requests": { path: { tenant: string; environment: string; center: string; application: string }; query: { decided?: boolean; limit?: number }; answer: PublishRequest[] };
-  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/requests/{request_id}/approve": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
-  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/requests/{request_id}/cancel": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
-  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/requests/{request_id}/reject": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
-  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rollback": { path: { tenant: string; environment: string; center: string; application: string }; body: RollbackCommand; answer: Release };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
-  "PUT /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
-  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
-  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
-  "PUT /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
-  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
-  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
-  "PUT /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
-  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
-  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
-  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/status": { path: { tenant: string; environment: string; center: string; application: string }; answer: BundleStatus };
+  "POST /api/v1/registry/close": { body: OfSession; answer: void };
+  "POST /api/v1/registry/definitions": { body: AskDefinitions; answer: Definitions };
+  "POST /api/v1/registry/deregister": { body: Deregister; answer: void };
+  "POST /api/v1/registry/publish": { body: Publish; answer: void };
+  "POST /api/v1/registry/register": { body: Register; answer: Registered };
+  "POST /api/v1/registry/renew": { body: OfSession; answer: void };
+  "POST /api/v1/registry/sessions": { answer: Opened };
+  "POST /api/v1/registry/vote": { body: Cast; answer: void };
+  "POST /api/v1/registry/votes": { body: AskVotes; answer: Votes };
+  "GET /api/v1/registry/{tenant}/{environment}/microservices": { path: { tenant: string; environment: string }; query: { after?: string; limit?: number; words?: string }; answer: MicroserviceViewPage };
+  "GET /api/v1/registry/{tenant}/{environment}/{center}/{application}/definitions": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: DefinitionViewPage };
+  "GET /api/v1/registry/{tenant}/{environment}/{center}/{application}/definitions/{service}": { path: { tenant: string; environment: string; center: string; application: string; service: string }; answer: DefinitionDetail };
+  "GET /api/v1/registry/{tenant}/{environment}/{center}/{application}/nodes": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: NodeViewPage };
+  "GET /api/v1/registry/{tenant}/{environment}/{center}/{application}/nodes/{node}": { path: { tenant: string; environment: string; center: string; application: string; node: string }; answer: NodeDetail };
+  "PATCH /api/v1/registry/{tenant}/{environment}/{center}/{application}/nodes/{node}": { path: { tenant: string; environment: string; center: string; application: string; node: string }; body: NodeChange; answer: NodeDetail };
   "GET /api/v1/search/{tenant}": { path: { tenant: string }; query: { words: string; limit?: number }; answer: Hit[] };
   "POST /api/v1/watch/acknowledge": { body: Acknowledgement; answer: void };
   "POST /api/v1/watch/fetch": { body: FetchRequest; answer: Record<string, unknown> };

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { asCurl, failureOf, useRead, type Node } from "../api";
+import { asCurl, failureOf, useRead, type ServerNode } from "../api";
 import { Copy, Count, DataTable, Empty, ErrorState, Facts, Forbidden, PageHead, Peek, StatusTag, Time, type Column } from "../kit";
 import { usePage, useQueryStates, useText } from "../shell";
 
@@ -13,7 +13,7 @@ export function Nodes(): ReactNode {
   const open = found.data?.find((row) => row.address === query.get("peek"));
   usePage({ title: say("nodes.title"), cli: "qiantang doctor", api: asCurl(LIST, {}), readAt: found.dataUpdatedAt });
   const unknown = <span className="k-quiet">{say("unknown")}</span>;
-  const columns: Column<Node>[] = [
+  const columns: Column<ServerNode>[] = [
     { key: "node", title: say("nodes.node"), names: true, width: 260, render: (row) => <span className="k-row"><code className="k-ellipsis" title={row.node ?? row.address}>{row.node ?? row.address}</code>{row.self && <StatusTag hue="info">{say("nodes.this")}</StatusTag>}</span> },
     { key: "address", title: say("nodes.address"), width: 260, render: (row) => <code className="k-ellipsis" title={row.address}>{row.address}</code> },
     { key: "state", title: say("nodes.state"), width: 200, render: (row) => <State node={row} /> },
@@ -66,7 +66,7 @@ export function Nodes(): ReactNode {
   );
 }
 
-function State({ node }: { node: Node }): ReactNode {
+function State({ node }: { node: ServerNode }): ReactNode {
   const say = useText("platform");
   if (!node.alive) return <StatusTag hue="bad">{say("nodes.gone")}</StatusTag>;
   const failing = Object.entries(node.condition ?? {}).filter(([, part]) => !part.ready).map(([name]) => name);

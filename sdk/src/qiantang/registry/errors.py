@@ -39,3 +39,27 @@ class RegistrationOverError(errors.ConflictError):
     """A node that drains never takes calls again: it ends, and another one is registered."""
 
     code = "registry.registration_over"
+
+
+class SessionOverError(errors.ConflictError):
+    """The platform's registry does not know the session, or no longer: open another one and register anew."""
+
+    code = "registry.session_over"
+
+
+class NotOwnNameError(errors.ForbiddenError):
+    """An application registers nodes and publishes definitions for the microservice of its own name only."""
+
+    code = "registry.not_own_name"
+
+
+class NameTakenError(errors.ConflictError):
+    """The application of that name of another center has the microservice."""
+
+    code = "registry.name_taken"
+
+
+class ApplicationsOnlyError(errors.ForbiddenError):
+    """Only an application calls this, with a credential of its own."""
+
+    code = "registry.applications_only"

@@ -14,25 +14,28 @@ _POSITIVE = {"ge": timedelta(milliseconds=10)}
 
 
 class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which registry, of which tenant. What begins with `zookeeper_` is for that adapter alone.
+    """Which registry, of which tenant. What begins with `zookeeper_` or `platform_` is for that adapter alone.
 
     Raises:
         MisconfiguredError: the tenant is none, however these settings came about: it becomes part of paths.
     """
 
     adapter: Annotated[
-        str, msgspec.Meta(description="adapter by the name of its entry point: memory, file, zookeeper")
+        str, msgspec.Meta(description="adapter by the name of its entry point: memory, file, platform, zookeeper")
     ] = "memory"
     address: Annotated[
         str,
         msgspec.Meta(
             description="of memory: a name that the process shares; of file: a path (.toml or .json); "
-            "of zookeeper: host:port with commas between"
+            "of platform: addresses of the control plane, and of zookeeper host:port, with commas between"
         ),
     ] = ""
-    tenant: Annotated[scope.Name, msgspec.Meta(description="tenant whose microservices are seen; others never are")] = (
-        "default"
-    )
+    tenant: Annotated[
+        scope.Name,
+        msgspec.Meta(
+            description="tenant whose microservices are seen; others never are. Of platform the credential says it"
+        ),
+    ] = "default"
     copies: Annotated[
         str,
         msgspec.Meta(
@@ -60,6 +63,16 @@ class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         timedelta,
         msgspec.Meta(description="how often a watched list is compared as a whole, whatever was told", extra=_POSITIVE),
     ] = timedelta(seconds=60)
+    platform_credential: Annotated[
+        str,
+        msgspec.Meta(
+            description="credential of the application with the platform, where it has no line to it otherwise"
+        ),
+    ] = ""
+    platform_secret: Annotated[Secret, msgspec.Meta(description="secret of that credential")] = Secret("")
+    platform_ca_file: Annotated[
+        str, msgspec.Meta(description="certificates to trust of the control plane; empty: the system's")
+    ] = ""
     zookeeper_root: Annotated[
         str,
         msgspec.Meta(description="path in ZooKeeper under which the tenants are", pattern=r"^(/[A-Za-z0-9._-]+)+$"),

@@ -98,10 +98,16 @@ class Seen:
 
 
 Watching = Callable[[Registry, str], Seen]
+Names = Callable[[], str]
 
 
 class RegistryConformance:
-    """The suite."""
+    """The suite. Where nodes are registered under certain names only, override `names`."""
+
+    @pytest.fixture
+    def names(self) -> Names:
+        """Give names that were not used before; a test registers under the first that it asks for."""
+        return fresh_name
 
     @pytest.fixture
     async def watching(self) -> AsyncIterator[Watching]:
@@ -117,15 +123,19 @@ class RegistryConformance:
 
     # -- nodes -------------------------------------------------------------------------------------------
 
-    async def test_a_list_that_nobody_is_in_comes_at_once(self, open_one: OpenOne, watching: Watching) -> None:
+    async def test_a_list_that_nobody_is_in_comes_at_once(
+        self, open_one: OpenOne, names: Names, watching: Watching
+    ) -> None:
         here = await open_one()
-        seen = watching(here, fresh_name())
+        seen = watching(here, names())
         first = await seen.until(lambda _last: True)
         assert (first.nodes, first.is_stale) == ((), False)
         assert here.health.ready
 
-    async def test_a_node_is_seen_as_it_was_registered(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_a_node_is_seen_as_it_was_registered(
+        self, open_one: OpenOne, names: Names, watching: Watching
+    ) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         full = Node(
             name="host-1:9000@a",
             addresses={"csf1": "unix:/run/a.sock", "http": "http://10.0.0.1:80/base"},
@@ -141,8 +151,10 @@ class RegistryConformance:
         await here.register(name, full)
         assert (await seen.until_names(full.name)).nodes == (full,)
 
-    async def test_registering_twice_is_registering_once(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_registering_twice_is_registering_once(
+        self, open_one: OpenOne, names: Names, watching: Watching
+    ) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         seen = watching(there, name)
         await here.register(name, node("a"))
         await here.register(name, node("a"))
@@ -150,8 +162,10 @@ class RegistryConformance:
         last = await seen.until(lambda last: any(one.weight == 3 for one in last.nodes))
         assert len(last.nodes) == 1
 
-    async def test_a_node_replaces_the_one_of_its_name(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_a_node_replaces_the_one_of_its_name(
+        self, open_one: OpenOne, names: Names, watching: Watching
+    ) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         seen = watching(here, name)
         await here.register(name, node("a", started_at=1.0))
         await there.register(name, node("a", started_at=2.0))
@@ -161,8 +175,10 @@ class RegistryConformance:
         last = await seen.until(lambda last: last.nodes and last.nodes[0].weight == 9)
         assert len(last.nodes) == 1
 
-    async def test_a_name_that_another_took_over_is_its_own(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_a_name_that_another_took_over_is_its_own(
+        self, open_one: OpenOne, names: Names, watching: Watching
+    ) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         seen = watching(here, name)
         await here.register(name, node("a", weight=1))
         await there.register(name, node("a", weight=2))
@@ -173,8 +189,8 @@ class RegistryConformance:
         await seen.until(lambda last: [(one.name, one.weight) for one in last.nodes] == [("a", 2), ("b", 100)])
         assert not [one for one in seen.snapshots if [each.name for each in one.nodes] == ["b"]]
 
-    async def test_state_weight_and_tags_change(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_state_weight_and_tags_change(self, open_one: OpenOne, names: Names, watching: Watching) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         seen = watching(there, name)
         await here.register(name, node("a", state="starting", zone="z", tags={"lane": "blue"}))
         await here.update(name, "a", Change(state="ready"))
@@ -182,8 +198,10 @@ class RegistryConformance:
         last = await seen.until(lambda last: last.nodes and last.nodes[0].weight == 0)
         assert last.nodes == (node("a", state="ready", zone="z", weight=0),)
 
-    async def test_a_node_of_nobody_or_of_another_is_not_changed(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_a_node_of_nobody_or_of_another_is_not_changed(
+        self, open_one: OpenOne, names: Names, watching: Watching
+    ) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         await here.register(name, node("a"))
         for changing, of in ((there, "a"), (here, "b")):
             with pytest.raises(UnknownNodeError):
@@ -192,8 +210,8 @@ class RegistryConformance:
         await here.register(name, node("c"))
         assert (await watching(there, name).until_names("a", "c")).nodes[0].weight == 100
 
-    async def test_a_node_that_is_taken_out_is_gone(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_a_node_that_is_taken_out_is_gone(self, open_one: OpenOne, names: Names, watching: Watching) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         seen = watching(there, name)
         await here.register(name, node("a"))
         await here.register(name, node("b"))
@@ -204,8 +222,10 @@ class RegistryConformance:
         with pytest.raises(UnknownNodeError):
             await here.update(name, "a", Change(weight=1))
 
-    async def test_what_is_closed_takes_its_nodes_along(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_what_is_closed_takes_its_nodes_along(
+        self, open_one: OpenOne, names: Names, watching: Watching
+    ) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         await here.register(name, node("a"))
         await there.register(name, node("b"))
         await here.vote(name, Vote(service="s", node="b", voter="a", value="open"))
@@ -215,23 +235,25 @@ class RegistryConformance:
         await seen.until_names("b")
         assert await there.votes(name) == ()
 
-    async def test_a_list_has_the_nodes_of_all_clusters(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_a_list_has_the_nodes_of_all_clusters(
+        self, open_one: OpenOne, names: Names, watching: Watching
+    ) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         seen = watching(there, name)
         for number, cluster in enumerate(("east", "west", "east")):
             await here.register(name, node(f"n{number}", cluster=cluster))
         last = await seen.until_names("n0", "n1", "n2")
         assert [one.cluster for one in last.nodes] == ["east", "west", "east"]
 
-    async def test_a_node_moves_to_another_cluster(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_a_node_moves_to_another_cluster(self, open_one: OpenOne, names: Names, watching: Watching) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         seen = watching(there, name)
         await here.register(name, node("a", cluster="east"))
         await here.register(name, node("a", cluster="west"))
         await seen.until(lambda last: [one.cluster for one in last.nodes] == ["west"])
 
-    async def test_every_list_is_complete_and_newer(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_every_list_is_complete_and_newer(self, open_one: OpenOne, names: Names, watching: Watching) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         seen = watching(there, name)
         await seen.until(lambda _last: True)
         for number in range(20):
@@ -242,8 +264,10 @@ class RegistryConformance:
         for one in seen.snapshots:
             assert [each.name for each in one.nodes] == [f"n{number:02}" for number in range(len(one.nodes))]
 
-    async def test_a_crowd_of_changes_ends_in_the_right_list(self, open_one: OpenOne, watching: Watching) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_a_crowd_of_changes_ends_in_the_right_list(
+        self, open_one: OpenOne, names: Names, watching: Watching
+    ) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         seen, too = watching(there, name), watching(there, name)
 
         async def live(number: int) -> None:
@@ -258,8 +282,8 @@ class RegistryConformance:
         for one in (seen, too):
             await one.until(lambda last: last.nodes == tuple(left))
 
-    async def test_who_reads_slowly_gets_the_newest(self, open_one: OpenOne) -> None:
-        here, name = await open_one(), fresh_name()
+    async def test_who_reads_slowly_gets_the_newest(self, open_one: OpenOne, names: Names) -> None:
+        here, name = await open_one(), names()
         slow = here.watch(name)
         first = await anext(slow)
         seen = Seen(here, name)
@@ -271,17 +295,19 @@ class RegistryConformance:
         assert second.revision > first.revision
         await seen.close()
 
-    async def test_a_watch_ends_with_its_registry(self, open_one: OpenOne, watching: Watching) -> None:
+    async def test_a_watch_ends_with_its_registry(self, open_one: OpenOne, names: Names, watching: Watching) -> None:
         here = await open_one()
-        seen = watching(here, fresh_name())
+        seen = watching(here, names())
         await seen.until(lambda _last: True)
         await here.__aexit__(None, None, None)
         await until(lambda: seen.ended)
 
     # -- walls and bounds --------------------------------------------------------------------------------
 
-    async def test_microservices_and_tenants_do_not_see_each_other(self, open_one: OpenOne, watching: Watching) -> None:
-        here, strange, name, other = await open_one(), await open_one("evil"), fresh_name(), fresh_name()
+    async def test_microservices_and_tenants_do_not_see_each_other(
+        self, open_one: OpenOne, names: Names, watching: Watching
+    ) -> None:
+        here, strange, name, other = await open_one(), await open_one("evil"), names(), names()
         await here.register(name, node("a"))
         await here.publish(name, Definition.of("order.Orders", {}))
         await here.vote(name, Vote(service="s", node="a", voter="v", value="open"))
@@ -294,8 +320,8 @@ class RegistryConformance:
         await strange.deregister(name, "a")
         await watching(here, name).until_names("a")
 
-    async def test_what_is_no_name_is_refused(self, open_one: OpenOne) -> None:
-        here, name = await open_one(), fresh_name()
+    async def test_what_is_no_name_is_refused(self, open_one: OpenOne, names: Names) -> None:
+        here, name = await open_one(), names()
         for bad in BAD_NAMES:
             calls: tuple[Callable[[str], Any], ...] = (
                 lambda bad: here.register(bad, node("a")),
@@ -318,8 +344,8 @@ class RegistryConformance:
                     await call(bad)
                     pytest.fail(f"call {number} took {bad!r}")
 
-    async def test_what_is_too_large_is_refused(self, open_one: OpenOne, watching: Watching) -> None:
-        here, name = await open_one(), fresh_name()
+    async def test_what_is_too_large_is_refused(self, open_one: OpenOne, names: Names, watching: Watching) -> None:
+        here, name = await open_one(), names()
         tags = {f"{number:0100}": "x" * 100 for number in range(MAX_NODE_BYTES // 200)}
         with pytest.raises(errors.TooLargeError):
             await here.register(name, node("a", tags=tags))
@@ -336,8 +362,8 @@ class RegistryConformance:
 
     # -- definitions and votes ---------------------------------------------------------------------------
 
-    async def test_a_definition_outlives_who_published_it(self, open_one: OpenOne) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_a_definition_outlives_who_published_it(self, open_one: OpenOne, names: Names) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         first = Definition.of("order.Orders", {"methods": {"get": {"timeout": 0.8}}})
         await here.publish(name, first)
         await here.publish(name, Definition.of("order.Audit", {}))
@@ -352,15 +378,15 @@ class RegistryConformance:
         with pytest.raises(UnknownDefinitionError):
             await later.definitions(name, "order.Nothing")
 
-    async def test_a_digest_that_is_not_that_of_its_document_is_refused(self, open_one: OpenOne) -> None:
-        here, name = await open_one(), fresh_name()
+    async def test_a_digest_that_is_not_that_of_its_document_is_refused(self, open_one: OpenOne, names: Names) -> None:
+        here, name = await open_one(), names()
         false = Definition(service="s", digest="0" * 64, document={"a": 1})
         with pytest.raises(errors.InvalidRequestError):
             await here.publish(name, false)
         assert await here.definitions(name) == ()
 
-    async def test_votes_are_told_replaced_and_taken_back(self, open_one: OpenOne) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_votes_are_told_replaced_and_taken_back(self, open_one: OpenOne, names: Names) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         mine = Vote(service="order.Orders", node="n-1", voter="a", value="open 0.7")
         theirs = Vote(service="order.Orders", node="n-1", voter="b", value="open 0.9")
         await here.vote(name, mine)
@@ -374,9 +400,9 @@ class RegistryConformance:
     # -- outages -----------------------------------------------------------------------------------------
 
     async def test_an_outage_leaves_the_last_list_and_says_so(
-        self, open_one: OpenOne, outage: Outage, watching: Watching
+        self, open_one: OpenOne, names: Names, outage: Outage, watching: Watching
     ) -> None:
-        here, name = await open_one(), fresh_name()
+        here, name = await open_one(), names()
         await here.register(name, node("a"))
         seen = watching(here, name)
         before = await seen.until_names("a")
@@ -385,7 +411,7 @@ class RegistryConformance:
         assert (away.nodes, away.revision > before.revision) == (before.nodes, True)
         assert not here.health.ready
         assert here.health.reason
-        first = await anext(here.watch(fresh_name()))
+        first = await anext(here.watch(names()))
         assert (first.nodes, first.is_stale) == ((), True)
         for call in (here.votes(name), here.definitions(name), here.publish(name, Definition.of("s", {}))):
             with pytest.raises(RegistryAwayError):
@@ -396,9 +422,9 @@ class RegistryConformance:
         await until(lambda: here.health.ready)
 
     async def test_what_was_asked_in_an_outage_is_so_after_it(
-        self, open_one: OpenOne, outage: Outage, watching: Watching
+        self, open_one: OpenOne, names: Names, outage: Outage, watching: Watching
     ) -> None:
-        here, name = await open_one(), fresh_name()
+        here, name = await open_one(), names()
         await here.register(name, node("a"))
         seen = watching(here, name)
         await seen.until_names("a")
@@ -416,8 +442,8 @@ class RegistryConformance:
 
     # -- what is built on it -----------------------------------------------------------------------------
 
-    async def test_a_directory_follows_a_registration(self, open_one: OpenOne) -> None:
-        here, there, name = await open_one(), await open_one(), fresh_name()
+    async def test_a_directory_follows_a_registration(self, open_one: OpenOne, names: Names) -> None:
+        here, there, name = await open_one(), await open_one(), names()
         async with Directory(there, name) as directory:
             assert (directory.snapshot.nodes, directory.snapshot.is_stale) == ((), False)
             states: list[list[str]] = []

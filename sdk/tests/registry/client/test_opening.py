@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from qiantang.kernel import errors, plugins, settings
+from qiantang.kernel.settings import Secret
 from qiantang.registry.client import directory_of, opening, registry_of
 from qiantang.registry.settings import RegistrySettings
 from qiantang.registry.testing import fresh_name, node, until
@@ -33,7 +34,10 @@ def as_offered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("adapter", sorted(OFFERED))
 def test_each_adapter_is_made_from_settings(adapter: str) -> None:
-    made = registry_of(RegistrySettings(adapter=adapter, address="127.0.0.1:1"))
+    address = "http://127.0.0.1:1" if adapter == "platform" else "127.0.0.1:1"
+    made = registry_of(
+        RegistrySettings(adapter=adapter, address=address, platform_credential="qtc-1", platform_secret=Secret("s"))
+    )
     assert type(made).__name__.lower() == f"{adapter}registry"
 
 

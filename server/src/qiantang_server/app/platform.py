@@ -51,7 +51,7 @@ class Part(wire.Wire, frozen=True):
     since: int = 0
 
 
-class Node(wire.Wire, frozen=True):
+class ServerNode(wire.Wire, frozen=True):
     """A server of the control plane. What only it knows of itself is told by that one alone, and null of the others.
 
     `started_at` is in milliseconds UTC; `condition` is of what it stands on, by name.
@@ -94,14 +94,14 @@ class Platform:
             for field, row in zip(self.loaded.fields, settings.describe(self.loaded), strict=True)
         ]
 
-    async def list_nodes(self) -> list[Node]:
+    async def list_nodes(self) -> list[ServerNode]:
         """List the servers, this one first; the others as far as the coordination knows them."""
         listed = await _first(self.kernel.coordination.servers())
-        others = [Node(address=one, alive=True, this=False) for one in listed if one != self.address]
+        others = [ServerNode(address=one, alive=True, this=False) for one in listed if one != self.address]
         return [await self._own(), *others]
 
-    async def _own(self) -> Node:
-        return Node(
+    async def _own(self) -> ServerNode:
+        return ServerNode(
             address=self.address,
             alive=self.health.opened,
             this=True,
@@ -138,7 +138,7 @@ async def list_settings(principal: NamedDependency[Principal], platform: NamedDe
 
 
 @get("/nodes", opt={"permission": "platform.node:list"})
-async def list_nodes(principal: NamedDependency[Principal], platform: NamedDependency[Platform]) -> list[Node]:
+async def list_nodes(principal: NamedDependency[Principal], platform: NamedDependency[Platform]) -> list[ServerNode]:
     """List the servers of the control plane, the one that answers first."""
     require_whole(principal, "platform.node:list", PLATFORM)
     return await platform.list_nodes()

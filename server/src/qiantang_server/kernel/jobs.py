@@ -1,4 +1,4 @@
-"""Jobs: background loops that one server at a time runs, under a lease with a fencing epoch."""
+"""Jobs: background loops that one server at a time runs, under a lease with a fencing epoch; and loops that every server runs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ MAX_TTL = 60.0
 STANDBY_SECONDS = 2.0
 STOP_SECONDS = 2.0
 RELEASE_SECONDS = 1.0
+RESTART_SECONDS = 1.0
 _MAX_ERROR = 500
 
 
@@ -213,3 +214,15 @@ class JobRunner:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+async def supervised(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop of this server for ever: one that fails is logged and started again."""
+    while True:
+        try:
+            await run()
+        except errors.QiantangError as error:
+            log.warning("a loop stopped and starts again", extra={"loop": name, "reason": error.detail})
+        except Exception:
+            log.exception("a loop failed and starts again", extra={"loop": name})
+        await asyncio.sleep(RESTART_SECONDS)

@@ -85,6 +85,12 @@ def decode_node(data: bytes, name: str, cluster: str) -> Node | None:
     return node if node is not None and (node.name, node.cluster) == (name, cluster) and _node.fullmatch(name) else None
 
 
+def decode_listed(data: bytes) -> Node | None:
+    """Read a node that says itself how it is called; None where it is not one."""
+    node = _read(data, Node, MAX_NODE_BYTES)
+    return node if node is not None and _node.fullmatch(node.name) else None
+
+
 def decode_definition(data: bytes, service: str) -> Definition | None:
     """Read the definition of a service; None where it is damaged."""
     found = _read(data, Definition, MAX_DEFINITION_BYTES)

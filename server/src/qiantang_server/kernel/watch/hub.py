@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
-from qiantang.kernel import errors, protocol, resource, scope
-from qiantang_server.kernel.watch.outgoing import Outgoing, frame
+from qiantang.kernel import resource, scope
+from qiantang_server.kernel.watch.admission import Admitted, recheck
+from qiantang_server.kernel.watch.outgoing import frame
 
 
-class Subscriber(Outgoing):
+class Subscriber(Admitted):
     """One stream. Notices of one bundle replace each other while they wait, so what waits is bounded by its bundles."""
 
-    __slots__ = ("_frames", "_pending", "admitted", "bundles", "place", "takes_deliveries")
+    __slots__ = ("_pending", "bundles", "place", "takes_deliveries")
 
     def __init__(
         self,
@@ -24,26 +25,17 @@ class Subscriber(Outgoing):
         *,
         takes_deliveries: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(admitted)
         self.bundles = set(bundles)
-        self.admitted = admitted
         self.place = place
         self.takes_deliveries = takes_deliveries
         self._pending: dict[resource.Bundle, tuple[resource.Position, bytes]] = {}
-        self._frames: list[bytes] = []
 
     def notify(self, bundle: resource.Bundle, position: resource.Position, notice: bytes) -> None:
         """Have a notice, already framed, sent as soon as the stream can take it. A newer one that waits is kept."""
         waiting = self._pending.get(bundle)
         if waiting is None or waiting[0] <= position:
             self._pending[bundle] = (position, notice)
-            self._wake.set()
-
-    def say(self, event: str, data: object, *, last: bool = False) -> None:
-        """Have another event sent; `last` ends the stream after it."""
-        if not self.closed:
-            self._frames.append(frame(event, data))
-            self.closed = last
             self._wake.set()
 
     def _waits(self) -> bool:
@@ -80,7 +72,7 @@ class Hub:
         for bundle in subscriber.bundles:
             self._watching.setdefault(bundle, set()).add(subscriber)
         if self._closed:
-            _send_away(subscriber)
+            subscriber.send_away()
 
     def remove(self, subscriber: Subscriber) -> None:
         """Forget a stream."""
@@ -136,20 +128,8 @@ class Hub:
         return list(self._watching)
 
     async def recheck(self) -> None:
-        """Ask of every stream whether it would still be admitted, and end those that would not: the application was removed,
-        the credential revoked, or the token has ended and the receiver must show a new one. While nobody can say, all stay.
-        """
-        for subscriber in list(self._all):
-            if subscriber.admitted is None or subscriber.closed:
-                continue
-            try:
-                await subscriber.admitted()
-            except errors.GoneError as error:
-                subscriber.say("gone", protocol.Gone(reason=error.detail), last=True)
-            except (errors.UnauthenticatedError, errors.ForbiddenError, errors.NotFoundError):
-                subscriber.close()
-            except errors.UnavailableError:
-                return
+        """End the streams that would not be admitted any more."""
+        await recheck(list(self._all))
 
     def say_all(self, event: str, data: object) -> None:
         """Send an event to every stream."""
@@ -160,7 +140,7 @@ class Hub:
         """Send every stream to another server, and end it; and each that is still being opened."""
         self._closed = True
         for subscriber in self._all:
-            _send_away(subscriber)
+            subscriber.send_away()
 
     def _unwatch(self, bundle: resource.Bundle, subscriber: Subscriber) -> None:
         watching = self._watching.get(bundle)
@@ -168,10 +148,6 @@ class Hub:
             watching.discard(subscriber)
             if not watching:
                 del self._watching[bundle]
-
-
-def _send_away(subscriber: Subscriber) -> None:
-    subscriber.say("goodbye", protocol.Goodbye(reason="shutdown"), last=True)
 
 
 def protocol_notice(bundle: resource.Bundle, position: resource.Position) -> resource.Notice:

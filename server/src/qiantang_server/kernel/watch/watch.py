@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from collections.abc import Awaitable, Callable
 
@@ -12,6 +11,7 @@ from qiantang.kernel import errors, protocol, resource, scope
 from qiantang_server.kernel.access import Principal
 from qiantang_server.kernel.cache.port import ReleaseCache
 from qiantang_server.kernel.coordination.port import Coordination
+from qiantang_server.kernel.jobs import supervised
 from qiantang_server.kernel.resources import Resources
 from qiantang_server.kernel.resources.service.ground import Edited, Published
 from qiantang_server.kernel.watch.delivery import Deliveries, links_of
@@ -23,10 +23,8 @@ from qiantang_server.kernel.watch.relay import Relay
 from qiantang_server.kernel.watch.settings import WatchSettings
 from qiantang_server.kernel.watch.topics import Topics
 
-log = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.5
 RECHECK_SECONDS = 3.0
-RESTART_SECONDS = 1.0
 
 
 class Watch:
@@ -65,6 +63,7 @@ class Watch:
         self._coordination = coordination
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[str] = []
+        self._closing: list[Callable[[], None]] = []
         self.topics = Topics(parts, settings, node=node, version=version, has_others=lambda: len(self._servers) > 1)
         parts.published = self._published
         parts.edited = self._edited
@@ -83,7 +82,7 @@ class Watch:
             "followed lists": self.topics.look_at_lists,
             "followers": self.topics.recheck,
         }
-        self._tasks = [asyncio.create_task(_supervised(name, run), name=f"watch-{name}") for name, run in loops.items()]
+        self._tasks = [asyncio.create_task(supervised(name, run), name=f"watch-{name}") for name, run in loops.items()]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -132,19 +131,19 @@ class Watch:
         own = resource.Bundle(scope=place, capability=bundle.capability)
         return bundle == own or bundle in await self.deliveries.links(own)
 
+    def hello(self) -> protocol.Hello:
+        """Give what this server says first on a stream."""
+        return protocol.Hello(
+            node=self.node,
+            servers=self._servers,
+            poll_seconds=self.settings.poll.total_seconds(),
+            heartbeat_seconds=self.settings.heartbeat.total_seconds(),
+            server_time=self.heads.clock(),
+        )
+
     async def greet(self, subscriber: Subscriber) -> None:
         """Tell a new stream who answers, and where each of its bundles stands."""
-        settings = self.settings
-        subscriber.say(
-            "hello",
-            protocol.Hello(
-                node=self.node,
-                servers=self._servers,
-                poll_seconds=settings.poll.total_seconds(),
-                heartbeat_seconds=settings.heartbeat.total_seconds(),
-                server_time=self.heads.clock(),
-            ),
-        )
+        subscriber.say("hello", self.hello())
         told: set[resource.Bundle] = set()
         while waiting := subscriber.bundles - told:
             bundle = waiting.pop()
@@ -164,6 +163,12 @@ class Watch:
         """Send every mirror to another server and end every browser's stream: this server stops."""
         self.hub.close()
         self.topics.close()
+        for close in self._closing:
+            close()
+
+    def at_close(self, close: Callable[[], None]) -> None:
+        """Have streams that a room holds itself closed together with those of the mirrors."""
+        self._closing.append(close)
 
     def _published(self, published: Published) -> None:
         self.relay.published(published)
@@ -174,7 +179,9 @@ class Watch:
 
     async def _hear(self) -> None:
         async for key, position in self._coordination.watch():
-            await self._moved(resource.Bundle.parse(key), position)
+            bundle = resource.Bundle.parse(key)
+            if bundle.capability in self._kinds.capabilities():  # rooms announce what is no bundle as well
+                await self._moved(bundle, position)
 
     async def _reconcile(self) -> None:
         while True:
@@ -207,15 +214,3 @@ class Watch:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             await self.instances.flush()
-
-
-async def _supervised(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run a loop for ever: one that fails is logged and started again."""
-    while True:
-        try:
-            await run()
-        except errors.QiantangError as error:
-            log.warning("a loop stopped and starts again", extra={"loop": name, "reason": error.detail})
-        except Exception:
-            log.exception("a loop failed and starts again", extra={"loop": name})
-        await asyncio.sleep(RESTART_SECONDS)

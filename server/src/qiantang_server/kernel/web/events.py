@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar.types import Receive, Send
 
+from qiantang.kernel import errors
 from qiantang_server.kernel.watch.outgoing import Outgoing
 
 _HEADERS = [
@@ -13,6 +14,27 @@ _HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
+
+
+async def body(receive: Receive, limit: int) -> bytes:
+    """Give the body of what asks for a stream.
+
+    Raises:
+        InvalidRequestError: it ended before it was whole.
+        TooLargeError: it has more than `limit` bytes.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise errors.InvalidRequestError("the request ended before its body did")
+        size += len(message["body"])
+        if size > limit:
+            raise errors.TooLargeError(f"a stream request may have {limit:,} bytes")
+        chunks.append(message["body"])
+        if not message["more_body"]:
+            return b"".join(chunks)
 
 
 async def until_disconnected(receive: Receive, stream: Outgoing) -> None:

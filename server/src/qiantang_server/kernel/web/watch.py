@@ -87,7 +87,7 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
     if scope.get("method") != "POST":
         raise errors.InvalidRequestError("open the stream with POST and a StreamRequest")
     async with asyncio.timeout(OPEN_WITHIN):
-        request = wire.decode(await _body(receive), protocol.StreamRequest)
+        request = wire.decode(await events.body(receive, MAX_STREAM_REQUEST), protocol.StreamRequest)
     _require(principal, request.scope)
     _require_room(watch, request.scope)
     presented = cast("Presented", scope.get("presented"))
@@ -120,21 +120,6 @@ def _require_room(watch: Watch, place: scopes.Scope) -> None:
             "raise watch.max_streams_per_application",
             retry_after=5,
         )
-
-
-async def _body(receive: Receive) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise errors.InvalidRequestError("the request ended before its body did")
-        size += len(message["body"])
-        if size > MAX_STREAM_REQUEST:
-            raise errors.TooLargeError(f"a stream request may have {MAX_STREAM_REQUEST:,} bytes")
-        chunks.append(message["body"])
-        if not message["more_body"]:
-            return b"".join(chunks)
 
 
 def router() -> Router:

@@ -1,0 +1,3 @@
+"""Service: sessions, nodes, what is followed, and what people change."""
+
+from qiantang_server.registry.service.registry import Registry as Registry

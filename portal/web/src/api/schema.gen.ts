@@ -793,6 +793,19 @@ export interface Provided {
   digest?: string;
 }
 
+export interface PublicKey {
+  kid: string;
+  x: string;
+  kty: string;
+  crv: string;
+  use: string;
+}
+
+export interface PublicKeys {
+  keys: PublicKey[];
+  again_in: number;
+}
+
 export interface Publish {
   microservice: string;
   definition: Definition;
@@ -1056,20 +1069,6 @@ export interface TenantPage {
   next: string;
 }
 
-export interface Token {
-  token: string;
-  expires_in: number;
-  scope: Scope;
-  server_time: number;
-}
-
-export interface TokenRequest {
-  credential: string;
-  timestamp: number;
-  nonce: string;
-  signature: string;
-}
-
 export interface User {
   id: string;
   tenant: string;
@@ -1162,6 +1161,29 @@ export interface WorkRequest {
   request: PublishRequest;
 }
 
+export interface kernel_protocol_Token {
+  token: string;
+  expires_in: number;
+  scope: Scope;
+  server_time: number;
+}
+
+export interface kernel_protocol_TokenRequest {
+  credential: string;
+  timestamp: number;
+  nonce: string;
+  signature: string;
+}
+
+export interface rpc_model_kinds_Token {
+  token: string;
+  expires_in: number;
+}
+
+export interface rpc_model_kinds_TokenRequest {
+  public?: string;
+}
+
 export interface Operations {
   "GET /": { answer: string };
   "GET /api/v1/audit/records": { query: { actor?: string; action?: string; outcome?: string; resource?: string; environment?: string; center?: string; application?: string; request_id?: string; since?: number; until?: number; after?: number; limit?: number }; answer: AuditRecordPage };
@@ -1250,7 +1272,7 @@ export interface Operations {
   "PATCH /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; body: UserChange; answer: User };
   "DELETE /api/v1/identity/tenants/{tenant}/users/{user}": { path: { tenant: string; user: string }; answer: void };
   "POST /api/v1/identity/tenants/{tenant}/users/{user}/explain": { path: { tenant: string; user: string }; body: AccessQuestion; answer: AccessAnswer };
-  "POST /api/v1/identity/token": { body: TokenRequest; answer: Token };
+  "POST /api/v1/identity/token": { body: kernel_protocol_TokenRequest; answer: kernel_protocol_Token };
   "GET /api/v1/identity/tokens": { answer: AccessTokenPage };
   "POST /api/v1/identity/tokens": { body: NewAccessToken; answer: IssuedAccessToken };
   "DELETE /api/v1/identity/tokens/{token}": { path: { token: string }; answer: void };
@@ -1343,6 +1365,45 @@ export interface Operations {
   "GET /api/v1/registry/{tenant}/{environment}/{center}/{application}/nodes": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: NodeViewPage };
   "GET /api/v1/registry/{tenant}/{environment}/{center}/{application}/nodes/{node}": { path: { tenant: string; environment: string; center: string; application: string; node: string }; answer: NodeDetail };
   "PATCH /api/v1/registry/{tenant}/{environment}/{center}/{application}/nodes/{node}": { path: { tenant: string; environment: string; center: string; application: string; node: string }; body: NodeChange; answer: NodeDetail };
+  "GET /api/v1/rpc/keys": { answer: PublicKeys };
+  "POST /api/v1/rpc/tokens": { body: rpc_model_kinds_TokenRequest; answer: rpc_model_kinds_Token };
+  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/check": { path: { tenant: string; environment: string; center: string; application: string }; answer: CheckResult };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/convergence": { path: { tenant: string; environment: string; center: string; application: string }; answer: Convergence };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/drafts": { path: { tenant: string; environment: string; center: string; application: string }; answer: Difference };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; answer: GrayStatus | null };
+  "PUT /api/v1/rpc/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayChangeCommand; answer: PublishOutcome };
+  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/gray/abort": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: Release };
+  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/gray/preview": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayRule; answer: GrayPreview };
+  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/gray/promote": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: PublishOutcome };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/instances": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number; words?: string; state?: "" | "current" | "failed" | "behind" }; answer: InstanceStatusPage };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: number; limit?: number }; answer: ReleasePage };
+  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; body: PublishCommand; answer: PublishOutcome };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/releases/{revision}": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; answer: ReleaseDetail };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/releases/{revision}/changes": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; query: { since?: number | null }; answer: PendingChange[] };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/requests": { path: { tenant: string; environment: string; center: string; application: string }; query: { decided?: boolean; limit?: number }; answer: PublishRequest[] };
+  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/requests/{request_id}/approve": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
+  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/requests/{request_id}/cancel": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
+  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/requests/{request_id}/reject": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
+  "POST /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rollback": { path: { tenant: string; environment: string; center: string; application: string }; body: RollbackCommand; answer: Release };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
+  "PUT /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
+  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/routes/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
+  "PUT /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
+  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/rules/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
+  "PUT /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
+  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "DELETE /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/sources/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
+  "GET /api/v1/rpc/{tenant}/{environment}/{center}/{application}/status": { path: { tenant: string; environment: string; center: string; application: string }; answer: BundleStatus };
   "GET /api/v1/search/{tenant}": { path: { tenant: string }; query: { words: string; limit?: number }; answer: Hit[] };
   "POST /api/v1/watch/acknowledge": { body: Acknowledgement; answer: void };
   "POST /api/v1/watch/fetch": { body: FetchRequest; answer: Record<string, unknown> };

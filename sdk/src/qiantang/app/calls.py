@@ -13,6 +13,7 @@ from qiantang.app import settings
 from qiantang.app.settings import ClientSettings
 from qiantang.kernel import errors, mirror, resource, runtime, scope, tls
 from qiantang.kernel.uplink import Uplink
+from qiantang.registry.adapters.platform import PlatformRegistry
 from qiantang.registry.client import directory_of, registry_of
 from qiantang.registry.port import Registry
 from qiantang.registry.settings import RegistrySettings
@@ -193,6 +194,9 @@ class Calls:
             )
 
     def _registry(self, uplink: Uplink) -> Registry:
+        """Give the platform's own registry over the line that is there anyway, or another one."""
+        if self._settings.adapter == PLATFORM and not self._settings.address:
+            return PlatformRegistry(self._settings, uplink)
         return registry_of(self._settings)
 
     def _introduce(self, challenge: headers.Challenge) -> headers.Hello:

@@ -10,4 +10,5 @@ from qiantang.registry.model.nodes import ServiceName as ServiceName
 from qiantang.registry.model.nodes import Snapshot as Snapshot
 from qiantang.registry.model.nodes import State as State
 from qiantang.registry.model.nodes import Vote as Vote
+from qiantang.registry.model.nodes import Word as Word
 from qiantang.registry.model.nodes import digest as digest

@@ -6,6 +6,8 @@ What one learns here:
 - `on_change` runs a function within milliseconds of a publish. What it raises is shown to the operator.
 - `LiveResource` builds a connection anew when its secret changes, and keeps the old one where the new one does not work.
 - A feature flag is a bool that is read where it matters, and a log level is a setting like any other.
+- `app.client(Stock, of="stock")` calls another service by its Python type. Where its nodes are the platform knows; what happens
+  when one of them is slow or gone is said by rules that are published, and can change while this runs.
 - `app.bus` sends a message for each order. Which broker carries it is published in the center, and may change while this runs;
   messages of one key come in the order in which they were sent.
 
@@ -21,8 +23,10 @@ import threading
 import time
 
 import msgspec
+from services import Stock
 
 import qiantang
+from qiantang.kernel import errors
 
 
 class Orders(msgspec.Struct):
@@ -71,6 +75,29 @@ def connect(dsn: str) -> Database:
     return Database(dsn)
 
 
+class Promises:
+    """What stock says of orders: it is asked for each, and no answer keeps an order from being taken."""
+
+    def __init__(self, stock: Stock) -> None:
+        self._stock = stock
+        self.kept = self.broken = self.unanswered = 0
+
+    def ask(self, pieces: int, log: logging.Logger) -> None:
+        """Have the tea of an order set aside."""
+        try:
+            promised = self._stock.reserve("longjing", pieces)
+        except errors.QiantangError as error:
+            self.unanswered += 1
+            log.debug("stock does not answer: %s", error.detail)
+            return
+        self.kept, self.broken = self.kept + promised, self.broken + (not promised)
+
+    def __str__(self) -> str:
+        """Say how it went."""
+        said = f"{self.kept} promised by stock, {self.broken} not"
+        return f"{said}, {self.unanswered} without an answer" if self.unanswered else said
+
+
 def run(app: qiantang.sync.App, stop: threading.Event) -> None:
     """Take orders until asked to stop."""
     log = logging.getLogger(app.status().instance)
@@ -89,6 +116,7 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
 
     taken = items = express = 0
     bus = app.bus.sync  # asked for before the App is opened, which opens it as well
+    promises = Promises(app.client(Stock, of="stock"))
     with app, qiantang.LiveResource(app.config, connect, key="database.dsn") as database:
         level()
         said = time.monotonic() - report.every + 5  # a first word after five seconds
@@ -98,12 +126,13 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
                 connection.insert(size)
                 where = connection.name
             taken, items, express = taken + 1, items + size, express + (features.express and size == 1)
+            promises.ask(size, log)
             bus.oneway("order.taken", Order(taken, size, 19.0 * size), key=log.name)  # what fails is counted and logged
             log.debug("order %d with %d items", taken, size)
             if time.monotonic() - said >= report.every:
                 said = time.monotonic()
                 fast = f", {express} by express" if features.express else ""
-                log.info("%d orders with %d items%s, written to database %s", taken, items, fast, where)
+                log.info("%d orders with %d items%s, written to database %s; %s", taken, items, fast, where, promises)
 
 
 def pause(per_minute: float) -> float:

@@ -5,6 +5,7 @@ What one learns here:
 - A namespace may be a whole document (YAML, JSON, TOML), with its comments kept. `bind(..., namespace="reservation")`
   gives it as a model; a mode that is none of the two below does not get in, and the operator sees why.
 - `pin` holds one moment: what is read inside belongs together, however often something is published meanwhile.
+- `app.provide(Stock, ...)` answers calls of a service by an object that has its methods. Who calls is known by a token.
 - `@app.bus.subscribe` has a function called with each message of a topic, once for all instances of stock: they are one group.
 - `application@hz-b` overrides `application` for the instances of one cluster; the program does not know of it.
 
@@ -19,9 +20,11 @@ import sys
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+from services import Stock
 
 import qiantang
 
@@ -53,23 +56,47 @@ class Shelf:
 
     def __init__(self) -> None:
         self.held: Counter[str] = Counter()
-        self._until: deque[tuple[float, str]] = deque()
+        self._until: deque[tuple[float, str, int]] = deque()
+        self._lock = threading.Lock()  # calls are answered in threads
 
-    def reserve(self, goods: str, rules: Reservation) -> bool:
-        """Set one piece aside, if the rules let it."""
-        limit = rules.shelf[goods]
+    def reserve(self, goods: str, pieces: int, rules: Reservation) -> bool:
+        """Set pieces aside, if the rules let it."""
+        with self._lock:
+            if self.left(goods, rules) < pieces:
+                return False
+            self.held[goods] += pieces
+            self._until.append((time.monotonic() + rules.hold_minutes * 60, goods, pieces))
+            return True
+
+    def left(self, goods: str, rules: Reservation) -> int:
+        """Give how many may still be set aside."""
+        limit = rules.shelf.get(goods, 0)
         if rules.mode == "oversell":
             limit += int(limit * rules.oversell_percent / 100)
-        if self.held[goods] >= limit:
-            return False
-        self.held[goods] += 1
-        self._until.append((time.monotonic() + rules.hold_minutes * 60, goods))
-        return True
+        return limit - self.held[goods]
 
     def release(self) -> None:
         """Put back what was held for long enough."""
-        while self._until and self._until[0][0] < time.monotonic():
-            self.held[self._until.popleft()[1]] -= 1
+        with self._lock:
+            while self._until and self._until[0][0] < time.monotonic():
+                _, goods, pieces = self._until.popleft()
+                self.held[goods] -= pieces
+
+
+class Desk:
+    """Answers for `Stock`: what is asked of this instance by other services."""
+
+    def __init__(self, shelf: Shelf, rules: Callable[[], Reservation]) -> None:
+        self._shelf = shelf
+        self._rules = rules
+        self.asked = 0
+
+    def reserve(self, goods: str, pieces: int) -> bool:
+        self.asked += 1
+        return self._shelf.reserve(goods, pieces, self._rules())
+
+    def left(self, goods: str) -> int:
+        return self._shelf.left(goods, self._rules())
 
 
 def run(app: qiantang.sync.App, stop: threading.Event) -> None:
@@ -88,6 +115,8 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
         log.setLevel(app.config.get("log.level", "INFO"))
 
     shelf, refused, number, parcels = Shelf(), 0, 0, 0
+    desk = Desk(shelf, lambda: rules)
+    app.provide(Stock, desk)
 
     @app.bus.subscribe("order.taken")
     def pack(order: Order) -> None:
@@ -103,14 +132,15 @@ def run(app: qiantang.sync.App, stop: threading.Event) -> None:
             with app.config.pin() as moment:
                 now = moment[rules]
                 goods = sorted(now.shelf)[number % len(now.shelf)] if now.shelf else ""
-                if goods and not shelf.reserve(goods, now):
+                if goods and not shelf.reserve(goods, 1, now):
                     refused += 1
                     log.debug("no %s left", goods)
             number += 1
             if time.monotonic() - said >= report.every:
                 said = time.monotonic()
                 held = shelf.held.total()
-                log.info("%d pieces set aside (%s), %d refused; %d parcels packed", held, rules.mode, refused, parcels)
+                told = f"{parcels} parcels packed, {desk.asked} calls answered"
+                log.info("%d pieces set aside (%s), %d refused; %s", held, rules.mode, refused, told)
 
 
 def main() -> None:

@@ -54,6 +54,8 @@ def test_everything_that_the_demo_promises_is_there(estate: Demo) -> None:
     for name in ("order-1", "stock-2", "billing-1"):
         eventually(lambda name=name: f"{name} | " in estate.said)
     eventually(lambda: re.search(r"stock-\d \| .*; [1-9]\d* parcels packed", estate.said))
+    eventually(lambda: re.search(r"order-\d \| .*; [1-9]\d* promised by stock", estate.said))
+    eventually(lambda: re.search(r"stock-\d \| .*, [1-9]\d* calls answered", estate.said))
     eventually(lambda: re.search(r"billing-\d \| .*; orders over [1-9]\d* yuan came in", estate.said))
 
 

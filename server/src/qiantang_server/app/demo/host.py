@@ -75,6 +75,7 @@ def read_line() -> bytes:
 
 def load(name: str) -> ModuleType:
     """Load a program of the estate by its file, as `python estate/order.py` would."""
+    sys.path.insert(0, str(ESTATE))
     spec = importlib.util.spec_from_file_location(name, ESTATE / f"{name}.py")
     assert spec is not None and spec.loader is not None  # noqa: S101  # it is a file with the ending of a module
     module = sys.modules[name] = importlib.util.module_from_spec(spec)

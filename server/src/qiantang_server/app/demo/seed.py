@@ -6,9 +6,10 @@ import asyncio
 import logging
 from typing import Any
 
-from qiantang.kernel import errors, wire
+from qiantang.kernel import errors, resource, wire
 from qiantang.messaging.model.kinds import CAPABILITY as MESSAGING
-from qiantang_server.app.demo import messages, shop, story
+from qiantang.rpc.model.kinds import CAPABILITY as CALLS
+from qiantang_server.app.demo import calls, messages, shop, story
 from qiantang_server.app.demo.children import Child
 from qiantang_server.app.demo.files import Files, Issued, Known
 from qiantang_server.app.demo.messages import Broker
@@ -23,6 +24,7 @@ HEAD_START = 0.2
 CONNECT_SECONDS = 20.0
 TITLE = "demo"
 START_DEADLINE = 20.0
+NOTICE_SECONDS = 0.3
 
 
 class Demo:
@@ -50,7 +52,7 @@ class Demo:
         *names, last = (member.name for member in shop.MEMBERS)
         lines = (
             f"tenant {shop.TENANT}, in prod and dev: order, stock and billing; what they say follows",
-            f"orders are told over {self._broker.shown}",
+            f"orders are told over {self._broker.shown}, and order calls stock for each",
             "order-3 is a canary; billing-2 refuses a rate, and an approval waits that mends it",
             f"sign in as {', '.join(names)} or {last} of tenant {shop.TENANT}: passwords in {self._files.passwords}",
         )
@@ -93,6 +95,11 @@ class Demo:
         if self._known.broker == self._broker.mark:
             return
         found = [await self._connecting(service, environment) for service, environment in shop.places()]
+        found += [
+            await self._governing(service, environment)
+            for service, environment in shop.places()
+            if service in calls.CALLING
+        ]
         await telling.go([step for step in found if step is not None])
         self._known.broker = self._broker.mark
         self._files.write(self._known)
@@ -101,15 +108,8 @@ class Demo:
         """Give what publishes what one service tells and hears; None where that is so already, or the service is gone."""
         elsewhere = environment != messages.ENVIRONMENT
         wanted = Broker.embedded(self._files.folder, environment) if elsewhere else self._broker
-        bundle = service.bundle(environment, MESSAGING)
-        try:
-            at = (await self._running.kernel.resources.history.status(bundle)).position.revision
-        except errors.QiantangError as error:
-            log.info(
-                "a service of the demo tells nobody anything", extra={"bundle": str(bundle), "reason": error.detail}
-            )
-            return None
-        if at and (elsewhere or service is not shop.ORDER):
+        at = await self._revision(service.bundle(environment, MESSAGING))
+        if at is None or (at and (elsewhere or service is not shop.ORDER)):
             return None
         return Step(
             service=service,
@@ -121,6 +121,29 @@ class Demo:
             message=f"Messages over {wanted.adapter}",
             edits=messages.moved(wanted) if at else messages.bodies(service, wanted),
         )
+
+    async def _governing(self, service: Service, environment: str) -> Step | None:
+        """Give what publishes what is said of a service's calls; None where something is already, or the service is gone."""
+        if await self._revision(service.bundle(environment, CALLS)) != 0:
+            return None
+        return Step(
+            service=service,
+            environment=environment,
+            capability=CALLS,
+            at=0,
+            by=shop.ADA,
+            approved_by=shop.MEI,
+            message="Order asks stock",
+            edits=calls.bodies(service),
+        )
+
+    async def _revision(self, bundle: resource.Bundle) -> int | None:
+        """Give the revision that a bundle is at; None where its application is not there any more."""
+        try:
+            return (await self._running.kernel.resources.history.status(bundle)).position.revision
+        except errors.QiantangError as error:
+            log.info("a service of the demo is left out", extra={"bundle": str(bundle), "reason": error.detail})
+            return None
 
     async def _go_on(self, telling: Story) -> None:
         """Go on with the story where services can hear of it, and remember that it came to its end."""
@@ -167,6 +190,7 @@ class Demo:
             "version": "1.5.0" if one.canary else "1.4.2",
             "keep_copy": False,
             "start_deadline": START_DEADLINE,
+            "rpc": {"notice": NOTICE_SECONDS},
         }
         return {"options": options, "hears_all": service.hears_all}
 

@@ -19,13 +19,16 @@ from qiantang.rpc.client.chain import Chain
 from qiantang.rpc.client.connection import Introduces
 from qiantang.rpc.client.degrading import Fallback, Instead, fallbacks_of
 from qiantang.rpc.client.following import Followed
+from qiantang.rpc.client.going import Going
 from qiantang.rpc.client.governing import SWEEP_SECONDS, Governor
+from qiantang.rpc.client.hedging import Race
 from qiantang.rpc.client.pool import NodePool
 from qiantang.rpc.client.streaming import Streaming
 from qiantang.rpc.client.stubs import Stub
 from qiantang.rpc.client.targets import Site, Target, Targets
 from qiantang.rpc.governance.degrade import BY_RULE, Degrade, why_of
-from qiantang.rpc.model.context import current
+from qiantang.rpc.governance.hedge import Hedge
+from qiantang.rpc.model.context import CallContext, current
 from qiantang.rpc.model.definition import MethodDefinition, definition_of
 from qiantang.rpc.model.reports import Report
 
@@ -135,6 +138,7 @@ class Caller:
             chain = self.governor.chain(method)
             if chain.degrade is not None:
                 return self._degraded(chain, chain.degrade, arguments, fallback)
+            return self._call(method, arguments, chain.hedge)
         return self._call(method, arguments)
 
     async def _degraded(self, chain: Chain, degrade: Degrade, arguments: Any, fallback: Fallback | None) -> Any:
@@ -142,7 +146,7 @@ class Caller:
         if degrade.is_always:
             return await instead.wait(above, min(chain.timeout, above.remaining()), BY_RULE)
         try:
-            result = await self._call(chain.method, arguments)
+            result = await self._call(chain.method, arguments, chain.hedge)
         except errors.QiantangError as error:
             why = why_of(error)
             if not why:
@@ -151,7 +155,7 @@ class Caller:
         instead.remember(above, result)
         return result
 
-    async def _call(self, method: MethodDefinition, arguments: Any) -> Any:
+    async def _call(self, method: MethodDefinition, arguments: Any, hedge: Hedge | None = None) -> Any:
         body, above = exchange.written(method, arguments), current.get()
         going = self.governor.begin(method, arguments, above, time.monotonic())
         failure: BaseException | None = None
@@ -161,6 +165,8 @@ class Caller:
                 if pause:
                     await asyncio.sleep(pause)
                 try:
+                    if hedge is not None:
+                        return await Race(going, hedge, functools.partial(self._attempt, method, body, above)).run()
                     now, deadline = time.monotonic(), going.ticket.deadline
                     pool = going.target(now).pool
                     connection = pool.ready() or await pool.connection(deadline)
@@ -174,6 +180,14 @@ class Caller:
             raise
         finally:
             going.end(time.monotonic(), failure)
+
+    async def _attempt(
+        self, method: MethodDefinition, body: bytes, above: CallContext, leg: Going[Target[NodePool]]
+    ) -> Any:
+        pool, deadline = leg.chosen.pool, leg.ticket.deadline
+        connection = pool.ready() or await pool.connection(deadline)
+        answer = await connection.call(leg.header(connection.methods, above, leg.began), body, deadline)
+        return exchange.result_of(method, connection.node, answer)
 
     def _pool(self, site: Site) -> NodePool:
         return NodePool(site.address, self._who, self._tls, functools.partial(self._followed.failed, site))

@@ -46,6 +46,7 @@ class Chain(Passage):
         self.retries = states.retries(policy, place)
         self.outliers = states.outliers(policy, place)
         self.degrade = states.degrade(policy, place)
+        self.hedge = states.hedge(policy, place) if method.options.idempotent else None
         rate = states.rate(policy, place)
         pacing = rate if isinstance(rate, Pacing) else None
         super().__init__(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Final, Generic, TypeVar, cast
 
 import msgspec
 
@@ -22,6 +22,7 @@ from qiantang.rpc.model.definition import MethodDefinition
 from qiantang.rpc.wire.headers import MOST_ATTEMPTS, CallHeader
 
 E = TypeVar("E", bound=Endpoint)
+_BUSY: Final = Refusal("overload", "", "an attempt of this call is under way there")
 
 
 class Going(msgspec.Struct, Generic[E], eq=False):
@@ -39,6 +40,7 @@ class Going(msgspec.Struct, Generic[E], eq=False):
     _tried: set[Endpoint] | None = None
     _last: errors.QiantangError | None = None
     _took: float | None = None
+    _leg: Ticket | None = None
 
     def wait(self, now: float) -> float:
         """Give the seconds to wait before the first attempt.
@@ -68,6 +70,8 @@ class Going(msgspec.Struct, Generic[E], eq=False):
         """
         chain, call = self._chain, self._call
         endpoints, first = chain.candidates(call), self._tried is None
+        if self._attempt:
+            self._leg = self._another(now)
         chosen = chain.picker.pick(endpoints, call.key, now) if first else self._pick_again(endpoints, {}, now)
         refusal = self._reserve(chosen, now)
         if refusal is not None:
@@ -77,6 +81,60 @@ class Going(msgspec.Struct, Generic[E], eq=False):
         self._target = chosen  # type: ignore[assignment]  # all endpoints are what `follow` was given
         chosen.begin(now)
         return chosen  # type: ignore[return-value]
+
+    def beside(self, others: Sequence[Going[E]], now: float) -> Going[E] | None:
+        """Begin another attempt beside this one and others that are under way, on a node that has none of them; None where there is
+        no such node. It is counted as an attempt of this call, and ends with `lost`, `take` or `drop`.
+        """
+        busy = self._busy(others)
+        tried = (self._tried or set()) | busy
+        leg: Going[E] = Going(self._chain, self.ticket, self._call, now, self._attempt + 1, _tried=tried)
+        leg._leg = self._another(now)
+        try:
+            chosen = leg._other(self._chain.candidates(self._call), dict.fromkeys(busy, _BUSY), now)
+        except errors.QiantangError:
+            return None
+        leg._target = cast("E", chosen)
+        chosen.begin(now)
+        self._attempt += 1
+        return leg
+
+    def has_other(self, others: Sequence[Going[E]]) -> bool:
+        """Say whether there is a node that has no attempt of this call."""
+        busy = self._busy(others)
+        return any(one.weight and one not in busy for one in self._chain.candidates(self._call))
+
+    def _busy(self, others: Sequence[Going[E]]) -> set[Endpoint]:
+        return {leg._target for leg in (self, *others) if leg._target is not None}
+
+    @property
+    def chosen(self) -> E:
+        """The node of the attempt that is under way: between its beginning and its end."""
+        return cast("E", self._target)
+
+    @property
+    def began(self) -> float:
+        """When the attempt began."""
+        return self._began
+
+    def lost(self, leg: Going[E], error: errors.QiantangError, now: float) -> None:
+        """An attempt failed while others go on."""
+        target = leg._target
+        leg._finish(now, outcome_of(error), is_local=isinstance(error, NodeAwayError))
+        if target is not None:
+            self._tried = (self._tried or set()) | {target}
+
+    def take(self, leg: Going[E], now: float) -> None:
+        """The attempt that decides is this one: what was this call's own is given up."""
+        if leg is self:
+            return
+        self.drop(now)
+        self._target, self._breaker, self._leg, self._began = leg._target, leg._breaker, leg._leg, leg._began
+        leg._target = leg._breaker = None
+
+    def drop(self, now: float) -> None:
+        """The attempt is given up: another one decides."""
+        self._finish(now, Outcome.CANCELLED)
 
     def failed(self, error: errors.QiantangError, now: float) -> float:
         """The attempt failed, or none could be made: give the seconds until the next one.
@@ -108,10 +166,17 @@ class Going(msgspec.Struct, Generic[E], eq=False):
             outcome = Outcome.OK
         else:
             outcome = outcome_of(error) if isinstance(error, errors.QiantangError) else Outcome.CANCELLED
-        self._finish(now, outcome)
-        if self._took is not None:
+        if self._took is not None:  # a stream: how long it lasts says nothing of how slow anybody is
             self.ticket.begun = now - self._took
+            if self._leg is not None:
+                self._leg.begun = self.ticket.begun
+        self._finish(now, outcome)
         self._chain.leave(now, self.ticket, outcome)
+
+    def _another(self, now: float) -> Ticket:
+        """Give the ticket of an attempt after the first: what it takes is counted from its own beginning."""
+        ticket = self.ticket
+        return Ticket(now, ticket.deadline, ticket.priority, ticket.inbound)
 
     def _other(self, endpoints: Endpoints, skipped: dict[Endpoint, Refusal], now: float) -> Endpoint:
         """Choose another node than those that refused the call."""
@@ -133,7 +198,7 @@ class Going(msgspec.Struct, Generic[E], eq=False):
 
     def _reserve(self, chosen: Endpoint, now: float) -> Refusal | None:
         """Ask what knows of the node, and last the method's own breaker: a probe is taken only by a call that is sent."""
-        chain, ticket = self._chain, self.ticket
+        chain, ticket = self._chain, self._leg or self.ticket
         if chain.outliers is not None and chain.outliers.is_out(chosen.key):
             return Refusal("circuit", chain.policy.origins["outlier"], f"{chosen.name} does worse than the others", 0.0)
         breaker = chain.node_breaker(chosen)
@@ -146,7 +211,7 @@ class Going(msgspec.Struct, Generic[E], eq=False):
                 breaker.leave(now, ticket, Outcome.CANCELLED)
                 return refusal
         if chain.breaker is not None and not self._attempt:
-            refusal = chain.breaker.reserve(now, ticket)
+            refusal = chain.breaker.reserve(now, self.ticket)
             if refusal is not None:
                 if breaker is not None:
                     breaker.leave(now, ticket, Outcome.CANCELLED)
@@ -167,7 +232,7 @@ class Going(msgspec.Struct, Generic[E], eq=False):
             # what is refused or fails quickly must not look fast: a node with too much to do would be given more
             target.end(max(took, self.ticket.deadline - self._began) if is_fault else took, now, is_fault=is_fault)
         if breaker is not None:
-            breaker.leave(now, self.ticket, outcome)
+            breaker.leave(now, self._leg or self.ticket, outcome)
         if self._chain.outliers is not None:
             self._chain.outliers.leave(now, target.key, outcome, is_local=is_local)
         if outcome is not Outcome.OK:

@@ -102,7 +102,7 @@ class Governor(Generic[E]):
         Raises:
             QiantangError: no time is left, a rule refuses it, or no node may take it.
         """
-        chain = self.chain(method)
+        chain = self._chains.get(method) or self._chain(method)
         timeout = timeout_left(method, chain.timeout, above, now)
         ticket = Ticket(now, now + timeout, chain.priority, above.attempt)
         refusal = chain.enter(now, ticket, arguments)

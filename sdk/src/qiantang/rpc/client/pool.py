@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from qiantang.kernel import errors
 from qiantang.kernel.backoff import Backoff
@@ -87,7 +87,7 @@ class NodePool:
         if self._opening is None or self._opening.done():
             self._connections = [one for one in self._connections if one.takes_calls or len(one)]
             self._opening = asyncio.create_task(self._connect(), name=f"connect to {self.address}")
-            self._opening.add_done_callback(_look_at)
+            self._opening.add_done_callback(look_at)
         return self._opening
 
     async def _connect(self) -> Connection:
@@ -107,8 +107,8 @@ class NodePool:
         return connection
 
 
-def _look_at(opening: asyncio.Task[Connection]) -> None:
+def look_at(task: asyncio.Task[Any]) -> None:
     """Have looked at why it failed: whoever waits hears it, and where nobody does it is no fault of the program."""
-    if not opening.cancelled():
+    if not task.cancelled():
         with contextlib.suppress(BaseException):
-            opening.exception()
+            task.exception()

@@ -37,7 +37,9 @@ class Hedge:
         self._next = -math.inf
 
     def leave(self, now: float, ticket: Ticket, outcome: int) -> None:
-        """Measure an attempt that was answered; what was given up or failed says nothing of how long answers take."""
+        """Measure an attempt that was answered; what was given up or failed says nothing of how long answers take. One that lost to
+        an attempt that began after it took at least as long as until then: told as answered, slow nodes are not forgotten.
+        """
         if outcome <= Outcome.BUSINESS:
             self._histogram.record(now - ticket.begun)
 

@@ -160,3 +160,47 @@ def test_a_vote_is_renewed_before_it_ends() -> None:
 def test_one_consumer_tries_a_node_for_all() -> None:
     assert prober(["b", "a", "c"]) == "a"
     assert prober([]) == ""
+
+
+def test_of_those_who_voted_one_goes_on_trying_and_then_the_next() -> None:
+    votes = made()
+    for voter in ("c3", "c1", "c2"):
+        votes.hear("n1", voter, 100.0)
+    barred = {}
+    for me in ("c0", "c1", "c2", "c3", ""):
+        votes.count(100.0, NODES, CONSUMERS[:4], me)
+        barred[me] = votes.is_out("n1")
+    assert barred == {"c0": True, "c1": False, "c2": True, "c3": True, "": True}
+    votes.withdraw("n1", "c1")
+    votes.count(100.0, NODES, CONSUMERS[:4], "c2")
+    assert not votes.is_out("n1")
+    assert votes.out == {"n1"}, "for all others"
+    votes.hold("n1", "out")
+    votes.count(100.0, NODES, CONSUMERS[:4], "c2")
+    assert votes.is_out("n1"), "what people hold out nobody tries"
+
+
+def test_a_node_that_says_so_of_itself_is_tried_by_nobody_who_did_not_vote() -> None:
+    votes = made()
+    votes.hear("n1", "n1", 100.0)
+    votes.count(100.0, NODES, CONSUMERS, "c0")
+    assert votes.is_out("n1")
+
+
+def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_VOTES", 3)
+    votes = made()
+    for voter in CONSUMERS:
+        votes.hear("n1", voter, 100.0)
+    votes.count(100.0, NODES, CONSUMERS)
+    assert votes.quorum(len(CONSUMERS)) == 3
+    assert votes.out == {"n1"}
+    votes.withdraw("n1", "c0")
+    votes.hear("n2", "c0", 100.0)
+    votes.hear("n2", "c1", 100.0)
+    votes.count(161.0, NODES, CONSUMERS)
+    assert not votes.out
+    for voter in CONSUMERS[:3]:
+        votes.hear("n3", voter, 161.0)
+    votes.count(161.0, NODES, CONSUMERS)
+    assert votes.out == {"n3"}, "what ended makes room"

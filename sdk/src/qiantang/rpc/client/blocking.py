@@ -29,6 +29,7 @@ from qiantang.rpc.model.definition import MethodDefinition, definition_of
 from qiantang.rpc.model.reports import Report
 
 S = TypeVar("S")
+T = TypeVar("T")
 
 
 class BlockingCaller:
@@ -136,6 +137,11 @@ class BlockingCaller:
         finally:
             with self._lock:
                 going.end(time.monotonic(), failure)
+
+    async def governed(self, function: Callable[[Governor[Any]], T]) -> T:
+        """Have a function look at rules and breakers, from whatever loop; it must not wait."""
+        with self._lock:
+            return function(self.governor)
 
     def _pool(self, site: Site) -> BlockingPool:
         return BlockingPool(site.address, self._who, self._tls, functools.partial(self._followed.failed, site))

@@ -8,7 +8,7 @@ import functools
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Final, Self, TypeVar, cast
 
 from qiantang.kernel import errors
 from qiantang.registry.client import Directory
@@ -33,6 +33,8 @@ from qiantang.rpc.model.definition import MethodDefinition, definition_of
 from qiantang.rpc.model.reports import Report
 
 S = TypeVar("S")
+T = TypeVar("T")
+GOVERNED_SECONDS: Final = 5.0
 
 
 class Caller:
@@ -53,6 +55,7 @@ class Caller:
         self._who, self._tls = who, tls
         self._targets: Targets[NodePool] = Targets(self._pool)
         self._followed = Followed()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._nodes = nodes
         self._sweeping: asyncio.Task[None] | None = None
         self.governor: Governor[Target[NodePool]] = Governor(consumer or Consumer())
@@ -61,6 +64,7 @@ class Caller:
 
     async def __aenter__(self) -> Self:
         """Begin; connections are made when they are needed."""
+        self._loop = asyncio.get_running_loop()
         self.use(self._nodes)
         self._sweeping = asyncio.create_task(self._sweep(), name="sweep of calls")
         return self
@@ -192,6 +196,21 @@ class Caller:
     def _pool(self, site: Site) -> NodePool:
         return NodePool(site.address, self._who, self._tls, functools.partial(self._followed.failed, site))
 
+    async def governed(self, function: Callable[[Governor[Any]], T]) -> T:
+        """Have a function look at rules and breakers on this caller's loop, from whatever loop.
+
+        Raises:
+            UnavailableError: the caller's loop has ended.
+        """
+        loop = self._loop
+        if loop is None or asyncio.get_running_loop() is loop:
+            return function(self.governor)
+        try:
+            asked = asyncio.run_coroutine_threadsafe(_called(function, self.governor), loop)
+        except RuntimeError as error:
+            raise errors.UnavailableError("the event loop of the caller has ended") from error
+        return await asyncio.wait_for(asyncio.wrap_future(asked), GOVERNED_SECONDS)
+
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
@@ -205,3 +224,7 @@ def _hand_over(loop: asyncio.AbstractEventLoop, take: Callable[[Snapshot], None]
         return
     with contextlib.suppress(RuntimeError):  # that loop was closed: nobody calls on it any more
         loop.call_soon_threadsafe(take, snapshot)
+
+
+async def _called(function: Callable[[Governor[Any]], T], governor: Governor[Any]) -> T:
+    return function(governor)

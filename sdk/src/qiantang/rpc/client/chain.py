@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
@@ -29,7 +29,7 @@ class Choice(NamedTuple):
 class Chain(Passage):
     """Of one method, until the rules change: rate, hot values, throttle, breaker, how many at a time; then, for each attempt, the
     node's own breaker and what is known of outliers. `plain` is what routes are asked of a call that has nothing of its own to
-    go by.
+    go by; `barred` are the keys of the nodes that many consumers' votes leave out.
     """
 
     def __init__(
@@ -63,7 +63,13 @@ class Chain(Passage):
         )
         self._place = place
         self._states = states
+        self.barred: frozenset[str] = frozenset()
         self._node_breakers: dict[Endpoint, Breaker | None] = {}
+
+    @property
+    def node_breakers(self) -> Mapping[Endpoint, Breaker | None]:
+        """The breakers of the method on the nodes that were asked so far."""
+        return self._node_breakers
 
     def node_breaker(self, node: Endpoint) -> Breaker | None:
         """Give the breaker of the method on one node."""

@@ -201,6 +201,8 @@ class Going(msgspec.Struct, Generic[E], eq=False):
         chain, ticket = self._chain, self._leg or self.ticket
         if chain.outliers is not None and chain.outliers.is_out(chosen.key):
             return Refusal("circuit", chain.policy.origins["outlier"], f"{chosen.name} does worse than the others", 0.0)
+        if chain.barred and chosen.key in chain.barred:
+            return Refusal("circuit", chain.policy.origins["votes"], f"consumers voted {chosen.name} out", 0.0)
         breaker = chain.node_breaker(chosen)
         if breaker is not None:
             refusal = breaker.enter(now, ticket)

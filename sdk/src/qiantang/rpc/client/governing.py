@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Generic, TypeVar, cast
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from qiantang.rpc.balance import picking
-from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
+from qiantang.rpc.balance.endpoint import Endpoint, Endpoints, key_of
 from qiantang.rpc.balance.matching import Call, Consumer
 from qiantang.rpc.balance.routing import RouteBook, Router, Table
 from qiantang.rpc.balance.slow_start import SlowStart
@@ -22,17 +22,33 @@ from qiantang.rpc.client.degrading import value_for
 from qiantang.rpc.client.exchange import timeout_left
 from qiantang.rpc.client.going import Going
 from qiantang.rpc.governance.policy import Policies
-from qiantang.rpc.governance.states import States
+from qiantang.rpc.governance.states import Place, States
 from qiantang.rpc.governance.verdict import Ticket
 from qiantang.rpc.model.context import CallContext
 from qiantang.rpc.model.definition import MethodDefinition
 from qiantang.rpc.model.reports import Report
-from qiantang.rpc.model.rules import Rule
+from qiantang.rpc.model.rules import Rule, VotesRule
 
 E = TypeVar("E", bound=Endpoint)
 SWEEP_SECONDS: Final = 1.0
 DETOURS: Final = ("degrade", "hedge")
 """Sections of rules with which a call is not only made: all others keep the straight way."""
+
+
+class Standing(NamedTuple):
+    """What one consumer's breakers hold of the nodes of a service: of each that is kept out, whether it is time to try it again."""
+
+    rule: VotesRule
+    nodes: frozenset[str]
+    kept_out: dict[str, bool]
+
+
+class Heard(NamedTuple):
+    """What consumers say of the nodes of a service: since when each node and voter, and which votes are gone."""
+
+    votes: Mapping[tuple[str, str], float]
+    withdrawn: Collection[tuple[str, str]]
+    consumers: frozenset[str]
 
 
 class Governor(Generic[E]):
@@ -53,6 +69,7 @@ class Governor(Generic[E]):
         self._chains: dict[MethodDefinition, Chain] = {}
         self._pickers: dict[str, picking.Picker] = {}
         self._known: dict[str, MethodDefinition] = {}
+        self._barred: dict[str, dict[str, frozenset[str]]] = {}
         self.detours = False
 
     def follow(self, endpoints: tuple[E, ...], now: float) -> None:
@@ -113,6 +130,55 @@ class Governor(Generic[E]):
         plain = chain.is_plain and not above.tag
         return Going(chain, ticket, chain.plain if plain else self._asked(method, arguments, above), now)
 
+    # -- votes -------------------------------------------------------------------------------------------
+
+    def standings(self, microservice: str, now: float) -> dict[str, Standing]:
+        """Give what breakers hold of the nodes of a microservice, by the services that are called of it."""
+        found: dict[str, Standing] = {}
+        for method, chain in self._chains.items():
+            rule = chain.policy.sections.votes
+            nodes = self._nodes(microservice, method.service)
+            if rule is None or not nodes:
+                continue
+            standing = found.setdefault(method.service, Standing(rule, nodes, {}))
+            for endpoint, breaker in chain.node_breakers.items():
+                if breaker is not None and breaker.keeps_out and endpoint.microservice == microservice:
+                    is_late = breaker.state == "open" and not breaker.retry_after(now)
+                    name = endpoint.node.name
+                    standing.kept_out[name] = standing.kept_out.get(name, True) and is_late
+        return found
+
+    def hear(self, microservice: str, heard: Mapping[str, Heard], me: str, now: float) -> None:
+        """Take what consumers said of the nodes of a microservice, by its services: all of it. `me` is who hears it."""
+        barred: dict[str, frozenset[str]] = {}
+        for method, chain in self._chains.items():
+            votes = self._states.votes(chain.policy, Place(method.service), microservice)
+            said = heard.get(method.service)
+            if votes is None or said is None:
+                continue
+            for node, voter in said.withdrawn:
+                votes.withdraw(node, voter)
+            for (node, voter), at in said.votes.items():
+                votes.hear(node, voter, at)
+            votes.count(now, self._nodes(microservice, method.service), said.consumers, me)
+            barred[method.path] = frozenset(key_of(microservice, node) for node in votes.barred)
+        self._barred[microservice] = barred
+        for chain in self._chains.values():
+            self._bar(chain)
+
+    def _bar(self, chain: Chain) -> None:
+        path = chain.method.path
+        chain.barred = frozenset().union(*(one.get(path, ()) for one in self._barred.values()))
+
+    def _nodes(self, microservice: str, service: str) -> frozenset[str]:
+        return frozenset(
+            one.node.name
+            for one in self._endpoints
+            if one.microservice == microservice and service in one.node.services
+        )
+
+    # -- inside ------------------------------------------------------------------------------------------
+
     def _check(self, rule: Rule) -> None:
         """Refuse a rule whose value does not fit what a method gives that is known here."""
         degrade, target = rule.degrade, rule.target
@@ -151,6 +217,7 @@ class Governor(Generic[E]):
         found = self._chains[method] = Chain(method, policy, self._states, choice, since_1970)
         if found.outliers is not None:
             found.outliers.follow(self._keys(method.service))
+        self._bar(found)
         return found
 
     def _tell_outliers(self) -> None:

@@ -105,6 +105,11 @@ class Breaker:
         if is_failure or is_slow:
             self._judge(now)
 
+    @property
+    def keeps_out(self) -> bool:
+        """Whether it found that calls are to stop; what people or a rule in shadow say is no finding."""
+        return self.state != "closed" and self.settings.mode == "enforce" and self.settings.force == "none"
+
     def retry_after(self, now: float) -> float:
         """Give the seconds until it is worth trying again."""
         if self.state == "open":

@@ -80,12 +80,12 @@ class States:
         key = _Key("outlier", policy.origins["outlier"], (), Place(place.service))
         return self._get(key, settings, lambda: Outliers(settings, self._chance))
 
-    def votes(self, policy: MethodPolicy, place: Place) -> Votes | None:
-        """Give the votes on the nodes of a service."""
+    def votes(self, policy: MethodPolicy, place: Place, microservice: str = "") -> Votes | None:
+        """Give the votes on the nodes of a service that a microservice has: consumers vote in the registry of that."""
         settings = policy.sections.votes
         if settings is None:
             return None
-        key = _Key("votes", policy.origins["votes"], (), Place(place.service))
+        key = _Key("votes", policy.origins["votes"], (microservice,), Place(place.service))
         return self._get(key, settings, lambda: Votes(settings))
 
     def retries(self, policy: MethodPolicy, place: Place) -> Retries | None:

@@ -18,19 +18,22 @@ MOST_VOTES: Final = 100_000
 
 
 class Votes:
-    """Of one service, as one consumer hears them. `count` says who is out; `is_out` costs one look-up.
+    """Of one service, as one consumer hears them. `count` says who is out, and who of those is `barred` here: of the consumers that
+    voted one goes on trying, which takes its vote back when that goes well, and then the next one does. `is_out` costs one look-up.
 
     `panic`: more than the settled share of the nodes would be out: then the trouble lies elsewhere, and no vote counts. What
     people decided (`hold`) counts always.
     """
 
-    __slots__ = ("_held", "_votes", "out", "panic", "settings", "would_be_out")
+    __slots__ = ("_count", "_held", "_votes", "barred", "out", "panic", "settings", "would_be_out")
 
     def __init__(self, settings: VotesRule) -> None:
         self.settings = settings
         self._votes: dict[str, dict[str, float]] = {}
         self._held: dict[str, Literal["out", "in"]] = {}
+        self._count = 0
         self.out: frozenset[str] = frozenset()
+        self.barred: frozenset[str] = frozenset()
         self.would_be_out: frozenset[str] = frozenset()
         self.panic = False
 
@@ -40,17 +43,21 @@ class Votes:
 
     def hear(self, node: str, voter: str, now: float) -> None:
         """A consumer says that a node is to be out, or the node says it of itself."""
-        if voter in self._votes.get(node, ()) or sum(map(len, self._votes.values())) < MOST_VOTES:
-            self._votes.setdefault(node, {})[voter] = now + self.settings.lifetime
+        if voter not in self._votes.get(node, ()):
+            if self._count >= MOST_VOTES:
+                return
+            self._count += 1
+        self._votes.setdefault(node, {})[voter] = now + self.settings.lifetime
 
     def withdraw(self, node: str, voter: str) -> None:
         """A consumer takes its vote back."""
-        self._votes.get(node, {}).pop(voter, None)
+        if self._votes.get(node, {}).pop(voter, None) is not None:
+            self._count -= 1
 
     def forget(self, voter: str) -> None:
         """A consumer is gone, and all its votes with it."""
-        for voters in self._votes.values():
-            voters.pop(voter, None)
+        for node in self._votes:
+            self.withdraw(node, voter)
 
     def hold(self, node: str, where: Literal["out", "in", ""]) -> None:
         """People hold a node out or in; empty ends that."""
@@ -58,8 +65,8 @@ class Votes:
         if where:
             self._held[node] = where
 
-    def count(self, now: float, nodes: Collection[str], consumers: Collection[str]) -> None:
-        """Count anew, some times a second, or when something was heard: `consumers` are those that live."""
+    def count(self, now: float, nodes: Collection[str], consumers: Collection[str], me: str = "") -> None:
+        """Count anew, some times a second, or when something was heard: `consumers` are those that live, one of whom is `me`."""
         self._expire(now, nodes)
         live = consumers if isinstance(consumers, set | frozenset) else frozenset(consumers)
         quorum = self.quorum(len(live))
@@ -69,6 +76,7 @@ class Votes:
         self.would_be_out = frozenset() if self.panic else frozenset(voted)
         by_hand = {node for node in nodes if self._held.get(node) == "out"}
         self.out = frozenset(by_hand | self.would_be_out if self.settings.mode == "enforce" else by_hand)
+        self.barred = frozenset(node for node in self.out if node in by_hand or not self._tries(node, live, me))
 
     def quorum(self, consumers: int) -> int:
         """Give how many of so many consumers must have voted."""
@@ -76,7 +84,10 @@ class Votes:
 
     def is_out(self, node: str) -> bool:
         """Say whether a node gets no calls."""
-        return node in self.out
+        return node in self.barred
+
+    def _tries(self, node: str, live: Collection[str], me: str) -> bool:
+        return bool(me) and prober(voter for voter in self._votes.get(node, ()) if voter in live) == me
 
     def _expire(self, now: float, nodes: Collection[str]) -> None:
         for node, voters in list(self._votes.items()):
@@ -84,6 +95,7 @@ class Votes:
                 del voters[voter]
             if not voters or node not in nodes:
                 del self._votes[node]
+        self._count = sum(map(len, self._votes.values()))
 
 
 def _among(voters: Mapping[str, float], live: Collection[str]) -> int:
@@ -91,7 +103,7 @@ def _among(voters: Mapping[str, float], live: Collection[str]) -> int:
 
 
 def prober(consumers: Iterable[str]) -> str:
-    """Give the one consumer that tries a node which is out for all: the first by name, so that they do not all try together."""
+    """Give the one of those who voted that tries a node which is out for all: the first by name, so that not all try together."""
     return min(consumers, default="")
 
 
@@ -116,6 +128,11 @@ class Ballot:
             return False
         self._said[node] = (is_open, now)
         return True
+
+    @property
+    def open(self) -> frozenset[str]:
+        """The nodes that it said are to be out, and has not taken back."""
+        return frozenset(node for node, (is_open, _) in self._said.items() if is_open)
 
     def keep(self, nodes: Collection[str]) -> None:
         """Forget what was said of nodes that are gone."""

@@ -27,7 +27,7 @@ class Handler:
 
     definition: MethodDefinition
     call: Callable[[msgspec.Struct], Awaitable[Any]]
-    stream: Callable[[msgspec.Struct, AsyncIterator[Any]], Any]
+    stream: Callable[[msgspec.Struct, AsyncIterator[Any] | None], Any]
 
 
 def handlers_of(definition: ServiceDefinition, implementation: object, pool: ThreadPoolExecutor) -> list[Handler]:
@@ -77,7 +77,7 @@ def _stream(
     function: Callable[..., Any],
     given: Callable[[msgspec.Struct], tuple[Any, ...]],
     pool: ThreadPoolExecutor,
-) -> Callable[[msgspec.Struct, AsyncIterator[Any]], Any]:
+) -> Callable[[msgspec.Struct, AsyncIterator[Any] | None], Any]:
     """Give how a method that streams is called, whichever kind of function it is."""
     takes, gives = method.streams & TAKES, method.streams & GIVES
     if inspect.iscoroutinefunction(function) and gives:
@@ -87,8 +87,8 @@ def _stream(
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         return lambda arguments, items: function(*given(arguments), *((items,) if takes else ()))
 
-    def call(arguments: msgspec.Struct, items: AsyncIterator[Any]) -> Any:
-        all_of_it = (*given(arguments), *((iterating.Blocking(items),) if takes else ()))
+    def call(arguments: msgspec.Struct, items: AsyncIterator[Any] | None) -> Any:
+        all_of_it = (*given(arguments), *((iterating.Blocking(items),) if items is not None and takes else ()))
         if gives:
             return iterating.through_pool(pool, function, all_of_it)
         return _in_pool(function, lambda _: all_of_it, pool, arguments)

@@ -14,6 +14,7 @@ from qiantang.registry.client import Directory
 from qiantang.registry.model import Node
 from qiantang.rpc.balance.matching import Consumer
 from qiantang.rpc.client import exchange
+from qiantang.rpc.client.blocking_streaming import BlockingStreaming
 from qiantang.rpc.client.chain import Chain
 from qiantang.rpc.client.connection import Introduces
 from qiantang.rpc.client.degrading import Fallback, Instead, fallbacks_of
@@ -50,6 +51,7 @@ class BlockingCaller:
         self._nodes = nodes
         self._swept = 0.0
         self.governor: Governor[Target[BlockingPool]] = Governor(consumer or Consumer())
+        self._streaming = BlockingStreaming(self.governor, self._lock, self._chosen)
 
     def __enter__(self) -> Self:
         """Begin; connections are made when they are needed."""
@@ -71,7 +73,7 @@ class BlockingCaller:
         with self._lock:
             self.governor.know(definition.methods.values())
         if fallback is None:
-            return cast("S", Stub(definition.name, definition.methods, self.call, self._opens))
+            return cast("S", Stub(definition.name, definition.methods, self.call, self._streaming.open))
         named = fallbacks_of(definition, fallback, waits=False)
         return cast(
             "S",
@@ -79,7 +81,7 @@ class BlockingCaller:
                 definition.name,
                 definition.methods,
                 lambda one, given: self.call(one, given, named.get(one.name)),
-                self._opens,
+                self._streaming.open,
             ),
         )
 
@@ -146,8 +148,13 @@ class BlockingCaller:
     def _pool(self, site: Site) -> BlockingPool:
         return BlockingPool(site.address, self._who, self._tls, functools.partial(self._followed.failed, site))
 
-    def _opens(self, method: MethodDefinition, arguments: Any, outgoing: Any) -> Any:
-        raise errors.UnsupportedError(f"{method.path} streams: blocking callers do not yet")
+    def _chosen(self, going: Going[Target[BlockingPool]], now: float) -> BlockingPool:
+        """Choose the node of an attempt."""
+        with self._lock:
+            if now >= self._swept + SWEEP_SECONDS:
+                self._swept = now
+                self.governor.sweep(now)
+            return going.target(now).pool
 
     def _attempts(
         self, method: MethodDefinition, body: bytes, above: CallContext, going: Going[Target[BlockingPool]]
@@ -167,11 +174,7 @@ class BlockingCaller:
         self, method: MethodDefinition, body: bytes, above: CallContext, going: Going[Target[BlockingPool]]
     ) -> Any:
         now, deadline = time.monotonic(), going.ticket.deadline
-        with self._lock:
-            if now >= self._swept + SWEEP_SECONDS:
-                self._swept = now
-                self.governor.sweep(now)
-            pool = going.target(now).pool
+        pool = self._chosen(going, now)
         connection = pool.take(deadline)
         try:
             header = going.header(connection.methods, above, now)

@@ -23,17 +23,21 @@ KEPT: Final = 64
 STALE_SECONDS: Final = 30.0
 """One that was not used for so long may have been ended by the other side, and is not used again."""
 
+_ENDS: Final = frozenset((frames.RESULT, frames.ERROR, frames.STREAM_END))
+_OF_CALLS: Final = _ENDS | {frames.STREAM_DATA, frames.CREDIT}
+
 
 class BlockingConnection:
     """One socket to a node, with at most one call under way. Not safe from several threads at once.
 
-    `is_of_use` until something other than an answer came of a call: what it would say next belongs to nobody.
+    `is_of_use` while no call is: of one that was given up, what it would say next belongs to nobody.
     """
 
     def __init__(self, address: str, introduce: Introduces, tls: ssl.SSLContext | None, deadline: float) -> None:
         self.address = address
         self.used_at = time.monotonic()
         self.is_of_use = True
+        self._leaves = False
         self._reader = FrameReader()
         self._number = 0
         self._got: deque[tuple[int, int, Bytes]] = deque()
@@ -55,16 +59,51 @@ class BlockingConnection:
         Raises:
             QiantangError: what the provider raised, or what befell the connection.
         """
-        if len(body) + frames.HEAD > self._most:
-            raise TooLargeError(f"the call has {len(body):,} bytes: {self.node} takes {self._most:,}")
-        self._number += 1
-        self.is_of_use = False
-        self._send(frames.frame(frames.CALL, self._number, headers.encode(header), body), deadline)
-        kind, answer = self._answer(deadline)
-        self.used_at = time.monotonic()
+        self.begin(header, body, deadline)
+        kind, answer = self.heard(deadline)
         if kind == frames.ERROR:
             raise headers.read_error(answer)
+        if kind != frames.RESULT:
+            raise ProtocolError(f"{self.node} sent a frame of type {kind} of a call that does not stream")
         return answer
+
+    def begin(self, header: headers.CallHeader, body: bytes, deadline: float, streams: int = 0) -> None:
+        """Begin a call; what is `heard` follows. It is over with a result, an error, or the end of a stream.
+
+        Raises:
+            TooLargeError: the node takes no frame of that size.
+            QiantangError: what befell the connection.
+        """
+        self._number += 1
+        self._require_size(body)
+        self.is_of_use = self._leaves = False
+        self._send(frames.frame(frames.CALL, self._number, headers.encode(header), body, streams), deadline)
+
+    def tell(self, kind: int, body: bytes, deadline: float) -> None:
+        """Send a frame of the call that is under way; raises as `begin`."""
+        self._require_size(body)
+        self._send(frames.frame(kind, self._number, b"", body), deadline)
+
+    def heard(self, deadline: float) -> tuple[int, Bytes]:
+        """Wait for the next frame of the call.
+
+        Raises:
+            QiantangError: what befell the connection.
+        """
+        while True:
+            found = self._of_call(*self._next(deadline))
+            if found is not None:
+                return found
+
+    def overheard(self, deadline: float) -> tuple[int, Bytes] | None:
+        """Give the next frame of the call if it is there; raises as `heard`."""
+        while self._got or not self.is_silent:
+            if not self._got:
+                self._read(deadline)
+            found = self._of_call(*self._got.popleft()) if self._got else None
+            if found is not None:
+                return found
+        return None
 
     @property
     def is_silent(self) -> bool:
@@ -76,14 +115,19 @@ class BlockingConnection:
         with contextlib.suppress(OSError):
             self._socket.close()
 
-    def _answer(self, deadline: float) -> tuple[int, Bytes]:
-        leaves = False
-        while True:
-            kind, number, body = self._next(deadline)
-            leaves = leaves or kind == frames.GOAWAY
-            if number == self._number and kind in (frames.RESULT, frames.ERROR):
-                self.is_of_use = not leaves and not self._got
-                return kind, body
+    def _of_call(self, kind: int, number: int, body: Bytes) -> tuple[int, Bytes] | None:
+        """Give a frame if it is of the call that is under way."""
+        self._leaves = self._leaves or kind == frames.GOAWAY
+        if number != self._number or kind not in _OF_CALLS:
+            return None
+        if kind in _ENDS:
+            self.is_of_use = not self._leaves and not self._got
+            self.used_at = time.monotonic()
+        return kind, body
+
+    def _require_size(self, body: bytes) -> None:
+        if len(body) + frames.HEAD > self._most:
+            raise TooLargeError(f"the call has {len(body):,} bytes: {self.node} takes {self._most:,}")
 
     def _meet(self, introduce: Introduces, deadline: float) -> headers.Welcome:
         challenge = headers.read_challenge(self._expect(frames.CHALLENGE, deadline))

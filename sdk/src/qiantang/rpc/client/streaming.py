@@ -11,32 +11,21 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-import msgspec
-
 from qiantang.kernel import errors
 from qiantang.rpc.client import exchange
+from qiantang.rpc.client.asking import Asked, span_of
 from qiantang.rpc.client.connection import Connection
 from qiantang.rpc.client.going import Going
 from qiantang.rpc.client.governing import Governor
 from qiantang.rpc.client.pool import NodePool
 from qiantang.rpc.client.targets import Target
 from qiantang.rpc.errors import DeadlineError, InvalidArgumentsError, UnreadableResultError
-from qiantang.rpc.model.context import CallContext, current
+from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import GIVES, TAKES, MethodDefinition
 from qiantang.rpc.wire.frames import Bytes
-from qiantang.rpc.wire.streams import Span, Stream
+from qiantang.rpc.wire.streams import Stream
 
 Nodes = Governor[Target[NodePool]]
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A call that was asked for. `outgoing` is what the caller streams."""
-
-    method: MethodDefinition
-    arguments: Any
-    body: bytes
-    above: CallContext
-    outgoing: AsyncIterator[Any] | None
 
 
 class Streaming:
@@ -88,8 +77,7 @@ class StreamedCall:
         self._going: Going[Target[NodePool]] = governor.begin(
             asked.method, asked.arguments, asked.above, time.monotonic()
         )
-        ticket = self._going.ticket
-        self._span = Span(ticket.deadline - ticket.begun, asked.above.deadline - exchange.HOP_SECONDS)
+        self._span = span_of(self._going.ticket, asked.above)
         self._open: tuple[Connection, Stream, asyncio.Future[Bytes]] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._was_taken = False

@@ -23,7 +23,7 @@ from qiantang.rpc.client.introducing import by_name
 from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import method, service
 from qiantang.rpc.provider.serving import Provider, ProviderSettings
-from qiantang.rpc.wire import flow
+from qiantang.rpc.wire import flow, frames, headers
 
 WHO = by_name("acme/prod/bank/till")
 
@@ -580,3 +580,34 @@ async def test_ends_of_different_versions_are_told_so() -> None:
         with pytest.raises(rpc_errors.UnknownMethodError, match="streams otherwise"):
             await taken(client.one())
         await at.idle()
+
+
+async def test_a_node_that_sends_beyond_its_credit_is_sent_away() -> None:
+    heard = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        challenge = headers.Challenge(headers.VERSION, "n1", b"x" * 16)
+        writer.write(frames.frame(frames.CHALLENGE, body=headers.encode(challenge)))
+        heard.extend(await reader.read(1000))
+        welcome = headers.Welcome(["test.Store/rows"], frames.MAX_FRAME, 10)
+        writer.write(frames.frame(frames.WELCOME, body=headers.encode(welcome)))
+        heard.extend(await reader.read(1000))
+        row = headers.encode(Row(1, "x" * 100_000))
+        for _ in range(20):
+            writer.write(frames.frame(frames.STREAM_DATA, 1, body=row))
+        with contextlib.suppress(ConnectionResetError):
+            while data := await reader.read(1000):
+                heard.extend(data)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    port = server.sockets[0].getsockname()[1]
+    async with Caller(WHO, [node("n1", f"127.0.0.1:{port}")]) as caller:
+        got = 0
+        with pytest.raises(rpc_errors.ConnectionLostError):
+            async for _ in caller.client(Store).rows(1):
+                got += 1
+                await asyncio.sleep(0.05 if got == 1 else 0)
+        assert 1 <= got <= 11
+        assert b"beyond the credit of its stream" in heard
+    server.close()

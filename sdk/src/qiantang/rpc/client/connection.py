@@ -106,8 +106,7 @@ class Connection:
         if len(body) + frames.HEAD > self._most or self._link.is_full or not self._link.is_open:
             await self._room(body, deadline)
         answer = self._begin(header, body, deadline, streams)
-        stream = Stream(self._number, self._streams, span, self._touch)
-        self._streams.add(stream)
+        stream = self._streams.add(Stream(self._number, self._streams, span, self._touch))
         answer.add_done_callback(lambda ended: self._settled(stream, ended))
         return stream, answer
 
@@ -235,6 +234,7 @@ class Connection:
         pending = self._pending.get(number)
         if pending is not None:
             self._pending[number] = (pending[0], deadline)
+            self._deadlines.watch(deadline)
 
     def _streamed(self, kind: int, flags: int, number: int, body: Bytes) -> None:
         """Take what comes of a stream; at its end nothing is its result."""

@@ -150,7 +150,10 @@ class Session:
         self._link.send(frames.WELCOME, body=headers.encode(welcome))
 
     def _begin(self, number: int, streams: int, header: Bytes, body: Bytes) -> None:
-        refused = self._refusal(number)
+        calls = self._calls
+        if number in calls:
+            raise ProtocolError(f"call {number} is under way already")
+        refused = self._host.may_begin() if len(calls) < self._host.max_calls else self._crowded()
         if refused is not None:
             self._refuse(number, streams, refused)
             return
@@ -160,12 +163,9 @@ class Session:
             self._host.ended()
             self._refuse(number, streams, error)
             return
-        stream = None
-        if span is not None:
-            stream = Stream(number, self._streams, span, self._touch)
-            self._streams.add(stream)
+        stream = self._streams.add(Stream(number, self._streams, span, self._touch)) if span is not None else None
         deadline = work.ticket.deadline
-        self._calls[number] = (self._loop.create_task(self._answer(number, work, stream)), work, deadline)
+        calls[number] = (self._loop.create_task(self._answer(number, work, stream)), work, deadline)
         self._deadlines.watch(deadline)
 
     def _let_in(self, streams: int, header: Bytes, body: Bytes) -> tuple[Work, Span | None]:
@@ -190,23 +190,22 @@ class Session:
         except IndexError:
             raise UnknownMethodError("the node has fewer methods than that: connect again") from None
         now = time.monotonic()
-        ticket = Ticket(now, now + head.timeout / 1000, head.priority, head.attempt)
+        until, span = now + head.timeout / 1000, None
+        ticket = Ticket(now, until, head.priority, head.attempt)
+        if streams and isinstance(head, headers.StreamHeader):
+            span = streaming.span_of(head, now)
+            until = span.until
+            ticket.deadline = min(ticket.deadline, until)
         refusal = refusal or (None if entrance.is_open else entrance.enter(now, ticket, arguments))
         if refusal is not None:
             raise refusal.error()
-        span = streaming.span_of(head, now) if isinstance(head, headers.StreamHeader) else None
-        until = ticket.deadline if span is None else span.until
         context = CallContext(
             said.service, said.name, self._name, until, head.trace, head.attempt, head.priority, head.tag
         )
         return Work(handler, arguments, context, entrance, ticket), span
 
-    def _refusal(self, number: int) -> errors.QiantangError | None:
-        if number in self._calls:
-            raise ProtocolError(f"call {number} is under way already")
-        if len(self._calls) >= self._host.max_calls:
-            return OverloadedError(f"{self._host.max_calls} calls of this connection are under way, as many as may be")
-        return self._host.may_begin()
+    def _crowded(self) -> errors.QiantangError:
+        return OverloadedError(f"{self._host.max_calls} calls of this connection are under way, as many as may be")
 
     async def _answer(self, number: int, work: Work, stream: Stream | None) -> None:
         current.set(work.context)
@@ -255,6 +254,7 @@ class Session:
             task, work, _ = call
             work.ticket.deadline = deadline
             self._calls[number] = (task, work, deadline)
+            self._deadlines.watch(deadline)
 
     def _overfull(self, number: int) -> None:
         self._stop(number)

@@ -212,9 +212,10 @@ class Streams:
         """Give the stream of a call."""
         return self._open.get(number)
 
-    def add(self, stream: Stream) -> None:
-        """Take frames for a stream."""
+    def add(self, stream: Stream) -> Stream:
+        """Take frames for a stream; give it."""
         self._open[stream.number] = stream
+        return stream
 
     def drop(self, number: int) -> Stream | None:
         """A stream has ended at this end; what comes for it from now on is passed over, as long as it can have been on its way."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from qiantang.kernel import errors, protocol, resource, scope
 from qiantang_server.kernel.access import Principal
@@ -25,6 +26,18 @@ from qiantang_server.kernel.watch.topics import Topics
 
 FLUSH_SECONDS = 0.5
 RECHECK_SECONDS = 3.0
+
+
+class Streams(Protocol):
+    """Open streams of processes, held by the kernel or by a room."""
+
+    def say_all(self, event: str, data: object) -> None:
+        """Send an event to every stream."""
+        ...
+
+    def close(self) -> None:
+        """Send every stream to another server, and end it; and each that is still being opened."""
+        ...
 
 
 class Watch:
@@ -63,7 +76,7 @@ class Watch:
         self._coordination = coordination
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[str] = []
-        self._closing: list[Callable[[], None]] = []
+        self._joined: list[Streams] = []
         self.topics = Topics(parts, settings, node=node, version=version, has_others=lambda: len(self._servers) > 1)
         parts.published = self._published
         parts.edited = self._edited
@@ -157,18 +170,19 @@ class Watch:
         """Tell every stream which servers live now, when that changed."""
         if addresses != self._servers:
             self._servers = addresses
-            self.hub.say_all("servers", protocol.Servers(servers=addresses))
+            for streams in (self.hub, *self._joined):
+                streams.say_all("servers", protocol.Servers(servers=addresses))
 
     def close_streams(self) -> None:
         """Send every mirror to another server and end every browser's stream: this server stops."""
         self.hub.close()
         self.topics.close()
-        for close in self._closing:
-            close()
+        for streams in self._joined:
+            streams.close()
 
-    def at_close(self, close: Callable[[], None]) -> None:
-        """Have streams that a room holds itself closed together with those of the mirrors."""
-        self._closing.append(close)
+    def join(self, streams: Streams) -> None:
+        """Have streams that a room holds itself told of servers, and closed, together with those of the mirrors."""
+        self._joined.append(streams)
 
     def _published(self, published: Published) -> None:
         self.relay.published(published)

@@ -171,14 +171,20 @@ class Listings:
             await asyncio.sleep(RECHECK_SECONDS)
             await recheck([seat for followed in list(self._followed.values()) for seat in list(followed.seats)])
 
-    def send_away(self) -> None:
+    def say_all(self, event: str, data: object) -> None:
+        """Send an event to every stream."""
+        for followed in self._followed.values():
+            for seat in followed.seats:
+                seat.say(event, data)
+
+    def close(self) -> None:
         """Send every stream to another server, and each that is still being opened."""
         self._closed = True
         for followed in self._followed.values():
             for seat in followed.seats:
                 seat.send_away()
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Stop looking."""
         tasks = [one.task for one in self._followed.values() if one.task is not None]
         for task in tasks:

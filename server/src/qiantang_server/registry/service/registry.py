@@ -32,7 +32,7 @@ class Registry:
         self._telling = Telling(kernel.coordination, self.listings)
         self._tasks: list[asyncio.Task[None]] = []
         ground.moved += [self.listings.moved, self._telling.moved]
-        kernel.watch.at_close(self.listings.send_away)
+        kernel.watch.join(self.listings)
 
     async def __aenter__(self) -> Self:
         """Start the loops."""
@@ -54,7 +54,7 @@ class Registry:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.listings.close()
+        await self.listings.stop()
 
     async def follow(self, seat: Seat, at_least: int) -> None:
         """Open a stream: greet it and have everything sent that it follows."""

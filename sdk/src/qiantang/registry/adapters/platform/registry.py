@@ -88,6 +88,11 @@ class PlatformRegistry:
             self._was_away, self._since = bool(reason), _now()
         return Condition(ready=not reason, reason=reason, since=self._since)
 
+    @property
+    def line(self) -> Line:
+        """The line to the control plane, for whoever must look at it."""
+        return self._line
+
     async def __aenter__(self) -> Self:
         """Ask for the control plane, or keep trying in the background."""
         self._following = Following(self._line.uplink, self._told, self._line.deadline)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from qiantang.kernel import errors, scope
 from qiantang.registry.errors import NameTakenError, SessionOverError
 from qiantang_server.kernel import storage
-from qiantang_server.kernel.resources import Resources
+from qiantang_server.kernel.resources import ApplicationDirectory
 from qiantang_server.registry.settings import RegistrySettings
 from qiantang_server.registry.store import moving, sessions
 from qiantang_server.registry.store.tables import Place
@@ -20,10 +20,12 @@ Moved = Callable[[Place, int], None]
 
 @dataclass(kw_only=True)
 class Ground:
-    """Of one server. `moved` are told, after the commit, of each change made here."""
+    """Of one server. `directory` knows which applications there are; `moved` are told, after the commit, of each change made
+    here.
+    """
 
     database: storage.Database
-    resources: Resources
+    directory: Callable[[], ApplicationDirectory]
     settings: RegistrySettings
     moved: list[Moved] = field(default_factory=list[Moved])
 
@@ -62,7 +64,7 @@ class Ground:
             tenant=caller.tenant, environment=caller.environment, center=center, application=caller.application
         )
         try:
-            await self.resources.parts.directory.require_application(session, owner)
+            await self.directory().require_application(session, owner)
         except (errors.NotFoundError, errors.GoneError):
             return False
         return True

@@ -22,7 +22,7 @@ class Registry:
     """Open it as an async context manager."""
 
     def __init__(self, kernel: Kernel, settings: RegistrySettings) -> None:
-        ground = Ground(database=kernel.database, resources=kernel.resources, settings=settings)
+        ground = Ground(database=kernel.database, directory=lambda: kernel.resources.parts.directory, settings=settings)
         self.watch: Watch = kernel.watch
         self.sessions = Sessions(ground)
         self.nodes = Nodes(ground)

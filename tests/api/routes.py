@@ -11,6 +11,7 @@ from litestar.di import Provide
 
 from qiantang_server.app import platform, process
 from qiantang_server.app.catalog import CAPABILITIES
+from qiantang_server.catalog import api as catalog_api
 from qiantang_server.config import api as config_api
 from qiantang_server.identity import api as identity_api
 from qiantang_server.kernel.resources import Kinds
@@ -74,6 +75,7 @@ def routes() -> list[Route]:
         config_api.router(nothing),
         *registry_api.routers(nothing),
         messaging_api.router(nothing),
+        catalog_api.router(nothing, nothing),
         platform.router(nothing),
     ]
     known = {

@@ -85,6 +85,7 @@ ABOUT_ONESELF = {
     "GET /api/v1/identity/roles",
     "GET /api/v1/identity/permissions",
     "GET /api/v1/config/search/{tenant}",
+    "GET /api/v1/catalog/offers/{tenant}",
     "GET /api/v1/kinds",
     "GET /api/v1/bundles/{tenant}",
     "GET /api/v1/work/{tenant}",

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-import qiantang_server.app.process  # noqa: F401  # every table stands in the metadata
+import qiantang_server.app.process  # every table stands in the metadata
+import qiantang_server.kernel.coordination.adapters.database  # noqa: F401  # that of an adapter too
 from qiantang_server.app.catalog import CAPABILITIES
 from qiantang_server.kernel import storage
 from qiantang_server.kernel.storage import migrations

@@ -22,6 +22,28 @@ export interface AccessQuestion {
   pattern: string;
 }
 
+export interface AccessRequest {
+  id: string;
+  state: "waiting" | "accepted" | "refused" | "withdrawn";
+  environment: string;
+  consumer: string;
+  provider: string;
+  service: string;
+  reason: string;
+  author: string;
+  created_at: number;
+  answer: string;
+  decided_by: string;
+  decided_at: number;
+  publishing: string;
+  publishing_state: string;
+}
+
+export interface AccessRequestPage {
+  items: AccessRequest[];
+  next: string;
+}
+
 export interface AccessToken {
   id: string;
   name: string;
@@ -43,6 +65,10 @@ export interface Acknowledgement {
   held: Held[];
 }
 
+export interface AnswerCommand {
+  reason: string;
+}
+
 export interface Application {
   tenant: string;
   center: string;
@@ -60,6 +86,13 @@ export interface ApplicationChange {
 export interface ApplicationPage {
   items: Application[];
   next: string;
+}
+
+export interface AskCommand {
+  center: string;
+  application: string;
+  service: string;
+  reason: string;
 }
 
 export interface AskDefinitions {
@@ -728,6 +761,28 @@ export interface OfSession {
   session: string;
 }
 
+export interface OfferView {
+  environment: string;
+  center: string;
+  application: string;
+  service: string;
+  state: "registered" | "online" | "offline";
+  version: string;
+  group: string;
+  digest: string;
+  access: "open" | "subscribers";
+  methods: number;
+  subscribers: string[];
+  consumers: string[];
+  revision: number;
+  description: string;
+}
+
+export interface OfferViewPage {
+  items: OfferView[];
+  next: string;
+}
+
 export interface Opened {
   session: string;
   lease_seconds: number;
@@ -1191,6 +1246,45 @@ export interface Operations {
   "POST /api/v1/audit/tenants/{tenant}/verify": { path: { tenant: string }; answer: Verification };
   "POST /api/v1/audit/verify": { answer: Verification };
   "GET /api/v1/bundles/{tenant}": { path: { tenant: string }; query: { environment?: string; center?: string; application?: string; capability?: string; words?: string; state?: "" | "drafts" | "requests" | "gray" | "failing" | "behind"; after?: string; limit?: number }; answer: BundleRowPage };
+  "GET /api/v1/catalog/offers/{tenant}": { path: { tenant: string }; query: { environment?: string; words?: string; state?: "" | "registered" | "online" | "offline"; after?: string; limit?: number }; answer: OfferViewPage };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/access-requests": { path: { tenant: string; environment: string; center: string; application: string }; body: AskCommand; answer: AccessRequest };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/access-requests/asked": { path: { tenant: string; environment: string; center: string; application: string }; query: { decided?: boolean; after?: string; limit?: number }; answer: AccessRequestPage };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/access-requests/received": { path: { tenant: string; environment: string; center: string; application: string }; query: { decided?: boolean; after?: string; limit?: number }; answer: AccessRequestPage };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/access-requests/{request_id}/accept": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: AnswerCommand; answer: AccessRequest };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/access-requests/{request_id}/refuse": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: AnswerCommand; answer: AccessRequest };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/access-requests/{request_id}/withdraw": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: AnswerCommand; answer: AccessRequest };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/check": { path: { tenant: string; environment: string; center: string; application: string }; answer: CheckResult };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/convergence": { path: { tenant: string; environment: string; center: string; application: string }; answer: Convergence };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/drafts": { path: { tenant: string; environment: string; center: string; application: string }; answer: Difference };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; answer: GrayStatus | null };
+  "PUT /api/v1/catalog/{tenant}/{environment}/{center}/{application}/gray": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayChangeCommand; answer: PublishOutcome };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/gray/abort": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: Release };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/gray/preview": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayRule; answer: GrayPreview };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/gray/promote": { path: { tenant: string; environment: string; center: string; application: string }; body: GrayEndCommand; answer: PublishOutcome };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/instances": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number; words?: string; state?: "" | "current" | "failed" | "behind" }; answer: InstanceStatusPage };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/offers": { path: { tenant: string; environment: string; center: string; application: string }; query: { words?: string; state?: "" | "registered" | "online" | "offline"; after?: string; limit?: number }; answer: OfferViewPage };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: number; limit?: number }; answer: ReleasePage };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/releases": { path: { tenant: string; environment: string; center: string; application: string }; body: PublishCommand; answer: PublishOutcome };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/releases/{revision}": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; answer: ReleaseDetail };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/releases/{revision}/changes": { path: { tenant: string; environment: string; center: string; application: string; revision: number }; query: { since?: number | null }; answer: PendingChange[] };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/requests": { path: { tenant: string; environment: string; center: string; application: string }; query: { decided?: boolean; limit?: number }; answer: PublishRequest[] };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/requests/{request_id}/approve": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/requests/{request_id}/cancel": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/requests/{request_id}/reject": { path: { tenant: string; environment: string; center: string; application: string; request_id: string }; body: DecisionCommand; answer: PublishRequest };
+  "POST /api/v1/catalog/{tenant}/{environment}/{center}/{application}/rollback": { path: { tenant: string; environment: string; center: string; application: string }; body: RollbackCommand; answer: Release };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/services": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/services/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
+  "PUT /api/v1/catalog/{tenant}/{environment}/{center}/{application}/services/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
+  "DELETE /api/v1/catalog/{tenant}/{environment}/{center}/{application}/services/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "DELETE /api/v1/catalog/{tenant}/{environment}/{center}/{application}/services/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/services/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/status": { path: { tenant: string; environment: string; center: string; application: string }; answer: BundleStatus };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/subscriptions": { path: { tenant: string; environment: string; center: string; application: string }; query: { after?: string; limit?: number }; answer: ResourceSummaryPage };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/subscriptions/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; answer: ResourceDetail };
+  "PUT /api/v1/catalog/{tenant}/{environment}/{center}/{application}/subscriptions/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; body: DraftCommand; answer: ResourceDetail };
+  "DELETE /api/v1/catalog/{tenant}/{environment}/{center}/{application}/subscriptions/{name}": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "DELETE /api/v1/catalog/{tenant}/{environment}/{center}/{application}/subscriptions/{name}/draft": { path: { tenant: string; environment: string; center: string; application: string; name: string }; header: { "If-Match"?: string | null }; answer: void };
+  "GET /api/v1/catalog/{tenant}/{environment}/{center}/{application}/subscriptions/{name}/revealed": { path: { tenant: string; environment: string; center: string; application: string; name: string }; query: { draft?: boolean }; answer: Record<string, unknown> };
   "GET /api/v1/config/search/{tenant}": { path: { tenant: string }; query: { words: string; after?: string; limit?: number }; answer: SearchHitPage };
   "POST /api/v1/config/{tenant}/{environment}/{center}/{application}/check": { path: { tenant: string; environment: string; center: string; application: string }; answer: CheckResult };
   "GET /api/v1/config/{tenant}/{environment}/{center}/{application}/convergence": { path: { tenant: string; environment: string; center: string; application: string }; answer: Convergence };

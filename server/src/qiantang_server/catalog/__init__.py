@@ -1,0 +1,1 @@
+"""Catalog of the control plane: which services there are, who provides them, who may call them and who asks to."""

@@ -59,14 +59,15 @@ def part_options(*parts: str, argument: bool = False, own: str = "") -> Callable
     """Give a command the options of these parts; it is called with a `place`.
 
     With `argument` it also takes the names as one text, such as center/application, whose end is the last part's name.
-    `own` is the part that the command is about, which is never the context's.
+    `own` is the part that the command is about, which is never the context's. An application may be written with its center.
     """
 
     def decorate(command: C) -> C:
         def called(*args: Any, **options: Any) -> Any:
             given = {part: options.pop(part) or "" for part in parts}
             written = options.pop("written", "")
-            place = Place(**(_with_written(given, written) if written else given))
+            given = _with_written(given, written) if written else _split(given)
+            place = Place(**given)
             return command(*args, place=place, **options)
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
@@ -85,6 +86,19 @@ def part_options(*parts: str, argument: bool = False, own: str = "") -> Callable
 def place_options(command: C) -> C:
     """Give a command -t -e -c -a; it is called with a `place`."""
     return part_options(*PARTS)(command)
+
+
+def _split(given: dict[str, str]) -> dict[str, str]:
+    """Read an application that was written with its center."""
+    center, slash, application = given.get("application", "").partition("/")
+    if not slash or "center" not in given:
+        return given
+    said = click.get_current_context().get_parameter_source("center") is ParameterSource.COMMANDLINE
+    if said and given["center"] != center:
+        raise click.UsageError(
+            f"--application {center}/{application} and --center {given['center']} do not go together"
+        )
+    return {**given, "center": center, "application": application}
 
 
 def _with_written(given: dict[str, str], written: str) -> dict[str, str]:

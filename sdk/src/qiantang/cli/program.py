@@ -49,6 +49,9 @@ COMMANDS = {
         "qiantang.cli.identity.own:password", "Change your own password; your sessions end, your tokens stay"
     ),
     "role": Lazy("qiantang.cli.identity.rights:role", "Named sets of permissions, built in or of a tenant"),
+    "service": Lazy(
+        "qiantang.cli.service:service", "Services: export from code, import, compare, put online, subscribe"
+    ),
     "session": Lazy("qiantang.cli.identity.own:browser_session", "Your own sessions in browsers"),
     "settings": Lazy(
         "qiantang.cli.commands.settings:settings", "Settings of the platform's processes: values, sources, meanings"

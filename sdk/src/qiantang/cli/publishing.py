@@ -15,6 +15,8 @@ from qiantang.cli.place import Room
 from qiantang.cli.session import Session
 from qiantang.kernel import errors, release, settings
 
+CONFIG = "config"
+"""What has commands of its own for requests to publish; those of the others are approved in the portal."""
 POLL_SECONDS = 0.5
 LISTED_SECONDS = 1.5
 """How long an instance that just connected may be missing from the list: servers write it in batches."""
@@ -86,14 +88,14 @@ def publish(session: Session, room: Room, order: Order) -> None:
         at=order.at,
     )
     outcome = room.post(release.PublishOutcome, command, "releases")
-    show(session, outcome)
+    show(session, outcome, capability=room.bundle.capability)
     if outcome.release is not None and order.wait:
         wait(room, outcome.release, order.wait)
 
 
-def show(session: Session, outcome: release.PublishOutcome, meaning: str = "") -> None:
+def show(session: Session, outcome: release.PublishOutcome, meaning: str = "", *, capability: str = CONFIG) -> None:
     """Say and show what became of something that was to be published; `meaning` is what a release of it means."""
-    _tell(outcome, meaning)
+    _tell(outcome, meaning, capability)
     if outcome.request is not None:
         output.show_one(outcome.request, REQUESTS, session.form)
     if outcome.release is not None:
@@ -124,13 +126,14 @@ def _require_good(room: Room, chosen: Sequence[release.PendingChange]) -> None:
         )
 
 
-def _tell(outcome: release.PublishOutcome, meaning: str) -> None:
+def _tell(outcome: release.PublishOutcome, meaning: str, capability: str) -> None:
     if outcome.request is not None:
         request = outcome.request
+        does = f"qiantang config request approve {request.id}" if capability == CONFIG else f"request {request.id}"
         talk.say(
             f"scheduled for {moment(request.at)}: request {request.id}"
             if request.state == "scheduled"
-            else f"waits for another person: qiantang config request approve {request.id}"
+            else f"waits for another person: {does}"
         )
     if outcome.release is not None:
         gray = f" (gray {outcome.release.gray})" if outcome.release.gray and not meaning else ""

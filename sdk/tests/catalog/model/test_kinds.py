@@ -79,7 +79,11 @@ def test_what_is_no_body_of_the_catalog_is_told_by_its_name() -> None:
 
 def test_a_definition_takes_the_place_of_an_earlier_one_and_leaves_the_rest() -> None:
     first = kinds.body_of("shop.Orders", msgspec.structs.replace(ORDERS, description="of the shop"))
-    assert (first["version"], first["digest"], first["description"]) == ("1.4.0", ORDERS.digest, "of the shop")
+    assert (first["version"], first["digest"], first["document"]["description"]) == (
+        "1.4.0",
+        ORDERS.digest,
+        "of the shop",
+    )
     assert wire.convert(first, kinds.ServiceBody).state == "registered"
     before = {**first, "state": "online", "access": "subscribers", "subscribers": ["a/b"], "description": "ours"}
     later = msgspec.structs.replace(ORDERS, version="1.5.0", description="code says so")

@@ -87,8 +87,7 @@ def body_of(name: str, document: ServiceDocument, before: Mapping[str, Any] | No
     """
     told = {"version": document.version, "group": document.group, "digest": document.digest}
     new: dict[str, Any] = {"state": REGISTERED, "access": OPEN, "subscribers": []}
-    body = {"description": document.description} if before is None else before
-    made = {**new, **body, **told, "document": wire.decode(wire.encode(document), dict[str, Any])}
+    made = {**new, **(before or {}), **told, "document": wire.decode(wire.encode(document), dict[str, Any])}
     wire.convert(made, ServiceBody)
     if name != document.name:
         raise errors.InvalidRequestError(f"the definition of {document.name} is none of {name}")

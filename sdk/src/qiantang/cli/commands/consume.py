@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import signal
-import sys
-from pathlib import Path
-from typing import Any
 
 import click
 
 from qiantang.cli import talk
+from qiantang.cli.imported import imported
 from qiantang.kernel import errors
 from qiantang.messaging import MessageBus
 
@@ -57,20 +54,7 @@ def find(where: str) -> MessageBus:
     Raises:
         MisconfiguredError: there is none.
     """
-    module, _, name = where.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found: Any = getattr(importlib.import_module(module), name or "bus")
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        raise errors.MisconfiguredError(
-            f"there is no module {error.name!r} to find {where!r} in, from {here}"
-        ) from error
-    except AttributeError as error:
-        raise errors.MisconfiguredError(f"the module {module} has no {name or 'bus'!r}") from error
+    found = imported(where, default="bus")
     if not isinstance(found, MessageBus):
         raise errors.MisconfiguredError(f"{where} is a {type(found).__name__}, not a MessageBus")
     return found

@@ -19,6 +19,7 @@ from qiantang_server.kernel.resources.state import State
 
 READ: Final = "catalog.service:read"
 MAX_WORDS: Final = 200
+MAX_DESCRIPTION: Final = 4000
 States = Literal["", "registered", "online", "offline"]
 _bundle = kernel_store.bundles.c
 _COLUMNS: Final = access.Columns(_bundle.tenant, _bundle.environment, _bundle.center, _bundle.application)
@@ -111,7 +112,7 @@ def _view(row: Any, body: ServiceBody, consumers: list[str], revision: int) -> O
         subscribers=body.subscribers,
         consumers=consumers,
         revision=revision,
-        description=body.description,
+        description=body.description or body.document.description[:MAX_DESCRIPTION],
     )
 
 

@@ -58,6 +58,7 @@ THOROUGH = frozenset(
         "server/tests/kernel/web/test_watch.py",
         "server/tests/messaging/test_buses.py",
         "server/tests/messaging/test_dead_letters.py",
+        "server/tests/registry/test_people.py",
         "tests/api/test_existence.py",
         "tests/migrations/test_migrations.py",
         "tests/servers/test_process.py",

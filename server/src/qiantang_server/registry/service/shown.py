@@ -86,4 +86,4 @@ def absent(name: str, place: scope.Scope) -> NodeView:
 
 def definition(row: views.Row) -> DefinitionView:
     """Show what a service offers, without the document."""
-    return DefinitionView(service=row.service, digest=row.digest, size=int(row.bytes), published_at=row.published_at)
+    return DefinitionView(service=row.service, digest=row.digest, size=int(row.size), published_at=row.published_at)

@@ -103,7 +103,7 @@ async def list_definitions(
     """Give what services offer, without the documents."""
     at = definitions.c
     return await session.all(
-        sa.select(at.service, at.digest, at.size.label("bytes"), at.published_at)
+        sa.select(at.service, at.digest, at.size, at.published_at)
         .where(*of(definitions, place, microservice), at.service > after)
         .order_by(at.service)
         .limit(limit)

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from qiantang.catalog.model import kinds
 from qiantang.cli.program import program
-from qiantang.kernel import ids, protocol, resource
+from qiantang.kernel import ids, protocol, resource, wire
 from tests.servers.platform import PASSWORD, Api, Platform
 
 pytestmark = pytest.mark.process
@@ -146,9 +146,9 @@ def delivered(platform: Platform, root: Api, place: str, of: str) -> resource.Sn
     token = root.client.post(protocol.TOKEN_PATH, json=msgspec.to_builtins(request)).raise_for_status().json()["token"]
     names = dict(zip(("tenant", "environment", "center", "application"), of.split("/"), strict=True))
     body = {"instance": {"name": "i1"}, "bundle": {"scope": names, "capability": "catalog"}}
-    answer = platform.as_bearer(token).call("POST", "watch/fetch", body)
+    answer = platform.as_bearer(token).answer("POST", "watch/fetch", body).raise_for_status()
     root.call("DELETE", f"{path}/{issued['id']}")
-    return msgspec.convert(answer, resource.Snapshot)
+    return wire.decode(answer.content, resource.Snapshot)
 
 
 def test_from_code_to_the_catalog_and_on_to_the_next_version(line: Line) -> None:
@@ -264,9 +264,7 @@ def test_a_consumer_asks_is_let_and_is_delivered_what_is_online(line: Line, plat
     stock, orders = (one["id"] for one in asked)
     line("request", "accept", orders, "-m", "welcome")
     line("request", "refuse", stock, "-m", "ask the stores")
-    outcome = {
-        one["service"]: (one["state"], one["answer"]) for one in line.json("request", "list", "--all", at=CONSUMER)
-    }
+    outcome = {one["id"]: (one["state"], one["answer"]) for one in line.json("request", "list", "--all", at=CONSUMER)}
     assert outcome[orders] == ("accepted", "welcome")
     assert outcome[stock] == ("refused", "ask the stores")
     services = line.services()

@@ -13,6 +13,7 @@ import msgspec
 
 from qiantang.kernel import ids, protocol
 from qiantang_server.identity.rules import roles
+from tests.api import services
 from tests.api.routes import ANY, DECLARED, Place
 from tests.servers.platform import PASSWORD, Api, Platform
 from tests.servers.product import eventually
@@ -72,6 +73,7 @@ class House:
         self.root.call(
             "POST", "identity/tenants/globex/roles", {"name": "keeper", "title": MARK, "permissions": ["config.*:read"]}
         )
+        self.foreign_request = self._asked_for()
         self.holders = [self._holder(name, pattern) for name, pattern in _PATTERNS.items()]
         self.holders.append(self._application())
         self.holders.append(self._member())
@@ -91,6 +93,13 @@ class House:
         self.root.publish(scope, message=word)
         self.root.set(scope, {"motto": f"{word} soon", "pw": _secret(word)})
         return issued
+
+    def _asked_for(self) -> str:
+        """Have the other tenant's application provide a service, and another one ask for it."""
+        provider, consumer = "/".join(FOREIGN.values()), "globex/prod/bank/teller"
+        services.serve(self.root, provider, state="online", access="subscribers", description=MARK)
+        self.root.make_application(consumer)
+        return services.ask(self.root, consumer, provider, MARK)
 
     def _user(self, tenant: str, name: str) -> str:
         path = f"identity/tenants/{tenant}/users" if tenant else "identity/users"

@@ -23,12 +23,14 @@ from schemathesis import GenerationMode
 
 import qiantang_server.app.process  # noqa: F401  # every error class is known
 from qiantang.kernel import errors
+from tests.api import services
 from tests.servers.platform import Api, Platform
 
 pytestmark = pytest.mark.process
 
 EXAMPLES = int(os.environ.get("QIANTANG_FUZZ_EXAMPLES", "6"))
 SCOPE = "acme/dev/trade/order"
+CONSUMER = "acme/dev/trade/till"
 NAMES = ("tenant", "environment", "center", "application")
 LEFT_OUT = {
     ("post", "/api/v1/identity/logout"),
@@ -54,7 +56,7 @@ class Seeds:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.found: dict[str, list[Any]] = {
-            "name": ["application", "application@blue"],
+            "name": ["application", "application@blue", services.NAME],
             "revision": [0, 1, 2],
             "number": [1, 2],
         }
@@ -77,11 +79,22 @@ class Seeds:
         place = f"identity/tenants/{tenant}/centers/{center}/applications/{application}/environments/{environment}"
         if not any(one["active"] for one in self.api.call("GET", f"{place}/credentials")["items"]):
             self.api.call("POST", f"{place}/credentials", {})
+        self._sow_services()
         self.found |= dict(zip(NAMES, ([tenant], [environment], [center], [application]), strict=True))
         self.found["credential"] = [one["id"] for one in self.api.call("GET", f"{place}/credentials")["items"]]
         self.found["user"] = [one["id"] for one in self.api.call("GET", f"identity/tenants/{tenant}/users")["items"]]
         self.found["grant"] = [one["id"] for one in self.api.call("GET", f"identity/tenants/{tenant}/grants")["items"]]
         self.found["role"] = ["keeper", "viewer"]
+
+    def _sow_services(self) -> None:
+        """Have a service that is for subscribers, and a request of another application that waits."""
+        self.api.have("identity/tenants/acme/centers/trade/applications", {"name": "till"})
+        changed = {"state": "online", "access": "subscribers", "subscribers": []}
+        services.serve(self.api, SCOPE, **changed)
+        waiting = f"catalog/{SCOPE}/access-requests/received"
+        if not self.api.call("GET", waiting)["items"]:
+            services.ask(self.api, CONSUMER, SCOPE)
+        self.found["request_id"] = [one["id"] for one in self.api.call("GET", f"{waiting}?decided=true")["items"]]
 
     def plant(self, case: schemathesis.Case, plan: Plan) -> None:
         """Have a case be about what the plan chose among the things that exist here."""
@@ -101,13 +114,16 @@ class Plan:
     revision: bool
     version: str
     namespace: dict[str, Any]
+    service: dict[str, Any]
 
     def prepare(self, case: schemathesis.Case) -> None:
         """Change what is the same everywhere."""
         if self.version and case.method.upper() in {"PUT", "DELETE"}:
             case.headers["If-Match"] = self.version
-        if self.existing and case.path.endswith("/namespaces/{name}") and case.method.upper() == "PUT":
+        if self.existing and case.method.upper() == "PUT" and case.path.endswith("/namespaces/{name}"):
             case.body = {"body": self.namespace}
+        if self.existing and case.method.upper() == "PUT" and case.path.endswith("/services/{name}"):
+            case.body = {"body": {**services.body(), **self.service}}
 
 
 TEXTS = st.text(max_size=20) | st.sampled_from(
@@ -125,7 +141,18 @@ NAMESPACE = st.fixed_dictionaries(
         "description": TEXTS,
     },
 )
-
+SERVICE = st.fixed_dictionaries(
+    {},
+    optional={
+        "version": st.sampled_from(["1.0.0", "2.0.0", "x y"]),
+        "state": st.sampled_from(["registered", "online", "offline", "gone"]),
+        "access": st.sampled_from(["open", "subscribers"]),
+        "subscribers": st.lists(st.sampled_from(["trade", "trade/till", "a/b/c", "\0"]), max_size=3),
+        "digest": st.sampled_from(["", "0" * 32]),
+        "document": st.sampled_from([None, {}, {"name": "shop.Orders", "version": "1.0.0", "schemas": {"a": [{}]}}]),
+        "description": TEXTS,
+    },
+)
 
 PLANS = st.builds(
     Plan,
@@ -134,6 +161,7 @@ PLANS = st.builds(
     revision=st.booleans(),
     version=st.sampled_from(["", "*", "0", '"1"']),
     namespace=NAMESPACE,
+    service=SERVICE,
 )
 
 

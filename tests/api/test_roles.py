@@ -30,6 +30,7 @@ REST = {
 QUERIES = {
     "GET /api/v1/config/search/{tenant}": "?words=motto",
     "GET /api/v1/search/{tenant}": "?words=motto",
+    "GET /api/v1/catalog/offers/{tenant}": "?words=shop",
     "GET /api/v1/stream": "?topics=work:acme,work:globex",
 }
 IMPOSSIBLE = {"impossible": 1}
@@ -276,7 +277,7 @@ def test_another_tenants_anything_is_not_there_and_looks_like_nothing(house: Hou
 def test_what_belongs_to_another_tenant_by_its_id_is_like_what_there_is_not(house: House) -> None:
     admin = next(holder for holder in house.holders if holder.name == "tenant-admin").api
     order = "identity/tenants/acme/centers/trade/applications/order"
-    foreign_credential = house.credentials["globex"]["id"]
+    foreign_credential, reason = house.credentials["globex"]["id"], {"reason": "x"}
     cases: list[tuple[str, str, Any, str, str]] = [
         ("DELETE", "identity/grants/{}", None, house.foreign_grant, NOTHING),
         ("POST", "identity/grants/{}/preview-removal", None, house.foreign_grant, NOTHING),
@@ -288,6 +289,10 @@ def test_what_belongs_to_another_tenant_by_its_id_is_like_what_there_is_not(hous
         ("POST", order + "/environments/dev/credentials/{}/rotate", {}, foreign_credential, "qtc-" + NOTHING),
         ("GET", "config/acme/dev/trade/order/effective?namespace={}", None, "ledger", "none"),
         ("PATCH", "identity/tenants/acme/roles/{}", {"title": "x"}, "keeper", "keeper2"),
+        *(
+            ("POST", f"catalog/acme/dev/trade/order/access-requests/{{}}/{act}", reason, house.foreign_request, NOTHING)
+            for act in ("accept", "refuse", "withdraw")
+        ),
     ]
     for method, path, body, there, missing in cases:
         found = admin.answer(method, path.format(there), body)
@@ -317,7 +322,8 @@ def test_lists_searches_and_errors_say_nothing_of_others(house: House) -> None:
             if route.public:
                 continue
             text = send(holder, route, OWN, house).text
-            for word in ("globex", MARK, house.foreign_user, house.foreign_grant, house.credentials["globex"]["id"]):
+            ids = (house.foreign_user, house.foreign_grant, house.foreign_request, house.credentials["globex"]["id"])
+            for word in ("globex", MARK, *ids):
                 assert word not in text, f"{holder.name} {route}"
         listed = holder.api.answer("GET", "identity/tenants")
         if listed.status_code == 200:

@@ -27,7 +27,7 @@ from tests.servers.process import environment
 from tests.servers.product import eventually
 
 README = "README.md"
-DOCUMENTS = [README, "docs/capabilities/configuration.md", "docs/capabilities/identity.md"]
+DOCUMENTS = [README, *(f"docs/capabilities/{name}.md" for name in ("catalog", "configuration", "identity"))]
 ANSWERS = {"new password:": PASSWORD, "the same again:": PASSWORD, "[y/N]:": "y"}
 SHELL = Path(sys.executable).parent
 PLACE = "flow/dev/trade/order"

@@ -129,7 +129,13 @@ class Plan:
 TEXTS = st.text(max_size=20) | st.sampled_from(
     ["", "\0", "a: [", "{", "a=b\nc", "[x]\ny = 1", "<<: *a", "&a [*a]", "1e999"]
 )
-VALUE = TEXTS | st.builds(lambda text: {"$secret": {"value": text}}, TEXTS) | st.none() | st.integers() | st.floats()
+VALUE = (
+    TEXTS
+    | st.builds(lambda text: {"$secret": {"value": text}}, TEXTS)
+    | st.none()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
 NAMESPACE = st.fixed_dictionaries(
     {"format": st.sampled_from(["properties", "yaml", "json", "toml", "text", "xml"])},
     optional={
@@ -266,7 +272,7 @@ def asking(fuzz: Fuzz, operation: Any, mode: GenerationMode) -> Callable[[], Non
 
 @pytest.mark.postgresql
 @pytest.mark.mariadb
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_no_operation_fails_or_answers_otherwise_than_it_says(platforms: dict[str, Platform]) -> None:
     fuzz = Fuzz(platforms)
     for operation in fuzz.operations():

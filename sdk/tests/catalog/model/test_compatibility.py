@@ -364,5 +364,24 @@ def test_what_would_take_for_ever_is_not_followed_to_its_end() -> None:
     fields = {f"f{number}": {"$ref": "#/schemas/union"} for number in range(5000)}
     one = MethodDocument(name="call", arguments={"type": "object", "properties": fields}, result={})
     before = ServiceDocument(name="t.Service", version="1", methods=(one,), schemas={"union": union})
-    found = compare(before, msgspec.structs.replace(before, version="2"))
+    found = compare(before, msgspec.structs.replace(before, schemas={"union": union, "more": {}}))
     assert [(one.level, one.what) for one in found] == [("unclear", "too large or too deep to be compared further")]
+
+
+def test_of_very_many_alternatives_it_is_said_that_not_all_were_compared() -> None:
+    def made(last: str) -> ServiceDocument:
+        union = {"anyOf": [*({"type": f"t{number}"} for number in range(300)), {"type": last}]}
+        method = MethodDocument(name="call", arguments={"type": "object", "properties": {"a": union}}, result={})
+        return ServiceDocument(name="t.Service", version="1", methods=(method,))
+
+    found = compare(made("integer"), made("string"))
+    assert [(one.level, one.what) for one in found] == [("unclear", "has more alternatives than are compared")]
+
+
+def test_references_to_references_are_followed_for_a_while() -> None:
+    many = [{"$ref": f"#/schemas/s{number}"} for number in range(300)]
+    schemas = {f"s{number}": {"anyOf": many} for number in range(300)}
+    method = MethodDocument(name="call", arguments={"$ref": "#/schemas/s0"}, result={"$ref": "#/schemas/s1"})
+    one = ServiceDocument(name="t.Service", version="1", methods=(method,), schemas=schemas)
+    assert levels(one, one) == []
+    assert levels(one, msgspec.structs.replace(one, schemas={**schemas, "more": {}})) == ["unclear", "unclear"]

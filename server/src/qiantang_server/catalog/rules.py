@@ -72,10 +72,13 @@ def check_service_change(_name: str, before: Any, after: Any) -> list[Problem]:
     is_same = old is not None and old.document == new.document
     if (old is None or not is_same) and digest_of(new.document) != new.digest:
         return [Problem("the definition has not the digest that it names: export it again from code", "digest")]
-    if old is None:
-        return []
-    found = [Problem("a service that was online is never only registered again: take it offline", "state")]
-    return (found if new.state == kinds.REGISTERED != old.state else []) + _breaking(old, new)
+    return [] if old is None else [*_state_change(old, new), *_breaking(old, new)]
+
+
+def _state_change(old: ServiceBody, new: ServiceBody) -> list[Problem]:
+    if new.state == kinds.REGISTERED != old.state:
+        return [Problem("a service that was online is never only registered again: take it offline", "state")]
+    return []
 
 
 def _removal(old: ServiceBody) -> list[Problem]:

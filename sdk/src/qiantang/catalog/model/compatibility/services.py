@@ -27,6 +27,8 @@ def compare(before: ServiceDocument, after: ServiceDocument) -> list[Finding]:
     found += [Finding(level=COMPATIBLE, path=name, what="a method is new") for name in new if name not in old]
     types = Types(before.schemas, after.schemas)
     for name in (name for name in old if name in new):
+        if old[name] == new[name] and before.schemas == after.schemas:
+            continue
         found += _options(name, old[name], new[name])
         types.compare(old[name].arguments, new[name].arguments, Place(f"{name}.arguments", taken=True))
         types.compare(old[name].result, new[name].result, Place(f"{name}.result", taken=False))

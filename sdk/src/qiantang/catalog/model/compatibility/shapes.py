@@ -14,6 +14,9 @@ ANNOTATIONS: Final = frozenset(
 )
 """What says nothing of which values fit."""
 MOST_ALTERNATIVES: Final = 200
+MOST_VISITS: Final = 400
+MORE: Final = "more"
+"""The sort of what stands for all that was not looked at any more."""
 _NUMBERS: Final = ("integer", "number")
 
 
@@ -51,11 +54,15 @@ _SAID: Final = {
 
 
 def alternatives(schema: Any, schemas: Mapping[str, Any]) -> list[Shape]:
-    """Give what a value of a schema can be: one shape, or those of a choice."""
+    """Give what a value of a schema can be: one shape, or those of a choice. Of very many the last is of the sort `MORE`."""
     found: list[Shape] = []
     waiting: list[tuple[Any, str]] = [(schema, "")]
     seen: set[str] = set()
-    while waiting and len(found) < MOST_ALTERNATIVES:
+    visits = 0
+    while waiting:
+        visits += 1
+        if len(found) == MOST_ALTERNATIVES or visits > MOST_VISITS:
+            return [*found, Shape(MORE, "", {})]
         node, name = waiting.pop(0)
         one = mapping(node)
         reference = one.get("$ref")
@@ -65,7 +72,7 @@ def alternatives(schema: Any, schemas: Mapping[str, Any]) -> list[Shape]:
                 seen.add(target)
                 waiting.insert(0, (schemas.get(target, {"type": "unknown"}), target))
         elif isinstance(one.get("anyOf"), list):
-            waiting[:0] = [(inner, "") for inner in one["anyOf"][:MOST_ALTERNATIVES]]
+            waiting[:0] = [(inner, "") for inner in one["anyOf"][: MOST_VISITS + 1]]
         else:
             found.append(Shape(_sort(one), name, one))
     return found

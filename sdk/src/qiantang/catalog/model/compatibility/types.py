@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from qiantang.catalog.model.compatibility import bounds
 from qiantang.catalog.model.compatibility.finding import BREAKING, COMPATIBLE, UNCLEAR, Finding, Level
-from qiantang.catalog.model.compatibility.shapes import Shape, alternatives, covers, mapping, names, values
+from qiantang.catalog.model.compatibility.shapes import MORE, Shape, alternatives, covers, mapping, names, values
 
-MOST_STEPS: Final = 100_000
+MOST_STEPS: Final = 20_000
 DEEPEST: Final = 60
 MOST_NAMES: Final = 50
 _MISSING: Final = object()
@@ -52,7 +52,9 @@ class Types:
             self._ended = self._ended or self._steps > MOST_STEPS
             return
         left, right = alternatives(old, self.before), alternatives(new, self.after)
-        self._steps += 1 + len(left) * len(right) + sum(one.weight for one in (*left, *right))
+        self._steps += 1 + len(left) * len(right) // 20 + sum(one.weight for one in (*left, *right))
+        if MORE in {one.sort for one in (*left, *right)}:
+            self._note(UNCLEAR, at, "has more alternatives than are compared")
         pairs = _pairs(left, right)
         for one, other in pairs:
             self._pair(one, other, at)

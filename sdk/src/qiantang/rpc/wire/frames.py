@@ -19,7 +19,8 @@ MAX_FRAME: Final = 8 << 20
 MAX_HEADER: Final = 16 << 10
 _HEAD: Final = struct.Struct("!IBBHQ")
 HEAD: Final = _HEAD.size
-_AFTER_LENGTH: Final = HEAD - 4
+PACK: Final = _HEAD.pack
+AFTER_LENGTH: Final = HEAD - 4
 VIEWED_FROM: Final = 16 << 10
 """Bodies from this size on are given as a view of what was read, not as a copy."""
 JOINED_UP_TO: Final = 64 << 10
@@ -40,12 +41,12 @@ Received = Callable[[int, int, int, Bytes, Bytes], None]
 
 def head(kind: int, call: int, header: bytes, size: int, flags: int = 0) -> bytes:
     """Write the beginning of a frame whose body has `size` bytes and follows by itself."""
-    return _HEAD.pack(_AFTER_LENGTH + len(header) + size, kind, flags, len(header), call) + header
+    return _HEAD.pack(AFTER_LENGTH + len(header) + size, kind, flags, len(header), call) + header
 
 
 def frame(kind: int, call: int = 0, header: bytes = b"", body: bytes = b"", flags: int = 0) -> bytes:
     """Write a frame."""
-    return _HEAD.pack(_AFTER_LENGTH + len(header) + len(body), kind, flags, len(header), call) + header + body
+    return _HEAD.pack(AFTER_LENGTH + len(header) + len(body), kind, flags, len(header), call) + header + body
 
 
 class FrameReader:
@@ -77,7 +78,7 @@ class FrameReader:
         at, end = 0, len(data)
         while end - at >= HEAD:
             length, kind, flags, size, call = _HEAD.unpack_from(data, at)
-            if not 0 < kind <= _LAST or size > MAX_HEADER or not size + _AFTER_LENGTH <= length <= self._most:
+            if not 0 < kind <= _LAST or size > MAX_HEADER or not size + AFTER_LENGTH <= length <= self._most:
                 raise ProtocolError(_what_is_wrong(length, kind, size, self._most))
             after = at + 4 + length
             if after > end:

@@ -12,6 +12,8 @@ from qiantang.rpc.wire import frames
 from qiantang.rpc.wire.frames import Bytes, FrameReader
 
 _NEVER: Final = float("inf")
+_pack: Final = frames.PACK
+_AFTER_LENGTH: Final = frames.AFTER_LENGTH
 PRECISION: Final = 0.01
 """How exactly deadlines are kept, in seconds: one look for all costs less than a timer for each."""
 
@@ -120,7 +122,8 @@ class Link(asyncio.Protocol):
         if not outgoing:
             self._loop.call_soon(self.flush)
         if len(body) <= frames.JOINED_UP_TO:
-            outgoing.append(frames.frame(kind, call, header, body, flags))
+            size = len(header)  # `frames.frame` written out: to call it takes a fiftieth of a call
+            outgoing.append(_pack(_AFTER_LENGTH + size + len(body), kind, flags, size, call) + header + body)
         else:
             outgoing.append(frames.head(kind, call, header, len(body), flags))
             outgoing.append(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import sys
 import threading
 import time
 import tracemalloc
@@ -389,6 +390,29 @@ async def test_an_error_of_what_the_caller_streams_is_its_own_and_cancels_the_ca
         await at.idle()
 
 
+async def test_an_error_that_what_is_streamed_passes_on_says_nothing_against_the_node() -> None:
+    async with estate() as at:
+
+        async def relayed() -> AsyncIterator[Row]:
+            yield Row(1)
+            raise rpc_errors.ConnectionLostError("another node was lost")
+
+        for _ in range(10):
+            with pytest.raises(rpc_errors.ConnectionLostError, match="another node"):
+                await at.client.total(1, relayed())
+        assert at.caller._targets._by_name["n1"].success == 1.0
+        await at.idle()
+
+
+async def test_who_takes_the_first_item_alone_may_do_so_often() -> None:
+    async with estate() as at:
+        for _ in range(400):
+            async with aclosing(at.client.rows(1_000_000)) as items:  # type: ignore[type-var]
+                assert await anext(items) == Row(0)
+        await at.idle()
+        assert at.provider.connections == 1
+
+
 async def broken_rows() -> AsyncIterator[Row]:
     yield Row(1)
     raise LookupError("the file ended")
@@ -611,3 +635,70 @@ async def test_a_node_that_sends_beyond_its_credit_is_sent_away() -> None:
         assert 1 <= got <= 11
         assert b"beyond the credit of its stream" in heard
     server.close()
+
+
+CHILD = """
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+from qiantang.rpc.model.definition import service
+from qiantang.rpc.provider.serving import Provider
+
+@service("test.Ticks")
+class Ticks(Protocol):
+    def ticks(self, size: int) -> AsyncIterator[bytes]: ...
+
+class AtTicks:
+    async def ticks(self, size):
+        while True:
+            yield b"x" * size
+            await asyncio.sleep(0.001)
+
+async def main():
+    async with Provider("child").add(Ticks, AtTicks()) as provider:
+        print(await provider.listen("127.0.0.1"), flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@service("test.Ticks")
+class Ticks(Protocol):
+    """What a program of its own answers for."""
+
+    @method(timeout=20.0, idempotent=True)
+    def ticks(self, size: int) -> AsyncIterator[bytes]: ...
+
+
+async def test_a_program_that_is_killed_in_the_middle_ends_its_streams_at_once_and_they_do_not_begin_anew() -> None:
+    async def started() -> tuple[asyncio.subprocess.Process, str]:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CHILD, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        )
+        assert child.stdout is not None
+        return child, (await asyncio.wait_for(child.stdout.readline(), 60)).decode().strip()
+
+    children = [await started() for _ in range(2)]
+    nodes = [
+        Node(name=f"n{place}", addresses={"csf1": address}, services={"test.Ticks": Provided()})
+        for place, (_, address) in enumerate(children)
+    ]
+    try:
+        async with Caller(WHO, nodes[:1]) as caller:
+            stream = caller.client(Ticks).ticks(100)
+            for _ in range(5):
+                await anext(stream)
+            caller.use(nodes)
+            children[0][0].kill()
+            with pytest.raises(rpc_errors.ConnectionLostError):
+                async with asyncio.timeout(15):
+                    await taken(stream)
+            fresh = caller.client(Ticks).ticks(100)
+            assert await anext(fresh) == b"x" * 100, "a new one goes to the node that lives"
+            await fresh.aclose()  # type: ignore[attr-defined]
+    finally:
+        for child, _ in children:
+            if child.returncode is None:
+                child.kill()
+            await child.wait()

@@ -10,16 +10,9 @@ import msgspec
 import pytest
 
 from qiantang.kernel.errors import InvalidRequestError, MisconfiguredError
-from qiantang.rpc.model.definition import (
-    GIVES,
-    TAKES,
-    MethodOptions,
-    definition_of,
-    document_of,
-    method,
-    service,
-)
+from qiantang.rpc.model.definition import MethodOptions, definition_of, document_of, method, service
 from qiantang.rpc.model.openapi import LINES, openapi_of
+from qiantang.rpc.model.streams import GIVES, TAKES
 
 
 class Line(msgspec.Struct):
@@ -176,33 +169,39 @@ def test_openapi_has_lines_for_streams_and_no_way_to_send_one() -> None:
 AT_ONCE: Any = ()
 
 
-def test_streams_that_cannot_be_carried_are_refused_by_their_name() -> None:
+def test_results_that_are_no_streams_that_can_be_carried_are_refused_by_their_name() -> None:
     async def awaited(self: Any) -> AsyncIterator[int]: ...
 
     def bare(self: Any) -> AsyncIterator: ...  # type: ignore[type-arg]
 
     def plain(self: Any) -> Iterator[int]: ...
 
+    def nested(self: Any) -> AsyncIterator[AsyncIterator[int]]: ...
+
+    assert "a.Some/get gives a stream: write def in place of async def" in refusal(awaited)
+    assert "a.Some/get has a stream and does not say of what" in refusal(bare)
+    assert "a stream is an AsyncIterator of its items" in refusal(plain)
+    assert "the result of a.Some/get cannot be carried" in refusal(nested)
+
+
+def test_parameters_that_are_no_streams_that_can_be_carried_are_refused_by_their_name() -> None:
     async def first(self: Any, items: AsyncIterator[int], more: int) -> int: ...
 
     async def two(self: Any, items: AsyncIterator[int], more: AsyncIterator[int]) -> int: ...
 
     async def optional(self: Any, items: AsyncIterator[int] = AT_ONCE) -> int: ...
 
-    async def strange(self: Any, items: AsyncIterator[complex]) -> int: ...
+    async def several(self: Any, *items: AsyncIterator[int]) -> int: ...
 
-    def nested(self: Any) -> AsyncIterator[AsyncIterator[int]]: ...
+    async def strange(self: Any, items: AsyncIterator[complex]) -> int: ...
 
     async def inside(self: Any, items: list[AsyncIterator[int]]) -> int: ...
 
-    assert "a.Some/get gives a stream: write def in place of async def" in refusal(awaited)
-    assert "a.Some/get has a stream and does not say of what" in refusal(bare)
-    assert "a stream is an AsyncIterator of its items" in refusal(plain)
     assert "a.Some/get takes a stream as items: it must be the last, and the only one" in refusal(first)
     assert "a.Some/get takes a stream as items: it must be the last, and the only one" in refusal(two)
     assert "the stream items of a.Some/get has a default" in refusal(optional)
+    assert "parameters of a method have names" in refusal(several)
     assert "the items of a.Some/get cannot be carried" in refusal(strange)
-    assert "the result of a.Some/get cannot be carried" in refusal(nested)
     assert "the arguments of a.Some/get cannot be carried" in refusal(inside)
 
 

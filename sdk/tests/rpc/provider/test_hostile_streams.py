@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from qiantang.rpc.model.definition import GIVES, TAKES, service
+from qiantang.rpc.model.definition import service
+from qiantang.rpc.model.streams import GIVES, TAKES
 from qiantang.rpc.provider import serving, session
 from qiantang.rpc.provider.serving import Provider, ProviderSettings
 from qiantang.rpc.wire import flow, frames, headers

@@ -18,7 +18,8 @@ from qiantang.rpc.client.going import Going
 from qiantang.rpc.client.governing import Governor
 from qiantang.rpc.errors import DeadlineError, InvalidArgumentsError, ProtocolError, UnreadableResultError
 from qiantang.rpc.model.context import current
-from qiantang.rpc.model.definition import GIVES, TAKES, MethodDefinition
+from qiantang.rpc.model.definition import MethodDefinition
+from qiantang.rpc.model.streams import GIVES, TAKES
 from qiantang.rpc.wire import flow, frames, headers
 from qiantang.rpc.wire.frames import Bytes
 

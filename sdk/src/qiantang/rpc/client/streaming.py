@@ -21,7 +21,8 @@ from qiantang.rpc.client.pool import NodePool
 from qiantang.rpc.client.targets import Target
 from qiantang.rpc.errors import DeadlineError, InvalidArgumentsError, UnreadableResultError
 from qiantang.rpc.model.context import current
-from qiantang.rpc.model.definition import GIVES, TAKES, MethodDefinition
+from qiantang.rpc.model.definition import MethodDefinition
+from qiantang.rpc.model.streams import GIVES, TAKES
 from qiantang.rpc.wire.frames import Bytes
 from qiantang.rpc.wire.streams import Stream
 
@@ -81,6 +82,7 @@ class StreamedCall:
         self._open: tuple[Connection, Stream, asyncio.Future[Bytes]] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._was_taken = False
+        self._own: Exception | None = None
         self._has_begun = False
 
     async def first(self) -> Bytes | None:
@@ -126,9 +128,14 @@ class StreamedCall:
             await self._leave()
             await _close(self._asked.outgoing)
         finally:
-            if self._has_begun and (not isinstance(failure, errors.QiantangError) or _is_own(failure, stream)):
-                failure = None  # who has had enough, or read too slowly, says nothing against the node
-            self._going.end(time.monotonic(), failure)
+            self._going.end(time.monotonic(), self._counts(failure, stream))
+
+    def _counts(self, failure: BaseException | None, stream: Stream | None) -> BaseException | None:
+        """Give what the end says of the node: who has had enough, or read too slowly, says nothing against it."""
+        if isinstance(failure, errors.QiantangError) and failure is not self._own:
+            is_slow = isinstance(failure, DeadlineError) and stream is not None and stream.is_behind
+            return None if is_slow else failure
+        return None if self._has_begun or failure is None else asyncio.CancelledError()
 
     async def _attempt(self) -> Bytes | None:
         going, asked, now = self._going, self._asked, time.monotonic()
@@ -151,6 +158,7 @@ class StreamedCall:
             stream.finish()
         except Exception as error:  # it is raised where the caller waits
             if not answer.done():
+                self._own = error
                 answer.set_exception(error)
 
     async def _leave(self) -> None:
@@ -170,11 +178,6 @@ def _iterator(method: MethodDefinition, outgoing: Any) -> AsyncIterator[Any]:
         kind = type(outgoing).__name__
         raise InvalidArgumentsError(f"{method.path} takes, as {method.stream}, an async iterator: a {kind} is none")
     return aiter(outgoing)
-
-
-def _is_own(error: errors.QiantangError, stream: Stream | None) -> bool:
-    """Say whether a stream ended since this end did not read it."""
-    return isinstance(error, DeadlineError) and stream is not None and stream.is_behind
 
 
 async def _close(outgoing: AsyncIterator[Any] | None) -> None:

@@ -12,18 +12,18 @@ carried is refused there, by its name.
 
 from __future__ import annotations
 
-import collections.abc
 import hashlib
 import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, get_type_hints
 
 import msgspec
 
 from qiantang.kernel import errors, wire
 from qiantang.registry.model import SERVICE, ServiceName
+from qiantang.rpc.model.streams import GIVES, TAKES, WORDS, Word, require_carried, result_of, stream_of
 
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,19 +34,6 @@ LONGEST_TIMEOUT: Final = 3600.0
 _SERVICE: Final = "__qiantang_service__"
 _METHOD: Final = "__qiantang_method__"
 _NAME: Final = re.compile(SERVICE)
-GIVES: Final = 1
-"""Of a method's `streams`: its result is a stream."""
-TAKES: Final = 2
-"""Of a method's `streams`: its last parameter is a stream."""
-Streams = Literal["none", "result", "argument", "both"]
-_STREAMS: Final[tuple[Streams, ...]] = ("none", "result", "argument", "both")
-_ITERATORS: Final = {collections.abc.AsyncIterator, collections.abc.AsyncGenerator}
-_NEARLY: Final = {
-    collections.abc.AsyncIterable,
-    collections.abc.Iterable,
-    collections.abc.Iterator,
-    collections.abc.Generator,
-}
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}")
 
 
@@ -105,7 +92,7 @@ class MethodDocument(wire.Wire, frozen=True):
     name: str
     arguments: dict[str, Any]
     result: dict[str, Any]
-    streams: Streams = "none"
+    streams: Word = "none"
     item: dict[str, Any] | None = None
     options: MethodOptions = MethodOptions()
     description: str = ""
@@ -201,10 +188,11 @@ def _method(service_name: str, name: str, function: Callable[..., Any]) -> Metho
     place = f"{service_name}/{name}"
     hints = _hints(place, function)
     parameters = list(inspect.signature(function).parameters.values())[1:]
-    result, gives = _result(place, function, hints["return"])
-    stream, item = _stream(place, parameters, hints)
+    result, gives = result_of(place, function, hints["return"])
+    stream, item = stream_of(place, parameters, hints)
     # only keyword-only parameters without a default can stand behind others that have one
-    fields = sorted((_field(place, one, hints) for one in parameters if one.name != stream), key=len)
+    fields = sorted((_field(place, one, hints) for one in parameters), key=len)
+    fields = [one for one in fields if one[0] != stream]
     arguments = msgspec.defstruct(f"{name}_arguments", fields, frozen=True, omit_defaults=True)
     return MethodDefinition(
         service=service_name,
@@ -231,49 +219,8 @@ def _hints(place: str, function: Callable[..., Any]) -> dict[str, Any]:
     if "return" not in hints:
         raise errors.MisconfiguredError(f"{place} does not say what it gives: write -> None where it gives nothing")
     for name, hint in hints.items():
-        if (get_origin(hint) or hint) in _NEARLY:
-            what = "gives" if name == "return" else f"takes, as {name},"
-            raise errors.MisconfiguredError(f"{place} {what} {hint}: a stream is an AsyncIterator of its items")
+        require_carried(place, name, hint)
     return hints
-
-
-def _result(place: str, function: Callable[..., Any], hint: Any) -> tuple[Any, bool]:
-    """Give the type of the result, or of its items, and whether it is a stream."""
-    item = _item(place, hint)
-    if item is _NO_STREAM:
-        return hint, False
-    if inspect.iscoroutinefunction(function):
-        raise errors.MisconfiguredError(f"{place} gives a stream: write def in place of async def, it is not awaited")
-    return item, True
-
-
-def _stream(place: str, parameters: list[inspect.Parameter], hints: Mapping[str, Any]) -> tuple[str, Any]:
-    """Give the name of the parameter that is a stream, and the type of its items; nothing where there is none."""
-    found = [(one, item) for one in parameters if (item := _item(place, hints.get(one.name))) is not _NO_STREAM]
-    if not found:
-        return "", None
-    (parameter, item), *more = found
-    if more or parameter is not parameters[-1]:
-        raise errors.MisconfiguredError(
-            f"{place} takes a stream as {parameter.name}: it must be the last, and the only one"
-        )
-    if parameter.default is not parameter.empty:
-        raise errors.MisconfiguredError(f"the stream {parameter.name} of {place} has a default: a stream has none")
-    _field(place, parameter, hints)
-    return parameter.name, item
-
-
-_NO_STREAM: Final = object()
-
-
-def _item(place: str, hint: Any) -> Any:
-    """Give the type of what a stream is of."""
-    if (get_origin(hint) or hint) not in _ITERATORS:
-        return _NO_STREAM
-    of = get_args(hint)
-    if not of:
-        raise errors.MisconfiguredError(f"{place} has a stream and does not say of what: write AsyncIterator[Row]")
-    return of[0]
 
 
 def _field(place: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
@@ -304,7 +251,7 @@ def document_of(definition: ServiceDefinition, description: str = "") -> Service
             name=one.name,
             arguments=_inlined(schemas[3 * place], components),
             result=schemas[3 * place + 1],
-            streams=_STREAMS[one.streams],
+            streams=WORDS[one.streams],
             item=schemas[3 * place + 2] if one.stream else None,
             options=one.options,
         )

@@ -15,19 +15,19 @@ from typing import Any
 import msgspec
 
 from qiantang.kernel import errors
-from qiantang.rpc.model.definition import GIVES, TAKES, MethodDefinition, ServiceDefinition
+from qiantang.rpc.model.definition import MethodDefinition, ServiceDefinition
+from qiantang.rpc.model.streams import GIVES, TAKES
 from qiantang.rpc.provider import iterating
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Handler:
-    """A method and the function that answers for it: by `call`, or by `stream` where it streams. That takes what the caller streams
-    as well, and gives an async generator where the results are a stream.
+    """A method and the function that answers for it: called with the struct of its arguments, and where it streams with what the
+    caller streams, None where that does not. It gives what is awaited for the result, or an async generator of the results.
     """
 
     definition: MethodDefinition
-    call: Callable[[msgspec.Struct], Awaitable[Any]]
-    stream: Callable[[msgspec.Struct, AsyncIterator[Any] | None], Any]
+    call: Callable[..., Any]
 
 
 def handlers_of(definition: ServiceDefinition, implementation: object, pool: ThreadPoolExecutor) -> list[Handler]:
@@ -43,14 +43,8 @@ def handlers_of(definition: ServiceDefinition, implementation: object, pool: Thr
 def _handler(method: MethodDefinition, function: Callable[..., Any], pool: ThreadPoolExecutor) -> Handler:
     given = _arguments(method.arguments.__struct_fields__)
     if method.streams:
-        return Handler(method, functools.partial(_refused, method), _stream(method, function, given, pool))
-    return Handler(method, _call(function, given, pool), functools.partial(_refused, method))
-
-
-def _refused(method: MethodDefinition, *_: Any) -> Any:
-    raise errors.UnsupportedError(
-        f"{method.path} cannot be called so: of its two ends one streams, and the other does not"
-    )
+        return Handler(method, _stream(method, function, given, pool))
+    return Handler(method, _call(function, given, pool))
 
 
 def _function(method: MethodDefinition, implementation: object) -> Callable[..., Any]:

@@ -20,8 +20,8 @@ from qiantang.kernel import errors, scope
 from qiantang.rpc.errors import DeadlineError, InvalidArgumentsError, TooLargeError, UnknownMethodError
 from qiantang.rpc.governance.verdict import Outcome, Ticket, outcome_of
 from qiantang.rpc.model.context import CallContext, current
-from qiantang.rpc.model.definition import TAKES
 from qiantang.rpc.model.openapi import LINES
+from qiantang.rpc.model.streams import TAKES
 from qiantang.rpc.provider.handlers import Handler
 from qiantang.rpc.provider.host import Host, told
 from qiantang.rpc.provider.http_headers import bearer_of, context_of, problem_of
@@ -261,7 +261,7 @@ class HttpSession(asyncio.Protocol):
         self._streams = True
         ticket, written = work.ticket, 0
         idle = ticket.deadline - ticket.begun
-        async with contextlib.aclosing(work.handler.stream(work.arguments, None)) as items:
+        async with contextlib.aclosing(work.handler.call(work.arguments, None)) as items:
             async for item in items:
                 line = _encode(item) + b"\n"
                 if len(line) > self._host.max_frame:

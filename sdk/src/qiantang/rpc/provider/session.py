@@ -270,7 +270,9 @@ class Session:
         self._fail(number, DeadlineError(f"the call had no answer on {self._host.node} within its time"))
 
     def _cancel(self, number: int) -> None:
-        self._cancels += 1
+        stream = self._streams.get(number)
+        if stream is None or not stream.has_sent:
+            self._cancels += 1  # a stream of which items were sent was of use
         if self._cancels > CANCELS_A_SECOND * (1 + self._loop.time() - self._began):
             raise ProtocolError("too many calls are given up on this connection")
         self._stop(number)

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from qiantang.rpc.errors import InvalidArgumentsError
-from qiantang.rpc.model.definition import GIVES, MethodDefinition
+from qiantang.rpc.model.definition import MethodDefinition
+from qiantang.rpc.model.streams import GIVES
 from qiantang.rpc.provider.work import Work
 from qiantang.rpc.wire import headers
 from qiantang.rpc.wire.streams import Span, Stream
@@ -22,7 +23,7 @@ async def answer(work: Work, stream: Stream) -> bytes:
         QiantangError: what the stream, or the handler, ended with; of a handler also anything else.
     """
     definition = work.handler.definition
-    found = work.handler.stream(work.arguments, items_of(definition, stream))
+    found = work.handler.call(work.arguments, items_of(definition, stream))
     if not definition.streams & GIVES:
         return headers.encode(await found)
     async with contextlib.aclosing(found):

@@ -39,7 +39,8 @@ class Stream:
     """One call that streams: what comes is kept until `next` takes it, what `send` is given goes once there is credit.
 
     `touch` is told the next deadline. After `end` nothing more comes; after `fail` whoever waits gets the error, and nobody sends.
-    At the end `is_behind` says whether items were there that had not been taken.
+    `has_ended` says that the other end sends no more, `has_sent` that this one sent an item, `is_behind` that items were there at
+    the end that had not been taken.
     """
 
     def __init__(self, number: int, streams: Streams, span: Span, touch: Callable[[int, float], None]) -> None:
@@ -53,6 +54,7 @@ class Stream:
         self._loop = asyncio.get_running_loop()
         self._items: deque[Bytes] = deque()
         self.has_ended = False
+        self.has_sent = False
         self.is_behind = False
         self._is_over = False
         self._error: BaseException | None = None
@@ -159,6 +161,7 @@ class Stream:
                 break
             await self._credit()
         self._sending.sent(size)
+        self.has_sent = True
         self._link.send(frames.STREAM_DATA, self.number, b"", body)
         self._went_on()
         await self._turn(size)

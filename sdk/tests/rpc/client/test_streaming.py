@@ -390,6 +390,44 @@ async def test_an_error_of_what_the_caller_streams_is_its_own_and_cancels_the_ca
         await at.idle()
 
 
+async def test_what_is_streamed_may_be_cancelled_by_others() -> None:
+    async with estate() as at:
+
+        async def cancelled() -> AsyncIterator[Row]:
+            yield Row(1)
+            raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            await at.client.total(1, cancelled())
+        await at.idle()
+        assert at.caller._targets._by_name["n1"].success == 1.0
+
+
+async def test_a_stream_that_a_leaving_node_had_begun_is_made_again_only_where_it_may_be() -> None:
+    async with estate() as at:
+        other_store = AtStore()
+        other = Provider("n2").add(Store, other_store)
+        address = await other.listen("127.0.0.1")
+        waiting = asyncio.create_task(taken(at.client.doubled(Silent())))
+        await at.until(lambda: at.provider.running == 1)
+        at.caller.use([*(one.node for one in at.caller._targets._by_name.values()), node("n2", address)])
+        await at.provider.drain(0.05)
+        with pytest.raises(rpc_errors.DrainingError):
+            await waiting
+        assert not other.running
+        await other.close()
+
+
+class Silent:
+    """Streams nothing, and does not end."""
+
+    def __aiter__(self) -> Silent:
+        return self
+
+    async def __anext__(self) -> Any:
+        await asyncio.Event().wait()
+
+
 async def test_an_error_that_what_is_streamed_passes_on_says_nothing_against_the_node() -> None:
     async with estate() as at:
 

@@ -61,9 +61,13 @@ def header_of(
 
 def stream_header_of(header: headers.CallHeader, span: Span, now: float) -> headers.StreamHeader:
     """Make the header of a call that streams within a span of time out of that of its attempt."""
-    whole = 0 if span.until == NEVER else max(1, int((span.until - now) * 1000))
-    idle = max(1, int(span.idle * 1000))
+    whole = 0 if span.until == NEVER else _milliseconds(span.until - now)
+    idle = _milliseconds(span.idle)
     return headers.StreamHeader(*msgspec.structs.astuple(header), idle=idle, whole=whole)
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(headers.LONGEST, max(1, int(seconds * 1000)))
 
 
 def item_of(method: MethodDefinition, item: Any) -> bytes:

@@ -156,6 +156,9 @@ class StreamedCall:
             async for item in outgoing:
                 await stream.send(exchange.item_of(self._asked.method, item))
             stream.finish()
+        except asyncio.CancelledError:
+            answer.cancel()  # whoever did that to it: nothing more is sent, so nothing is waited for
+            raise
         except Exception as error:  # it is raised where the caller waits
             if not answer.done():
                 self._own = error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import random
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ from qiantang.rpc.client.calling import Caller
 from qiantang.rpc.client.introducing import by_name
 from qiantang.rpc.model.context import current
 from qiantang.rpc.model.definition import method, service
+from qiantang.rpc.provider import session
 from qiantang.rpc.provider.serving import Provider, ProviderSettings
 from qiantang.rpc.wire import flow, frames, headers
 
@@ -58,13 +60,13 @@ class Store(Protocol):
 
     def fails(self, after: int, how: str) -> AsyncIterator[int]: ...
 
-    @method(timeout=0.4)
+    @method(timeout=1.0)
     def slow(self, pauses: list[float]) -> AsyncIterator[int]: ...
 
     @method(timeout=0.4)
     def hurried(self, size: int) -> AsyncIterator[bytes]: ...
 
-    @method(timeout=0.4)
+    @method(timeout=1.0)
     async def patient(self, rows: AsyncIterator[Row]) -> int: ...
 
     @method(idempotent=True)
@@ -177,9 +179,9 @@ class Estate:
             for connection in target.pool._connections:
                 await self.until(lambda one=connection: not len(one) and not one._streams.numbers())
             assert target.inflight == 0
-        for session in self.provider._sessions:
-            assert not session._streams.numbers()  # type: ignore[union-attr]
-            assert session._streams._kept == 0  # type: ignore[union-attr]
+        for one in self.provider._sessions:
+            assert not one._streams.numbers()  # type: ignore[union-attr]
+            assert one._streams._kept == 0  # type: ignore[union-attr]
 
 
 @asynccontextmanager
@@ -276,10 +278,10 @@ async def test_who_reads_slowly_is_sent_no_more_than_the_window_and_costs_no_mor
             async with aclosing(at.client.rows(100_000, 10_000)) as items:  # type: ignore[type-var]
                 await anext(items)
                 before = tracemalloc.get_traced_memory()[0]
-                for _ in range(20):
-                    await asyncio.sleep(0.01)
+                await at.until(lambda: at.store.made * 10_000 > flow.WINDOW * 0.9)
+                await asyncio.sleep(0.1)
                 made = at.store.made
-                assert flow.WINDOW * 0.9 < made * 10_000 < flow.WINDOW * 1.2
+                assert made * 10_000 < flow.WINDOW * 1.2
                 for _ in range(10):
                     await anext(items)
                 await asyncio.sleep(0.05)
@@ -400,7 +402,7 @@ async def test_what_is_streamed_may_be_cancelled_by_others() -> None:
         with pytest.raises(asyncio.CancelledError):
             await at.client.total(1, cancelled())
         await at.idle()
-        assert at.caller._targets._by_name["n1"].success == 1.0
+        assert at.caller._targets._of[""]["n1"].success == 1.0
 
 
 async def test_a_stream_that_a_leaving_node_had_begun_is_made_again_only_where_it_may_be() -> None:
@@ -410,7 +412,7 @@ async def test_a_stream_that_a_leaving_node_had_begun_is_made_again_only_where_i
         address = await other.listen("127.0.0.1")
         waiting = asyncio.create_task(taken(at.client.doubled(Silent())))
         await at.until(lambda: at.provider.running == 1)
-        at.caller.use([*(one.node for one in at.caller._targets._by_name.values()), node("n2", address)])
+        at.caller.use([*(one.node for one in at.caller._targets._of[""].values()), node("n2", address)])
         await at.provider.drain(0.05)
         with pytest.raises(rpc_errors.DrainingError):
             await waiting
@@ -438,13 +440,14 @@ async def test_an_error_that_what_is_streamed_passes_on_says_nothing_against_the
         for _ in range(10):
             with pytest.raises(rpc_errors.ConnectionLostError, match="another node"):
                 await at.client.total(1, relayed())
-        assert at.caller._targets._by_name["n1"].success == 1.0
+        assert at.caller._targets._of[""]["n1"].success == 1.0
         await at.idle()
 
 
-async def test_who_takes_the_first_item_alone_may_do_so_often() -> None:
+async def test_who_takes_the_first_item_alone_may_do_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "CANCELS_A_SECOND", 0)
     async with estate() as at:
-        for _ in range(400):
+        for _ in range(20):
             async with aclosing(at.client.rows(1_000_000)) as items:  # type: ignore[type-var]
                 assert await anext(items) == Row(0)
         await at.idle()
@@ -480,7 +483,7 @@ async def test_items_that_do_not_fit_are_refused_on_either_side() -> None:
 
 async def test_the_time_of_a_method_is_between_items_and_not_of_the_whole() -> None:
     async with estate() as at:
-        assert await taken(at.client.slow([0.15] * 8)) == list(range(8)), "1.2 seconds in all, 0.4 each"
+        assert await taken(at.client.slow([0.25] * 5)) == list(range(5)), "longer in all than one may take"
         assert at.store.below == float("inf")
         for pauses in ([30.0], [0.0, 0.0, 30.0]):
             got: list[int] = []
@@ -494,7 +497,7 @@ async def test_the_time_of_a_method_is_between_items_and_not_of_the_whole() -> N
                 await asyncio.sleep(pause)
                 yield Row(number)
 
-        assert await at.client.patient(paced(0.15)) == 10
+        assert await at.client.patient(paced(0.25)) == 10
         with pytest.raises(rpc_errors.DeadlineError):
             await at.client.patient(paced(30))
         await at.idle()
@@ -502,13 +505,13 @@ async def test_the_time_of_a_method_is_between_items_and_not_of_the_whole() -> N
 
 async def test_the_call_above_bounds_the_whole() -> None:
     async with estate() as at:
-        context = current.set(msgspec.structs.replace(current.get(), deadline=time.monotonic() + 0.6))
+        context = current.set(msgspec.structs.replace(current.get(), deadline=time.monotonic() + 1.5))
         try:
             got: list[int] = []
             with pytest.raises(rpc_errors.DeadlineError):
-                await put(at.client.slow([0.1] * 100), got)
+                await put(at.client.slow([0.2] * 100), got)
             assert 1 <= len(got) < 8
-            assert at.store.below < 0.7
+            assert at.store.below < 1.5
         finally:
             current.reset(context)
         await at.idle()
@@ -530,8 +533,8 @@ async def test_who_stops_reading_is_told_after_what_he_had_and_says_nothing_agai
 
 async def test_a_stream_counts_by_the_time_to_its_first_item() -> None:
     async with estate() as at:
-        await taken(at.client.slow([0.0] + [0.2] * 5))
-        assert at.caller._targets._of[""]["n1"].cost < 0.5
+        await taken(at.client.slow([0.0] + [0.4] * 5))
+        assert at.caller._targets._of[""]["n1"].cost < 1.0
         target = at.caller._targets._of[""]["n1"]
         async with aclosing(at.client.endless(none())) as items:  # type: ignore[type-var]
             await anext(items)
@@ -563,7 +566,7 @@ async def test_a_node_that_leaves_lets_streams_go_on_and_tells_them_when_its_tim
         short, long = at.client.rows(3), at.client.endless(none())
         assert await anext(short) == Row(0)
         assert await anext(long) == -1
-        leaving = asyncio.create_task(at.provider.drain(0.4))
+        leaving = asyncio.create_task(at.provider.drain(1.5))
         await asyncio.sleep(0.1)
         assert await taken(short) == [Row(1), Row(2)]
         with pytest.raises(rpc_errors.DrainingError, match="has left") as told:
@@ -584,8 +587,8 @@ async def test_before_the_first_item_a_stream_goes_elsewhere_and_after_it_never(
             assert len(await taken(at.client.rows(3))) == 3
         stream = at.client.endless(none())
         await anext(stream)
-        for session in list(other._sessions):
-            session._link.abort()  # type: ignore[union-attr]
+        for one in list(other._sessions):
+            one._link.abort()  # type: ignore[union-attr]
         with pytest.raises(rpc_errors.ConnectionLostError):
             await anext(stream)
         assert other_store.began == 7
@@ -620,8 +623,8 @@ async def test_a_caller_that_dies_ends_the_handlers_also_those_in_threads() -> N
         stream = at.client.endless(none())
         await anext(stream)
         await at.until(lambda: at.provider.running == 3)
-        for session in list(at.provider._sessions):
-            session._link.abort()  # type: ignore[union-attr]
+        for one in list(at.provider._sessions):
+            one._link.abort()  # type: ignore[union-attr]
         found = await asyncio.gather(*waiting, return_exceptions=True)
         assert all(isinstance(one, rpc_errors.ConnectionLostError) for one in found)
         await at.until(lambda: at.store.closed == 3)
@@ -673,6 +676,71 @@ async def test_a_node_that_sends_beyond_its_credit_is_sent_away() -> None:
         assert 1 <= got <= 11
         assert b"beyond the credit of its stream" in heard
     server.close()
+
+
+async def left(stream: AsyncIterator[Any], chance: random.Random) -> None:
+    async with aclosing(stream) as items:  # type: ignore[type-var]
+        async for _ in items:
+            if chance.random() < 0.1:
+                return
+
+
+async def given_up(stream: Any, chance: random.Random) -> None:
+    task = asyncio.ensure_future(stream)
+    await asyncio.sleep(chance.random() / 50)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def anything(client: Store, chance: random.Random) -> None:
+    many, size = chance.randrange(300), chance.choice([0, 10, 3000, 60_000])
+    way = chance.randrange(6)
+    if way == 0:
+        assert len(await taken(client.rows(many, size))) == many
+    elif way == 1:
+        assert await client.total(1, rows(many, size)) == sum(range(many))
+    elif way == 2:
+        await left(client.rows(100_000, size), chance)
+    elif way == 3:
+        await given_up(client.total(1, rows(100_000, size)), chance)
+    elif way == 4:
+        await given_up(taken(client.plain_doubled(rows(100_000, size))), chance)
+    else:
+        with pytest.raises(SoldOutError):
+            await taken(client.fails(many, "sold out"))
+
+
+async def test_streams_that_are_begun_left_and_broken_in_any_order_leave_nothing_behind() -> None:
+    chance = random.Random(7)
+    async with estate() as at:
+
+        async def some() -> None:
+            for _ in range(8):
+                await anything(at.client, chance)
+
+        await asyncio.gather(*(some() for _ in range(20)))
+        await at.idle()
+        assert at.provider.connections == 1
+        assert await at.client.one() == 1
+
+
+async def test_a_breaker_closes_again_though_the_streams_that_try_it_last() -> None:
+    async with estate() as at:
+        rule = b'{"target": {"service": "test.Store"}, "%s": {"consecutive": 2, "wait": 0.05, "probes": 3}}'
+        for kind in (b"breaker", b"node_breaker"):
+            at.caller.governor.rule({"r": rule % kind})
+            for _ in range(2):
+                with pytest.raises(rpc_errors.FailedError):
+                    await taken(at.client.fails(0, "x"))
+            with pytest.raises(rpc_errors.CircuitOpenError):
+                await taken(at.client.fails(2, "sold out"))
+            await asyncio.sleep(0.2)
+            lasting = [at.client.fails(1_000_000_000, "") for _ in range(4)]
+            for one in lasting:
+                assert await anext(one) == 0
+            for one in lasting:
+                await one.aclose()  # type: ignore[attr-defined]
+        await at.idle()
 
 
 CHILD = """

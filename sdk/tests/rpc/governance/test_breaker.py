@@ -344,3 +344,28 @@ def _comes_back(breaker: Breaker, now: float, under_way: int) -> None:
     assert call(breaker, now, Outcome.OK) is None
     assert breaker.inflight == under_way
     assert math.isfinite(breaker.retry_after(now))
+
+
+def test_a_stream_that_tries_it_counts_at_its_first_item_and_not_when_its_lease_ends() -> None:
+    breaker = opened(probes=2, close_rate=0.5, wait=1.0, jitter=0.0, slow_seconds=1.0)
+    probes = [Ticket(102.0, 105.0) for _ in range(2)]
+    for one in probes:
+        assert breaker.enter(102.0, one) is None
+        assert breaker.reserve(102.0, one) is None
+    assert breaker.state == "half_open"
+    for one in probes:
+        breaker.answered(102.5, one)
+    assert breaker.state == "closed"
+    assert call(breaker, 1000.0, Outcome.OK) is None
+    for one in probes:
+        breaker.leave(1000.0, one, Outcome.OK)
+    assert (breaker.state, breaker.inflight) == ("closed", 0)
+
+
+def test_a_stream_whose_first_item_comes_late_is_no_probe_that_went_well() -> None:
+    breaker = opened(probes=1, wait=1.0, jitter=0.0, slow_seconds=1.0)
+    probe = Ticket(102.0, 105.0)
+    assert breaker.enter(102.0, probe) is None
+    assert breaker.reserve(102.0, probe) is None
+    breaker.answered(103.5, probe)
+    assert breaker.state == "open"

@@ -159,6 +159,10 @@ class Going(msgspec.Struct, Generic[E], eq=False):
     def answered(self, now: float) -> None:
         """The first item of a stream came: what that took is what counts as its time, however long the stream lasts."""
         self._took = now - self._began
+        if self._breaker is not None:
+            self._breaker.answered(now, self._leg or self.ticket)
+        if self._chain.breaker is not None:
+            self._chain.breaker.answered(now, self.ticket)
 
     def end(self, now: float, error: BaseException | None) -> None:
         """The call has ended, however it did."""

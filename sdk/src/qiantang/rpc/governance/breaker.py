@@ -87,6 +87,11 @@ class Breaker:
         """Take a probe where one is needed; after all else let the call through. A call that is refused here is left as well."""
         return self._lease(now, ticket) if self._shut else None
 
+    def answered(self, now: float, ticket: Ticket) -> None:
+        """The first item of a stream came: as a probe it went well, however long it lasts; `leave` follows all the same."""
+        if self._leases:
+            self._settle(now, ticket, Outcome.OK)
+
     def leave(self, now: float, ticket: Ticket, outcome: int) -> None:
         """Count how a call ended that `enter` had let in."""
         self.inflight -= 1

@@ -271,6 +271,19 @@ async def test_a_list_in_a_file_has_no_votes_and_the_log_says_so_once(
     assert caplog.text.count("does not tell others") == 1
 
 
+async def test_a_registry_that_takes_no_more_votes_is_heard_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with room(3) as some:
+        for one in some.consumers[:2]:
+            one.report("n1", Outcome.UNAVAILABLE)
+        await some.look()
+        monkeypatch.setattr(memory, "MAX_VOTES", 5)
+        some.consumers[2].report("n2", Outcome.UNAVAILABLE)
+        await some.look()
+        registry = some.consumers[2].voting._registry
+        assert len(await registry.votes("mill")) == 5
+        assert some.out()["c3"] == {"n1", "n2"}, "n2 by what it found itself"
+
+
 async def test_voting_goes_on_by_itself_on_another_loop_than_its_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
     address = fresh_name("mill")

@@ -124,8 +124,7 @@ class Voting:
             ballot = self._ballots.setdefault(service, Ballot(standing.rule))
             ballot.configure(standing.rule)
             ballot.keep(standing.nodes | ballot.open)
-            if service not in self._present:
-                await self._vote(service, PRESENCE, _HERE)
+            if service not in self._present and await self._vote(service, PRESENCE, _HERE):
                 self._present.add(service)
         left = MOST_SAID
         for service, node, is_open in self._words(standings):
@@ -145,18 +144,21 @@ class Voting:
                 if not (is_late and node in ballot.open):
                     yield service, node, True
 
-    async def _vote(self, service: str, node: str, value: str) -> None:
-        """Say it; where the registry is away it hears of it when it is back."""
+    async def _vote(self, service: str, node: str, value: str) -> bool:
+        """Say it, and whether it is said: a registry that is away hears it when it is back. What is refused is known here alone."""
         if self._is_mute:
-            return
+            return False
         vote = Vote(service=service, node=node, voter=self.voter, value=value)
         try:
             await self._registry.vote(self.microservice, vote)
-        except RegistryAwayError as error:
-            self._tell_failed(error)
         except RegistryReadOnlyError as error:
             self._is_mute = True
             log.info("this consumer does not tell others which nodes it keeps out", extra=self._extra(error))
+            return False
+        except errors.QiantangError as error:
+            self._tell_failed(error)
+            return isinstance(error, RegistryAwayError)
+        return True
 
     async def _take_back(self) -> None:
         for service, ballot in self._ballots.items():

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -18,6 +14,7 @@ from qiantang.kernel import errors
 from qiantang.rpc.model.definition import MethodDefinition, ServiceDefinition
 from qiantang.rpc.model.streams import GIVES, TAKES
 from qiantang.rpc.provider import iterating
+from qiantang.rpc.provider.threads import Threads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,21 +27,21 @@ class Handler:
     call: Callable[..., Any]
 
 
-def handlers_of(definition: ServiceDefinition, implementation: object, pool: ThreadPoolExecutor) -> list[Handler]:
-    """Give a handler for each method of a service. What is no coroutine function, and no async generator, runs in the pool, with
+def handlers_of(definition: ServiceDefinition, implementation: object, threads: Threads) -> list[Handler]:
+    """Give a handler for each method of a service. What is no coroutine function, and no async generator, runs in threads, with
     the caller's context.
 
     Raises:
         MisconfiguredError: the object lacks a method, or takes other arguments.
     """
-    return [_handler(one, _function(one, implementation), pool) for one in definition.methods.values()]
+    return [_handler(one, _function(one, implementation), threads) for one in definition.methods.values()]
 
 
-def _handler(method: MethodDefinition, function: Callable[..., Any], pool: ThreadPoolExecutor) -> Handler:
+def _handler(method: MethodDefinition, function: Callable[..., Any], threads: Threads) -> Handler:
     given = _arguments(method.arguments.__struct_fields__)
     if method.streams:
-        return Handler(method, _stream(method, function, given, pool))
-    return Handler(method, _call(function, given, pool))
+        return Handler(method, _stream(method, function, given, threads))
+    return Handler(method, _call(function, given, threads))
 
 
 def _function(method: MethodDefinition, implementation: object) -> Callable[..., Any]:
@@ -59,18 +56,18 @@ def _function(method: MethodDefinition, implementation: object) -> Callable[...,
 
 
 def _call(
-    function: Callable[..., Any], given: Callable[[msgspec.Struct], tuple[Any, ...]], pool: ThreadPoolExecutor
+    function: Callable[..., Any], given: Callable[[msgspec.Struct], tuple[Any, ...]], threads: Threads
 ) -> Callable[[msgspec.Struct], Awaitable[Any]]:
     if inspect.iscoroutinefunction(function):
         return lambda arguments: function(*given(arguments))
-    return functools.partial(_in_pool, function, given, pool)
+    return lambda arguments: threads.run(function, given(arguments))
 
 
 def _stream(
     method: MethodDefinition,
     function: Callable[..., Any],
     given: Callable[[msgspec.Struct], tuple[Any, ...]],
-    pool: ThreadPoolExecutor,
+    threads: Threads,
 ) -> Callable[[msgspec.Struct, AsyncIterator[Any] | None], Any]:
     """Give how a method that streams is called, whichever kind of function it is."""
     takes, gives = method.streams & TAKES, method.streams & GIVES
@@ -84,20 +81,10 @@ def _stream(
     def call(arguments: msgspec.Struct, items: AsyncIterator[Any] | None) -> Any:
         all_of_it = (*given(arguments), *((iterating.Blocking(items),) if items is not None and takes else ()))
         if gives:
-            return iterating.through_pool(pool, function, all_of_it)
-        return _in_pool(function, lambda _: all_of_it, pool, arguments)
+            return iterating.through_threads(threads, function, all_of_it)
+        return threads.run(function, all_of_it)
 
     return call
-
-
-def _in_pool(
-    function: Callable[..., Any],
-    given: Callable[[msgspec.Struct], tuple[Any, ...]],
-    pool: ThreadPoolExecutor,
-    arguments: msgspec.Struct,
-) -> Awaitable[Any]:
-    work = functools.partial(contextvars.copy_context().run, function, *given(arguments))
-    return asyncio.get_running_loop().run_in_executor(pool, work)
 
 
 def _arguments(names: tuple[str, ...]) -> Callable[[msgspec.Struct], tuple[Any, ...]]:

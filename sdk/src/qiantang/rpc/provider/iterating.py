@@ -7,21 +7,23 @@ import contextlib
 import contextvars
 import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Self
+
+from qiantang.rpc.errors import DrainingError
+from qiantang.rpc.provider.threads import Threads
 
 _END: Final = object()
 
 
-async def through_pool(
-    pool: ThreadPoolExecutor, function: Callable[..., Any], arguments: tuple[Any, ...]
+async def through_threads(
+    threads: Threads, function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> AsyncGenerator[Any]:
     """Give what a plain function iterates over: a thread makes each item once the one before was taken, all in one context.
 
     An async iterator that it gives goes on in the loop.
     """
     context = contextvars.copy_context()
-    found = await _whole(pool, functools.partial(context.run, function, *arguments))
+    found = await _whole(threads, functools.partial(context.run, function, *arguments))
     if hasattr(found, "__aiter__"):
         async with contextlib.aclosing(_each(found)) as items:
             async for item in items:
@@ -30,12 +32,12 @@ async def through_pool(
     iterator = iter(found)
     step = functools.partial(context.run, next, iterator, _END)
     try:
-        while (item := await _whole(pool, step)) is not _END:
+        while (item := await _whole(threads, step)) is not _END:
             yield item
     finally:
         close = getattr(iterator, "close", None)
         if close is not None:
-            await _closed(pool, functools.partial(context.run, close))
+            await _closed(threads, functools.partial(context.run, close))
 
 
 class Blocking(Iterator[Any]):
@@ -74,9 +76,9 @@ async def _each(found: Any) -> AsyncGenerator[Any]:
             await close()
 
 
-async def _whole(pool: ThreadPoolExecutor, step: Callable[[], Any]) -> Any:
+async def _whole(threads: Threads, step: Callable[[], Any]) -> Any:
     """Let a thread do something to its end, also when nobody waits for it any more: what runs cannot be closed."""
-    running = asyncio.get_running_loop().run_in_executor(pool, step)
+    running = threads.step(step)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -86,10 +88,10 @@ async def _whole(pool: ThreadPoolExecutor, step: Callable[[], Any]) -> Any:
         raise
 
 
-async def _closed(pool: ThreadPoolExecutor, close: Callable[[], Any]) -> None:
+async def _closed(threads: Threads, close: Callable[[], Any]) -> None:
     try:
-        running = asyncio.get_running_loop().run_in_executor(pool, close)
-    except RuntimeError:  # the provider has ended, and its threads with it
+        running = threads.step(close)
+    except DrainingError:  # the provider has ended, and its threads with it
         close()
     else:
         await running

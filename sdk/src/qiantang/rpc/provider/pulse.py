@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from qiantang.kernel.observe import BoundedLog
 from qiantang.rpc.governance.shedding import Load
+from qiantang.rpc.provider.threads import Threads
 
 BEAT_SECONDS: Final = 0.05
 BLOCKED_SECONDS: Final = 0.5
@@ -24,10 +25,11 @@ FRAMES: Final = 6
 
 
 class Pulse:
-    """Of the loop on which it begins."""
+    """Of the loop on which it begins. It also has the `threads` tell how long calls wait for them."""
 
-    def __init__(self, load: Load, log: BoundedLog) -> None:
+    def __init__(self, load: Load, log: BoundedLog, threads: Threads | None = None) -> None:
         self._load = load
+        self._threads = threads
         self._log = log
         self._thread = threading.get_ident()
         self._beat = time.monotonic()
@@ -55,6 +57,8 @@ class Pulse:
             before = time.monotonic()
             await asyncio.sleep(BEAT_SECONDS)
             now, use = time.monotonic(), time.thread_time()
+            if self._threads is not None:
+                self._threads.tell(self._load)
             self._load.observe(max(0.0, now - before - BEAT_SECONDS), (use - used) / (now - before))
             self._beat, used = now, use
 

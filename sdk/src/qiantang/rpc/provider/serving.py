@@ -6,7 +6,6 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Final, Self, cast
 
 import msgspec
@@ -22,6 +21,7 @@ from qiantang.rpc.provider.handlers import Handler, handlers_of
 from qiantang.rpc.provider.http import HttpSession
 from qiantang.rpc.provider.pulse import Pulse
 from qiantang.rpc.provider.session import Session
+from qiantang.rpc.provider.threads import Threads
 from qiantang.rpc.wire import frames
 from qiantang.rpc.wire.link import Link
 from qiantang.rpc.wire.proof import Admits, LocalGate
@@ -44,6 +44,8 @@ class ProviderSettings(wire.Wire, frozen=True):
     max_frame: Annotated[int, msgspec.Meta(ge=1 << 10, le=1 << 30)] = frames.MAX_FRAME
     threads: Annotated[int, msgspec.Meta(ge=1, le=512)] = 16
     """For handlers that are plain functions."""
+    thread_queue: Annotated[int, msgspec.Meta(ge=1, le=65_536)] = 1_024
+    """Calls that wait for one of these threads; more are refused."""
 
 
 class Provider:
@@ -63,7 +65,7 @@ class Provider:
         self._handlers: list[Handler] = []
         self.services: dict[str, ServiceDefinition] = {}
         self.log = BoundedLog(log)
-        self._pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="qiantang-rpc")
+        self._threads = Threads(node, self.settings.threads, self.settings.thread_queue)
         self._by_path: dict[str, Handler] = {}
         self._sessions: set[Session | HttpSession] = set()
         self._servers: list[asyncio.Server] = []
@@ -86,7 +88,7 @@ class Provider:
         if self._servers:
             raise errors.MisconfiguredError(f"{self.node} serves already: add {definition.name} before")
         self.services[definition.name] = definition
-        found = handlers_of(definition, implementation, self._pool)
+        found = handlers_of(definition, implementation, self._threads)
         self._handlers += found
         self._by_path |= {f"/{one.definition.path}": one for one in found}
         return self
@@ -146,7 +148,7 @@ class Provider:
             server.close()
         for session in list(self._sessions):
             session.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     async def __aenter__(self) -> Self:
         """Begin; `listen` opens its addresses."""
@@ -212,7 +214,7 @@ class Provider:
         self._servers.append(server)
         if self._look is None:
             self._look = asyncio.create_task(self._look_at_all(), name=f"connections of {self.node}")
-            self._pulse = Pulse(self.guard.load, self.log).begin()
+            self._pulse = Pulse(self.guard.load, self.log, self._threads).begin()
 
     def _accept(self) -> asyncio.Protocol:
         if len(self._sessions) >= self.settings.connections or self._leaving:

@@ -193,5 +193,4 @@ async def test_who_blocks_the_loop_is_named(monkeypatch: pytest.MonkeyPatch, cap
             await asyncio.sleep(0.1)
             assert one.provider.guard.load.lag > 0
     told = [record for record in caplog.records if "blocks the event loop" in record.getMessage()]
-    assert told
-    assert "block" in str(getattr(told[0], "stack", ""))
+    assert any("block" in str(getattr(record, "stack", "")) for record in told), "others may be named on a busy machine"

@@ -15,12 +15,13 @@ from joserfc.jwk import OKPKey
 
 import qiantang
 import qiantang.sync
+from qiantang.catalog.model.kinds import body_of
 from qiantang.kernel import errors, ids, runtime, scope, wire
 from qiantang.kernel.testing import entry
 from qiantang.messaging import testing
 from qiantang.rpc import errors as rpc_errors
 from qiantang.rpc.model.context import current
-from qiantang.rpc.model.definition import method, service
+from qiantang.rpc.model.definition import definition_of, document_of, method, service
 from qiantang.rpc.model.kinds import KEYS_PATH, TOKEN_PATH, PublicKey, PublicKeys, Token, TokenRequest
 from qiantang.rpc.wire import proof
 from sdk.tests.app.conftest import Plane
@@ -154,6 +155,53 @@ async def test_rules_come_from_the_control_plane_and_change_live(plane: Signing,
         await until(lambda: last_word(plane)[:2] == ("applied", 4))
         assert await orders.price("tea")
         assert app.status().problem == ""
+
+
+def offer(plane: Plane, **more: Any) -> None:
+    definition = definition_of(Orders)
+    body = body_of(definition.name, document_of(definition)) | more
+    plane.publish(plane.bundle("catalog"), [entry("service", definition.name, body)])
+
+
+async def test_who_may_call_is_what_the_catalog_says_from_the_first_call_on(
+    plane: Signing, registry: dict[str, str]
+) -> None:
+    offer(plane)
+    answering = qiantang.App(**options(plane, registry, instance="one"))
+    answering.provide(Orders, Shop())
+    calling = qiantang.App(**options(plane, registry, instance="two"))
+    orders = calling.client(Orders, of=plane.scope.application)
+    own = f"{plane.scope.center}/{plane.scope.application}"
+
+    async def refused(why: str) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    await orders.price("tea")
+                except errors.ForbiddenError as error:
+                    if why in error.detail:
+                        return
+                await asyncio.sleep(0.01)
+
+    async with answering, calling:
+        with pytest.raises(errors.ForbiddenError, match=r"shop\.Orders is registered: its owner has to put it online"):
+            await orders.price("tea")
+        offer(plane, state="online", access="subscribers", subscribers=["bank"])
+        await refused("has not subscribed")
+        offer(plane, state="online", access="subscribers", subscribers=["bank", own])
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    assert await orders.price("tea")
+                    break
+                except errors.ForbiddenError:
+                    await asyncio.sleep(0.01)
+        offer(plane, state="offline")
+        await refused("is offline")
+        assert answering.status().problem == ""
+        plane.publish(plane.bundle("catalog"), [entry("service", "shop.Orders", {"version": 1})])
+        await until(lambda: "catalog is rejected" in answering.status().problem)
+        await refused("is offline")
 
 
 async def test_callers_and_providers_start_while_the_platform_gives_no_tokens(

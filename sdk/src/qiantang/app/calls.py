@@ -11,6 +11,7 @@ import msgspec
 
 from qiantang.app import settings
 from qiantang.app.settings import ClientSettings
+from qiantang.catalog.model import kinds as catalog
 from qiantang.kernel import errors, mirror, resource, runtime, scope, tls
 from qiantang.kernel.uplink import Uplink
 from qiantang.registry.adapters.platform import PlatformRegistry
@@ -21,6 +22,7 @@ from qiantang.rpc.balance.matching import Consumer
 from qiantang.rpc.client.blocking import BlockingCaller
 from qiantang.rpc.client.calling import Caller
 from qiantang.rpc.client.tokens import CallerTokens
+from qiantang.rpc.client.voting import Voting
 from qiantang.rpc.errors import NoTokenError
 from qiantang.rpc.model import kinds
 from qiantang.rpc.model.definition import definition_of
@@ -64,6 +66,7 @@ class Calls:
         self._turn = asyncio.Lock()
         self._provided: list[tuple[type, object]] = []
         self.problem = ""
+        self.offered: catalog.Offers | None = None
 
     # -- what an application says before it is opened ----------------------------------------------------
 
@@ -129,6 +132,11 @@ class Calls:
             await runtime.on(self._loop, self._take())
         return mirror.Outcome(status="failed", error=self.problem) if self.problem else mirror.APPLIED
 
+    async def offer(self) -> str:
+        """Have what the catalog says of who may call counted; give what is wrong with it."""
+        async with self._turn:
+            return await runtime.on(self._loop, self._offer())
+
     # -- on the loop of what answers and calls -----------------------------------------------------------
 
     async def _open(self, uplink: Uplink) -> None:
@@ -154,10 +162,12 @@ class Calls:
             await stack.enter_async_context(self._caller)
             for one in directories:
                 self._caller.follow(one)
+                await stack.enter_async_context(Voting(registry, one.microservice, self._caller, self._voter))
         if self._blocking is not None:
             stack.enter_context(self._blocking)
             for one in directories:
                 self._blocking.follow(one)
+                await stack.enter_async_context(Voting(registry, one.microservice, self._blocking, self._voter))
 
     async def _open_provider(self, uplink: Uplink, registry: Registry, within: float) -> None:
         stack, said = self._stack, self._rpc
@@ -169,6 +179,8 @@ class Calls:
         for service, implementation in self._provided:
             provider.add(service, implementation)
         provider.guard.rule(self._coming.own)
+        self._provider = provider
+        await self._offer()
         cluster = said.cluster or self._client.cluster
         member = Member(
             provider,
@@ -176,7 +188,6 @@ class Calls:
             msgspec.structs.replace(said, cluster=cluster),
             microservice=said.microservice or self._client.application,
         )
-        self._provider = provider
         await stack.enter_async_context(member)
 
     async def _take(self) -> None:
@@ -193,11 +204,30 @@ class Calls:
                 "not all rules of calls are in force", extra={"scope": str(self._client.place), "problems": problems}
             )
 
+    async def _offer(self) -> str:
+        """Tell the provider who may call; what it does not have of what is online is a problem that people are told."""
+        offered, provider = self.offered, self._provider
+        if provider is None or offered is None:
+            return ""
+        closed = {
+            name: f"{name} is {body.state}: its owner has to put it online"
+            for name, body in offered.provided.items()
+            if body.state != catalog.ONLINE
+        }
+        provider.guard.subscribe(offered.subscribers, closed)
+        lacking = sorted(name for name in offered.provided if name not in provider.services and name not in closed)
+        return f"it is online and not provided here: {', '.join(lacking)}" if lacking else ""
+
     def _registry(self, uplink: Uplink) -> Registry:
         """Give the platform's own registry over the line that is there anyway, or another one."""
         if self._settings.adapter == PLATFORM and not self._settings.address:
             return PlatformRegistry(self._settings, uplink)
         return registry_of(self._settings)
+
+    @property
+    def _voter(self) -> str:
+        """What this consumer is called among those that vote: instances of other applications may be called the same."""
+        return node_name(f"{self._client.center}.{self._client.application}.{self._instance.name}")
 
     def _introduce(self, challenge: headers.Challenge) -> headers.Hello:
         if self._tokens is None:
@@ -211,3 +241,49 @@ class Calls:
     def _consumer(self) -> Consumer:
         place = self._client.place
         return Consumer(application=f"{place.center}/{place.application}", zone=self._rpc.zone)
+
+
+class Offered:
+    """What the catalog says of an App: whom its providers answer. All of it is used on the runtime's loop."""
+
+    capability: Final = catalog.CAPABILITY
+
+    def __init__(self, calls: Calls, place: scope.Scope) -> None:
+        self._calls = calls
+        self._bundle = resource.Bundle(scope=place, capability=catalog.CAPABILITY)
+        self._coming: catalog.Offers | None = None
+        self._rejected = ""
+        self._lacking = ""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong now."""
+        return self._rejected or self._lacking
+
+    async def open(self, _loop: asyncio.AbstractEventLoop, _uplink: Uplink) -> None:
+        """Nothing opens: what was delivered counts from the first call on."""
+
+    async def close(self) -> None:
+        """Nothing closes."""
+
+    def prepare(self, _before: mirror.MirrorView, after: mirror.MirrorView) -> mirror.Outcome | None:
+        """Read what is proposed; what cannot be read is rejected, and what was in force stays."""
+        snapshots = after.of(catalog.CAPABILITY)
+        own = snapshots.pop(self._bundle, None)
+        try:
+            self._coming = catalog.assemble(own, snapshots.values()) if own is not None else None
+        except errors.QiantangError as error:
+            self._rejected = f"a release of the catalog is rejected: {error.detail}"
+            logger.error(  # noqa: TRY400 -- it is the release that is wrong: a trace would tell nothing
+                "a release of the catalog is rejected: what was in force stays",
+                extra={"scope": str(self._bundle.scope), "error": error.detail},
+            )
+            return mirror.Outcome(status="rejected", error=error.detail)
+        self._rejected = ""
+        self._calls.offered = self._coming  # before the first call is answered
+        return None
+
+    async def tell(self, _before: mirror.MirrorView, _after: mirror.MirrorView) -> mirror.Outcome:
+        """Have it counted."""
+        self._lacking = await self._calls.offer()
+        return mirror.Outcome(status="failed", error=self._lacking) if self._lacking else mirror.APPLIED

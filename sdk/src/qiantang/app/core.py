@@ -21,7 +21,7 @@ from qiantang.kernel.uplink import Limits, Tls, Uplink
 from qiantang.kernel.uplink.adapters import zookeeper
 
 if TYPE_CHECKING:
-    from qiantang.app.calls import Calls
+    from qiantang.app.calls import Calls, Offered
     from qiantang.app.messages import Messages
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ class Core:
         self._mirror: mirror.Mirror | None = None
         self._messages: Messages | None = None
         self._calls: Calls | None = None
+        self._offered: Offered | None = None
         self._misfit: errors.QiantangError | None = None
         runtime.register(self)
 
@@ -108,9 +109,10 @@ class Core:
                 raise errors.ConflictError(
                     f"the App of {self.settings.place} was opened without calls: say what it provides and calls before"
                 )
-            from qiantang.app.calls import Calls  # noqa: PLC0415 -- it brings all of the client
+            from qiantang.app.calls import Calls, Offered  # noqa: PLC0415 -- it brings all of the client
 
             self._calls = Calls(self.settings, self._options)
+            self._offered = Offered(self._calls, self.settings.place)
         return self._calls
 
     async def open(self, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -197,9 +199,9 @@ class Core:
             self._mirror.resume()
 
     @property
-    def _parts(self) -> list[Messages | Calls]:
+    def _parts(self) -> list[Messages | Calls | Offered]:
         """What is used beside the configuration, in the order in which it opens."""
-        return [part for part in (self._messages, self._calls) if part is not None]
+        return [part for part in (self._messages, self._calls, self._offered) if part is not None]
 
     def _new_uplink(self) -> Uplink:
         said = self.settings

@@ -194,3 +194,19 @@ async def test_who_blocks_the_loop_is_named(monkeypatch: pytest.MonkeyPatch, cap
             assert one.provider.guard.load.lag > 0
     told = [record for record in caplog.records if "blocks the event loop" in record.getMessage()]
     assert any("block" in str(getattr(record, "stack", "")) for record in told), "others may be named on a busy machine"
+
+
+async def test_what_the_catalog_says_counts_whatever_rules_say() -> None:
+    async with house() as one, one.client() as till:
+        guard = one.provider.guard
+        assert await till.grind("rye")
+        guard.subscribe({"test.Mill": {"bank/other"}})
+        with pytest.raises(errors.NotSubscribedError, match="refused by rule catalog: bank/till has not subscribed"):
+            await till.grind("rye")
+        guard.subscribe({"test.Mill": {"bank"}})
+        assert await till.grind("rye")
+        guard.subscribe({"test.Mill": {"bank"}}, {"test.Mill": "test.Mill is offline"})
+        with pytest.raises(errors.NotSubscribedError, match=r"test\.Mill is offline"):
+            await till.grind("rye")
+        guard.subscribe({})
+        assert await till.grind("rye")

@@ -15,7 +15,7 @@ REMEMBERED: Final = 10_000
 class Access:
     """Of one method. Callers are an application of a center; lists name either."""
 
-    __slots__ = ("_allowed", "_known", "_refused", "_subscribers", "rule")
+    __slots__ = ("_allowed", "_closed", "_known", "_refused", "_subscribers", "rule")
 
     def __init__(
         self,
@@ -23,12 +23,14 @@ class Access:
         allowed: Collection[str] = (),
         refused: Collection[str] = (),
         subscribers: Collection[str] | None = None,
+        closed: str = "",
     ) -> None:
-        """`subscribers`: who has subscribed, where only these may; None where all may."""
+        """`subscribers`: who has subscribed, where only these may; None where all may. `closed`: why nobody may now."""
         self.rule = rule
         self._allowed = frozenset(allowed)
         self._refused = frozenset(refused)
         self._subscribers = None if subscribers is None else frozenset(subscribers)
+        self._closed = closed
         self._known: dict[tuple[str, str], Refusal | None] = {}
 
     def enter(self, center: str, application: str) -> Refusal | None:
@@ -43,6 +45,8 @@ class Access:
             return verdict
 
     def _judge(self, center: str, application: str) -> Refusal | None:
+        if self._closed:
+            return Refusal("access", self.rule, self._closed)
         if not admission.may(center, application, self._allowed, self._refused):
             return Refusal("access", self.rule, f"{center}/{application} may not call this")
         names = admission.names_of(center, application)

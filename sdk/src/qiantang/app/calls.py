@@ -279,11 +279,11 @@ class Offered:
                 extra={"scope": str(self._bundle.scope), "error": error.detail},
             )
             return mirror.Outcome(status="rejected", error=error.detail)
-        self._rejected = ""
         self._calls.offered = self._coming  # before the first call is answered
         return None
 
     async def tell(self, _before: mirror.MirrorView, _after: mirror.MirrorView) -> mirror.Outcome:
         """Have it counted."""
+        self._rejected = ""
         self._lacking = await self._calls.offer()
         return mirror.Outcome(status="failed", error=self._lacking) if self._lacking else mirror.APPLIED

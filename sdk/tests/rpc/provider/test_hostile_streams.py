@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -226,3 +227,51 @@ async def test_what_one_connection_has_a_provider_keep_is_bounded(monkeypatch: p
         writer.write(frames.frame(frames.CANCEL, 1) + call(5, TOTAL, TAKES) + item(5, 900_000) + end(5))
         assert await read_until(reader, frames.RESULT, 5) == headers.encode(900_000)
         writer.close()
+
+
+def anything(chance: random.Random) -> bytes:
+    """One frame, mostly of a stream, with what may or may not fit."""
+    number, size = chance.randrange(1, 5), chance.choice([0, 1, 100, 70_000, flow.HALF, flow.WINDOW, 2 << 20])
+    return chance.choice(
+        [
+            lambda: call(number, chance.randrange(5), chance.choice([0, 1, 2, 3, 3, 2, 1, 9]), idle=2000),
+            lambda: item(number, size),
+            lambda: item(number, 10),
+            lambda: end(number),
+            lambda: credit(number, chance.choice([1, size, 1 << 63, -1, "x"])),
+            lambda: frames.frame(frames.CANCEL, number),
+            lambda: frames.frame(frames.STREAM_DATA, number, chance.randbytes(3), chance.randbytes(20)),
+            lambda: frames.frame(frames.CREDIT, number, body=chance.randbytes(5)),
+            lambda: frames.frame(frames.PING),
+        ]
+    )()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_comes_in_whatever_order_ends_at_most_its_connection(
+    seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = random.Random(seed)
+    async with pipes() as (at, provider, host, port):
+        for _ in range(40):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(HELLO)
+            reading = asyncio.ensure_future(reader.read())
+            for _ in range(chance.randrange(60)):
+                data = anything(chance)
+                cut = chance.randrange(len(data))
+                writer.write(data[:cut])
+                await asyncio.sleep(0)
+                writer.write(data[cut:])
+            await asyncio.sleep(0.01)
+            writer.transport.abort()
+            await asyncio.gather(reading, return_exceptions=True)
+        async with asyncio.timeout(30):
+            while provider.connections or provider.running or at.open:
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(HELLO + call(1, TOTAL, TAKES) + item(1, 500) + end(1))
+            assert await read_until(reader, frames.RESULT, 1) == headers.encode(500)
+            writer.close()
+    assert not [one for one in caplog.records if one.levelname in ("ERROR", "CRITICAL")], caplog.text

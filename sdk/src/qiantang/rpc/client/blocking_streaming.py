@@ -38,12 +38,8 @@ class Line(Protocol):
         """Send a frame of the call."""
         ...
 
-    def heard(self, deadline: float) -> tuple[int, Bytes]:
-        """Wait for the next frame of the call."""
-        ...
-
-    def overheard(self, deadline: float) -> tuple[int, Bytes] | None:
-        """Give the next frame of the call, if it is there."""
+    def heard(self, deadline: float, *, waits: bool = True) -> tuple[int, Bytes]:
+        """Give the next frame of the call, with the type 0 where it is not there and nobody waits for it."""
         ...
 
 
@@ -217,7 +213,7 @@ class BlockingCall:
             line.tell(frames.STREAM_DATA, body, self._deadline())
         line.tell(frames.STREAM_END, b"", self._deadline())
         while True:
-            answer = self._answer(line.heard(self._deadline()))
+            answer = self._answer(*line.heard(self._deadline()))
             if answer is not None:
                 return answer
 
@@ -225,15 +221,14 @@ class BlockingCall:
         """Wait until an item may be sent; give the result where the node has that already."""
         while True:
             may_send = self._sending.may_send(size)
-            heard = line.overheard(self._deadline()) if may_send else line.heard(self._deadline())
-            if heard is None:
+            kind, body = line.heard(self._deadline(), waits=not may_send)
+            if not kind:
                 return None
-            answer = self._answer(heard)
+            answer = self._answer(kind, body)
             if answer is not None:
                 return answer
 
-    def _answer(self, heard: tuple[int, Bytes]) -> Bytes | None:
-        kind, body = heard
+    def _answer(self, kind: int, body: Bytes) -> Bytes | None:
         if kind == frames.ERROR:
             raise headers.read_error(body)
         if kind == frames.CREDIT:

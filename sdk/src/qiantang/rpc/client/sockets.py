@@ -61,11 +61,11 @@ class BlockingConnection:
         """
         self.begin(header, body, deadline)
         kind, answer = self.heard(deadline)
+        if kind == frames.RESULT:
+            return answer
         if kind == frames.ERROR:
             raise headers.read_error(answer)
-        if kind != frames.RESULT:
-            raise ProtocolError(f"{self.node} sent a frame of type {kind} of a call that does not stream")
-        return answer
+        raise ProtocolError(f"{self.node} sent a frame of type {kind} of a call that does not stream")
 
     def begin(self, header: headers.CallHeader, body: bytes, deadline: float, streams: int = 0) -> None:
         """Begin a call; what is `heard` follows. It is over with a result, an error, or the end of a stream.
@@ -75,35 +75,38 @@ class BlockingConnection:
             QiantangError: what befell the connection.
         """
         self._number += 1
-        self._require_size(body)
+        if len(body) + frames.HEAD > self._most:
+            raise self._too_large(body)
         self.is_of_use = self._leaves = False
         self._send(frames.frame(frames.CALL, self._number, headers.encode(header), body, streams), deadline)
 
     def tell(self, kind: int, body: bytes, deadline: float) -> None:
         """Send a frame of the call that is under way; raises as `begin`."""
-        self._require_size(body)
+        if len(body) + frames.HEAD > self._most:
+            raise self._too_large(body)
         self._send(frames.frame(kind, self._number, b"", body), deadline)
 
-    def heard(self, deadline: float) -> tuple[int, Bytes]:
-        """Wait for the next frame of the call.
+    def heard(self, deadline: float, *, waits: bool = True) -> tuple[int, Bytes]:
+        """Give the next frame of the call, with the type 0 where it is not there and nobody waits for it.
 
         Raises:
             QiantangError: what befell the connection.
         """
+        got = self._got
         while True:
-            found = self._of_call(*self._next(deadline))
-            if found is not None:
-                return found
-
-    def overheard(self, deadline: float) -> tuple[int, Bytes] | None:
-        """Give the next frame of the call if it is there; raises as `heard`."""
-        while self._got or not self.is_silent:
-            if not self._got:
+            if not got:
+                if not waits and self.is_silent:
+                    return 0, b""
                 self._read(deadline)
-            found = self._of_call(*self._got.popleft()) if self._got else None
-            if found is not None:
-                return found
-        return None
+                continue
+            kind, number, body = got.popleft()
+            if kind == frames.GOAWAY:
+                self._leaves = True
+            elif number == self._number and kind in _OF_CALLS:
+                if kind in _ENDS:
+                    self.is_of_use = not (self._leaves or got)
+                    self.used_at = time.monotonic()
+                return kind, body
 
     @property
     def is_silent(self) -> bool:
@@ -115,19 +118,8 @@ class BlockingConnection:
         with contextlib.suppress(OSError):
             self._socket.close()
 
-    def _of_call(self, kind: int, number: int, body: Bytes) -> tuple[int, Bytes] | None:
-        """Give a frame if it is of the call that is under way."""
-        self._leaves = self._leaves or kind == frames.GOAWAY
-        if number != self._number or kind not in _OF_CALLS:
-            return None
-        if kind in _ENDS:
-            self.is_of_use = not self._leaves and not self._got
-            self.used_at = time.monotonic()
-        return kind, body
-
-    def _require_size(self, body: bytes) -> None:
-        if len(body) + frames.HEAD > self._most:
-            raise TooLargeError(f"the call has {len(body):,} bytes: {self.node} takes {self._most:,}")
+    def _too_large(self, body: bytes) -> errors.QiantangError:
+        return TooLargeError(f"the call has {len(body):,} bytes: {self.node} takes {self._most:,}")
 
     def _meet(self, introduce: Introduces, deadline: float) -> headers.Welcome:
         challenge = headers.read_challenge(self._expect(frames.CHALLENGE, deadline))

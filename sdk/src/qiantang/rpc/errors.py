@@ -154,9 +154,17 @@ NOT_PROCESSED: frozenset[str] = frozenset(
 """Codes that say the call certainly did not begin."""
 
 
+BEGUN = "rpc_begun"
+"""Fact of an error whose code says that a call did not begin, though it did: a handler raised it, of one of its own calls, or
+it ends a stream that had begun.
+"""
+GIVEN_UP = "rpc_given_up"
+"""Fact of an error whose call was tried again as often as it may be: nobody further up tries it again."""
+
+
 def was_processed(error: errors.QiantangError) -> bool:
     """Say whether the handler can have begun: what is not repeatable is not tried again then.
 
     A node that has left says so of streams that it ends, whose code is that of calls that it does not take.
     """
-    return error.code not in NOT_PROCESSED or error.facts.get("was_processed") is True
+    return error.code not in NOT_PROCESSED or bool(error.facts.get(BEGUN))

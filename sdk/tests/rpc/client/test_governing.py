@@ -19,7 +19,7 @@ from qiantang.rpc.client.blocking import BlockingCaller
 from qiantang.rpc.client.calling import Caller
 from qiantang.rpc.client.introducing import by_name
 from qiantang.rpc.model.context import current
-from qiantang.rpc.model.definition import method, service
+from qiantang.rpc.model.definition import definition_of, method, service
 from qiantang.rpc.model.reports import Report
 from qiantang.rpc.model.routes import Condition, ConditionRoute, Route, TagRoute, Target
 from qiantang.rpc.provider.serving import Provider
@@ -68,6 +68,8 @@ class House:
         if how == "lose":
             for session in list(self.provider._sessions):
                 session._link.abort()  # type: ignore[union-attr]
+        if how == "below":
+            raise rpc_errors.NodeAwayError("what is called below could not be reached")
         return self.name
 
     async def slow(self) -> str:
@@ -160,6 +162,18 @@ async def test_what_may_have_been_processed_is_tried_again_only_where_that_is_sa
         some.houses["n1"].ill = some.houses["n2"].ill = "overloaded"
         answers = [await some.client.where() for _ in range(5)]
         assert {one.split()[0] for one in answers} == {"n3"}
+
+
+async def test_what_a_handler_raises_was_processed_though_its_own_call_was_not() -> None:
+    async with estate() as some:
+        some.rule(r={"outlier": {"consecutive_local": 1}})
+        with pytest.raises(rpc_errors.NodeAwayError) as found:
+            await some.client.take("below")
+        assert rpc_errors.was_processed(found.value)
+        assert sum(one.began for one in some.houses.values()) == 1
+        outliers = some.caller.governor.chain(definition_of(Stock).methods["take"]).outliers
+        assert outliers is not None
+        assert not outliers.ejected(), "the node answered: it could be reached"
 
 
 async def test_attempts_are_counted_on_the_wire_and_an_attempt_is_not_tried_again_below() -> None:

@@ -50,6 +50,23 @@ def test_when_it_is_not() -> None:
     assert decide(made(budget=0.0, least=0.0), AWAY) == "", "what no server worked on is free"
 
 
+def gave_up(retries: Retries, failure: Failure, *, attempt: int = 1, inbound: int = 0, now: float = 100.0) -> bool:
+    ticket = Ticket(100.0, 103.0, 1, inbound)
+    return retries.decide(now, ticket, attempt, failure, is_idempotent=True).gave_up
+
+
+def test_what_was_tried_again_here_or_would_have_been_is_given_up_for_all_above() -> None:
+    late, timeout = 102.99999, Failure(Outcome.TIMEOUT)
+    assert gave_up(made(attempts=3), timeout, attempt=3)
+    assert gave_up(made(budget=0.0, least=0.0), timeout)
+    assert gave_up(made(), timeout._replace(pushback=1.0), now=late)
+    assert not gave_up(made(attempts=1), timeout), "who tries nothing again leaves it to others"
+    assert not gave_up(made(), timeout, inbound=1), "that is for who made the attempt to say"
+    assert not gave_up(made(on=()), timeout)
+    assert not gave_up(made(), Failure(Outcome.BUSINESS))
+    assert not gave_up(made(), timeout)
+
+
 def test_the_server_says_when() -> None:
     retries = made()
     decided = retries.decide(100.0, Ticket(100.0, 103.0), 1, AWAY._replace(pushback=1.5), is_idempotent=False)

@@ -13,7 +13,7 @@ from qiantang.rpc.balance.endpoint import Endpoint, Endpoints
 from qiantang.rpc.balance.matching import Call
 from qiantang.rpc.client.chain import Chain
 from qiantang.rpc.client.exchange import header_of
-from qiantang.rpc.errors import NodeAwayError, was_processed
+from qiantang.rpc.errors import GIVEN_UP, NodeAwayError, was_processed
 from qiantang.rpc.governance.breaker import Breaker
 from qiantang.rpc.governance.retry import Failure
 from qiantang.rpc.governance.verdict import Outcome, Refusal, Ticket, outcome_of
@@ -22,6 +22,8 @@ from qiantang.rpc.model.definition import MethodDefinition
 from qiantang.rpc.wire.headers import MOST_ATTEMPTS, CallHeader
 
 E = TypeVar("E", bound=Endpoint)
+NEVER: Final = -1.0
+"""Pushback of a call that nobody is to try again."""
 _BUSY: Final = Refusal("overload", "", "an attempt of this call is under way there")
 
 
@@ -120,7 +122,7 @@ class Going(msgspec.Struct, Generic[E], eq=False):
     def lost(self, leg: Going[E], error: errors.QiantangError, now: float) -> None:
         """An attempt failed while others go on."""
         target = leg._target
-        leg._finish(now, outcome_of(error), is_local=isinstance(error, NodeAwayError))
+        leg._finish(now, outcome_of(error), is_local=_is_local(error))
         if target is not None:
             self._tried = (self._tried or set()) | {target}
 
@@ -145,13 +147,16 @@ class Going(msgspec.Struct, Generic[E], eq=False):
         if self._target is None:
             raise self._last or error  # no node takes another attempt: what the last one said is what went wrong
         outcome, retries = outcome_of(error), self._chain.retries
-        self._finish(now, outcome, is_local=isinstance(error, NodeAwayError))
+        self._finish(now, outcome, is_local=_is_local(error))
         self._last = error
         if retries is None:
             raise error
-        failure = Failure(outcome, was_processed(error), error.retry_after)
+        pushback = NEVER if error.facts.get(GIVEN_UP) else error.retry_after
+        failure = Failure(outcome, was_processed(error), pushback)
         idempotent = self._chain.method.options.idempotent
         found = retries.decide(now, self.ticket, self._attempt, failure, is_idempotent=idempotent)
+        if found.gave_up:
+            error.facts = {**error.facts, GIVEN_UP: True}
         if found.why_not:
             raise error
         return found.after
@@ -243,6 +248,11 @@ class Going(msgspec.Struct, Generic[E], eq=False):
             self._chain.outliers.leave(now, target.key, outcome, is_local=is_local)
         if outcome is not Outcome.OK:
             self._tried = (self._tried or set()) | {target}
+
+
+def _is_local(error: errors.QiantangError) -> bool:
+    """Say whether the call never got to its node; what a handler raises of a node that it calls itself did."""
+    return isinstance(error, NodeAwayError) and not was_processed(error)
 
 
 def _all_refused(method: MethodDefinition, refused: Mapping[Endpoint, Refusal]) -> errors.QiantangError:

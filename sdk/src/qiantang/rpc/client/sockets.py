@@ -118,7 +118,7 @@ class BlockingConnection:
         with contextlib.suppress(OSError):
             self._socket.close()
 
-    def _too_large(self, body: bytes) -> errors.QiantangError:
+    def _too_large(self, body: bytes) -> TooLargeError:
         return TooLargeError(f"the call has {len(body):,} bytes: {self.node} takes {self._most:,}")
 
     def _meet(self, introduce: Introduces, deadline: float) -> headers.Welcome:

@@ -3,8 +3,8 @@
 Pauses are gRPC's (proposal A6: exponential, by chance between nothing and the whole, with pushback of the server). The budget
 is Finagle's (`RetryBudget.scala`: 20 % of the calls of the last ten seconds, and a few a second always), but the few are not on
 top of the share: retries are at most the larger of the two, so that where there are calls enough there are never more than 1.2
-attempts a call. What came as an attempt from further up is not tried again (Kitex' chain stop): retries of a chain do not
-multiply.
+attempts a call. What came as an attempt from further up is not tried again (Kitex' chain stop), and what was given up further
+down is not either: budgets of a chain do not multiply.
 """
 
 from __future__ import annotations
@@ -63,10 +63,11 @@ class Failure(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """What to do: try again after so many seconds, or not, and why not."""
+    """What to do: try again after so many seconds, or not, and why not. `gave_up`: it was tried again, or would have been."""
 
     after: float = 0.0
     why_not: str = ""
+    gave_up: bool = False
 
 
 _NAMES: Final = {
@@ -76,14 +77,15 @@ _NAMES: Final = {
     Outcome.INTERNAL: "internal",
 }
 _NOT_BEGUN: Final = (Outcome.UNAVAILABLE, Outcome.OVERLOAD)
-_LAST: Final = Retry(why_not="that was the last attempt")
+_LAST: Final = Retry(why_not="that was the last attempt", gave_up=True)
+_ONLY: Final = Retry(why_not="that was the last attempt, and the only one")
 _CHAIN: Final = Retry(why_not="the call is itself an attempt of its caller's caller")
 _ANSWERED: Final = Retry(why_not="it is an answer, or was given up")
 _UNSAFE: Final = Retry(why_not="it may have been processed, and is not idempotent")
 _NOT_LISTED: Final = Retry(why_not="the rule does not retry this")
 _PUSHED: Final = Retry(why_not="the server does not want it again")
-_LATE: Final = Retry(why_not="its deadline would pass")
-_SPENT: Final = Retry(why_not="the budget of retries is spent")
+_LATE: Final = Retry(why_not="its deadline would pass", gave_up=True)
+_SPENT: Final = Retry(why_not="the budget of retries is spent", gave_up=True)
 
 
 class Retries:
@@ -123,7 +125,7 @@ class Retries:
 
     def _refused(self, ticket: Ticket, attempt: int, failure: Failure, is_idempotent: bool) -> Retry | None:
         if attempt >= self.settings.attempts:
-            return _LAST
+            return _LAST if attempt > 1 else _ONLY
         if ticket.inbound > 0:
             return _CHAIN
         if failure.pushback is not None and failure.pushback < 0:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from qiantang.kernel import errors
 from qiantang.kernel.observe import BoundedLog
-from qiantang.rpc.errors import FailedError
+from qiantang.rpc.errors import BEGUN, NOT_PROCESSED, FailedError
 from qiantang.rpc.model.context import CallContext
 from qiantang.rpc.provider.guarding import Guard
 from qiantang.rpc.wire.proof import Admits
@@ -35,9 +35,24 @@ class Host(Protocol):
         ...
 
 
+class NotBegunError(Exception):
+    """The provider itself refuses a call before its handler begins."""
+
+    def __init__(self, error: errors.QiantangError) -> None:
+        super().__init__(error.detail)
+        self.error = error
+
+
 def told(error: Exception, host: Host, context: CallContext) -> errors.QiantangError:
-    """Give what a caller is told of what a handler raised: errors of the tree as they are, of others that there was one."""
+    """Give what a caller is told of what a handler raised: errors of the tree as they are, of others that there was one.
+
+    A handler has begun, whatever the code of its error says of a call that it made itself.
+    """
+    if isinstance(error, NotBegunError):
+        return error.error
     if isinstance(error, errors.QiantangError):
+        if error.code in NOT_PROCESSED:
+            error.facts = {**error.facts, BEGUN: True}
         return error
     path = f"{context.service}/{context.method}"
     host.log.failure(path, "a handler failed", error=error, extra={"caller": context.caller})

@@ -9,7 +9,7 @@ import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any, Final, Self
 
-from qiantang.rpc.errors import DrainingError
+from qiantang.rpc.provider.host import NotBegunError
 from qiantang.rpc.provider.threads import Threads
 
 _END: Final = object()
@@ -91,7 +91,7 @@ async def _whole(threads: Threads, step: Callable[[], Any]) -> Any:
 async def _closed(threads: Threads, close: Callable[[], Any]) -> None:
     try:
         running = threads.step(close)
-    except DrainingError:  # the provider has ended, and its threads with it
+    except NotBegunError:  # the provider has ended, and its threads with it
         close()
     else:
         await running

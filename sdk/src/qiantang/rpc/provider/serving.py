@@ -13,7 +13,7 @@ import msgspec
 from qiantang.kernel import errors, wire
 from qiantang.kernel.observe import BoundedLog
 from qiantang.kernel.tls import is_loopback
-from qiantang.rpc.errors import DrainingError, OverloadedError
+from qiantang.rpc.errors import BEGUN, DrainingError, OverloadedError
 from qiantang.rpc.model.definition import ServiceDefinition, definition_of, document_of
 from qiantang.rpc.model.openapi import openapi_of
 from qiantang.rpc.provider.guarding import Guard
@@ -130,7 +130,7 @@ class Provider:
             async with asyncio.timeout(within):
                 await self._idle.wait()
         except TimeoutError:
-            leaving = DrainingError(f"{self.node} has left: another node goes on", facts={"was_processed": True})
+            leaving = DrainingError(f"{self.node} has left: another node goes on", facts={BEGUN: True})
             for session in list(self._sessions):
                 session.end_streams(leaving)
 

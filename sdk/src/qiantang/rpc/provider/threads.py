@@ -21,6 +21,7 @@ from typing import Any, Final
 from qiantang.rpc.errors import DeadlineError, DrainingError, OverloadedError
 from qiantang.rpc.governance.shedding import Load
 from qiantang.rpc.model.context import current
+from qiantang.rpc.provider.host import NotBegunError
 
 MOST_WAITS: Final = 1_000
 """Waits that are kept until the next look."""
@@ -47,8 +48,7 @@ class Threads:
         """Have a thread call a function, with the context of the call that is being handled; its result is waited for.
 
         Raises:
-            OverloadedError: too many wait already.
-            DrainingError: the provider has ended.
+            NotBegunError: too many wait already, or the provider has ended.
         """
         work = functools.partial(contextvars.copy_context().run, function, *arguments)
         return self._submit(work, current.get().deadline, is_new=True)
@@ -58,7 +58,7 @@ class Threads:
         and who asks looks at its time.
 
         Raises:
-            DrainingError: the provider has ended.
+            NotBegunError: the provider has ended.
         """
         return self._submit(work, math.inf, is_new=False)
 
@@ -67,7 +67,8 @@ class Threads:
         answer: Answer = loop.create_future()
         with self._lock:
             if is_new and self._inside >= self._most:
-                raise OverloadedError(f"{self._queue:,} calls wait for a thread of {self._node}, as many as may")
+                many = f"{self._queue:,} calls wait for a thread of {self._node}, as many as may"
+                raise NotBegunError(OverloadedError(many))
             self._inside += 1
             self._waiting.append((time.monotonic(), deadline))
         try:
@@ -76,7 +77,7 @@ class Threads:
             with self._lock:
                 self._waiting.pop()
                 self._inside -= 1
-            raise DrainingError(f"{self._node} has ended: another node answers") from error
+            raise NotBegunError(DrainingError(f"{self._node} has ended: another node answers")) from error
         return answer
 
     def tell(self, load: Load) -> None:

@@ -12,6 +12,7 @@ from qiantang.rpc.governance.verdict import Outcome, Refusal, Ticket
 from qiantang.rpc.model.context import CallContext
 from qiantang.rpc.provider.guarding import Entrance
 from qiantang.rpc.provider.handlers import Handler
+from qiantang.rpc.provider.host import NotBegunError
 
 
 class Work(msgspec.Struct, eq=False):
@@ -27,12 +28,12 @@ class Work(msgspec.Struct, eq=False):
         """Wait for its turn, or until a fault on purpose lets it go on.
 
         Raises:
-            QiantangError: a rule refuses it after all.
+            NotBegunError: a rule refuses it after all.
         """
         if self.entrance.waits:
             found = self.entrance.wait(time.monotonic(), self.ticket, self.context.tag)
             if isinstance(found, Refusal):
-                raise found.error()
+                raise NotBegunError(found.error())
             await asyncio.sleep(found)
 
     def leave(self, outcome: Outcome) -> None:

@@ -159,13 +159,23 @@ async def test_a_name_that_a_newer_process_took_is_left_to_it_by_one_that_was_fr
         await seen.until(lambda last: [one.started_at for one in last.nodes] == [first])
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+        pytest.param("zookeeper", marks=[pytest.mark.postgresql, pytest.mark.zookeeper]),
+    ],
+)
 async def test_two_servers_on_one_database_see_each_others_nodes(
     platforms: Platforms, kind: str, request: pytest.FixtureRequest
 ) -> None:
     flags = []
-    if kind == "postgresql":
+    if kind != "sqlite":
         flags = [f"--database-url={request.getfixturevalue('postgresql_server').create_database()}"]
+    if kind == "zookeeper":
+        # what it tells comes at once: nothing is left for the comparing to find
+        flags += [f"--zookeeper={request.getfixturevalue('zookeeper_server').hosts}", "--set=registry.poll=1h"]
     estate = Estate(platforms, *flags)
     second = platforms(*FLAGS, *flags, share=estate.first)
     async with make(estate.settings()) as here, make(estate.settings(second)) as there:

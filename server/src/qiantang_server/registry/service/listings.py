@@ -8,11 +8,13 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from qiantang.kernel import errors, scope
 from qiantang.registry.port import MAX_NODES
 from qiantang_server.kernel import storage
+from qiantang_server.kernel.jobs import supervised
 from qiantang_server.kernel.watch.admission import Admitted, recheck
 from qiantang_server.registry.rules import listing
 from qiantang_server.registry.service.ground import Ground
@@ -117,7 +119,8 @@ class Listings:
         followed = self._followed.get(seat.place)
         if followed is None:
             followed = self._followed[seat.place] = _Followed(seat.place)
-            followed.task = asyncio.create_task(self._keep(followed), name="registry: followed lists")
+            keeping = partial(self._keep, followed)
+            followed.task = asyncio.create_task(supervised("registry: followed lists", keeping))
         followed.seats.add(seat)
         followed.watched.update(seat.wanted)
         self._applications[seat.caller] += 1
@@ -211,7 +214,7 @@ class Listings:
             async with self._ground.database.reading() as session:
                 revision = await moving.revision(session, followed.place)
                 names = await self._news(session, followed, revision)
-                fresh = {name: await self._read(session, followed.place, name) for name in names}
+                fresh = await self._read(session, followed.place, names)
             followed.revision = revision
             changed = {name for name, bodies in fresh.items() if _differs(followed.shown.get(name), bodies)}
             for name in changed & followed.watched.keys():
@@ -229,9 +232,13 @@ class Listings:
         changed = await moving.changed(session, followed.place, followed.revision) if followed.shown else []
         return watched & set(changed) | (watched - followed.shown.keys())
 
-    async def _read(self, session: storage.Session, place: Place, microservice: str) -> tuple[bytes, ...]:
-        rows = await nodes.listed(session, place, microservice, MAX_NODES)
-        return tuple(listing.overridden(bytes(row.body), row.state or "", row.weight) for row in rows)
+    async def _read(self, session: storage.Session, place: Place, names: set[str]) -> dict[str, tuple[bytes, ...]]:
+        """Give the nodes of microservices as callers see them; who follows what there is not costs one question for all."""
+        found: dict[str, tuple[bytes, ...]] = dict.fromkeys(names, ())
+        for name in await moving.existing(session, place, sorted(names)):
+            rows = await nodes.listed(session, place, name, MAX_NODES)
+            found[name] = tuple(listing.overridden(bytes(row.body), row.state or "", row.weight) for row in rows)
+        return found
 
     def _show(self, seat: Seat, followed: _Followed, names: Iterable[str]) -> None:
         for name in names:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
 from qiantang_server.kernel import storage
 from qiantang_server.registry.store.tables import Place, definitions, microservices, nodes, overrides, places
 
-Row = sa.Row[Any]
+AT_ONCE = 1_000
 _COUNT_UP = (
     sa.update(places)
     .where(places.c.tenant == sa.bindparam("of"), places.c.environment == sa.bindparam("within"))
@@ -55,6 +54,16 @@ async def changed(session: storage.Session, place: Place, since: int) -> list[st
         sa.select(at.name).where(at.tenant == place.tenant, at.environment == place.environment, at.revision > since)
     )
     return [row.name for row in rows]
+
+
+async def existing(session: storage.Session, place: Place, names: Sequence[str]) -> list[str]:
+    """Name those of the microservices that there are."""
+    at, found = microservices.c, list[str]()
+    for start in range(0, len(names), AT_ONCE):
+        some = at.name.in_(names[start : start + AT_ONCE])
+        of = (at.tenant == place.tenant, at.environment == place.environment)
+        found += [row.name for row in await session.all(sa.select(at.name).where(*of, some))]
+    return found
 
 
 async def center_of(session: storage.Session, place: Place, microservice: str) -> str | None:

@@ -66,7 +66,8 @@ class Estate:
 
     def settings(self, *servers: Platform) -> RegistrySettings:
         said = self.said(*servers)
-        return RegistrySettings(**{**said, "platform_secret": Secret(said["platform_secret"])})
+        said["platform_secret"] = Secret(said["platform_secret"])
+        return RegistrySettings(**said)
 
     def registrant(self, node: str) -> Registrant:
         return Registrant(self.said(), self.name, node)

@@ -10,7 +10,7 @@
 | POST /votes | AskVotes → Votes |
 | POST /publish | Publish → 204 |
 | POST /definitions | AskDefinitions → Definitions |
-| POST /stream | Follow → server-sent events: hello, nodes (a Part), gone, goodbye |
+| POST /stream | Follow → server-sent events: hello, nodes (a Part), servers, gone, goodbye |
 
 Of which tenant, environment and application the caller is, his credential says, and no body.
 """

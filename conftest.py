@@ -40,6 +40,8 @@ THOROUGH = frozenset(
         "sdk/tests/messaging/client/test_sheltering.py",
         "server/tests/app/test_demo.py",
         "server/tests/app/test_platform.py",
+        "server/tests/catalog/test_listing.py",
+        "server/tests/catalog/test_requests.py",
         "server/tests/config/rules/test_hostile.py",
         "server/tests/identity/test_api.py",
         "server/tests/identity/test_estate.py",

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from qiantang.catalog.model import kinds
+from qiantang.cli import publishing
 from qiantang.cli.program import program
 from qiantang.kernel import ids, protocol, resource, wire
 from tests.servers.platform import PASSWORD, Api, Platform
@@ -248,6 +250,19 @@ def test_a_draft_that_waits_is_not_published_along(line: Line) -> None:
     assert "a draft of shop.Orders by ada waits" in line("online", "shop.Orders", code=5).stderr.replace("\n", " ")
 
 
+def test_who_says_no_leaves_no_draft(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    line("import", line.export("1.0.0"), "--publish", "-m", "x")
+
+    def no(*_: Any, **__: Any) -> None:
+        raise click.Abort
+
+    monkeypatch.setattr(publishing, "ask", no)
+    line("online", "shop.Orders", "shop.Stock", code=1)
+    line("deregister", "shop.Orders", code=1)
+    assert line.api.call("GET", f"catalog/{PLACE}/drafts")["pending"] == []
+    assert {one["state"] for one in line.services().values()} == {"registered"}
+
+
 def test_a_consumer_asks_is_let_and_is_delivered_what_is_online(line: Line, platform: Platform) -> None:
     line("import", line.export("1.0.0"), "--access", "subscribers", "--publish", "-m", "x")
     line("online", "shop.Orders", "shop.Stock")
@@ -309,6 +324,7 @@ def test_where_a_second_person_is_needed_it_waits_and_the_consumer_sees_it(line:
     line("import", line.export("1.0.0"), "--access", "subscribers", "--publish", "-m", "x")
     line("online", "shop.Orders")
     line.api.call("PATCH", "identity/tenants/acme/environments/dev", {"protected": True})
+    assert "waits for another person: request " in line("online", "shop.Stock").stderr.replace("\n", " ")
     made = line.json("request", "ask", "trade/shop", "shop.Orders", "-m", "to sell", at=CONSUMER)
     accepted = line.json("request", "accept", made["id"], "-m", "yes")
     assert (accepted["state"], accepted["publishing_state"]) == ("accepted", "waiting")

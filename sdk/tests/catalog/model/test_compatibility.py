@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from qiantang.catalog.model.compatibility import compare, is_breaking, same_major
@@ -274,7 +274,6 @@ def value_of(data: st.DataObject, schema: Any, document: ServiceDocument) -> Any
     return {"integer": 3, "number": 1.5, "boolean": True, "null": None}[kind]
 
 
-@settings(max_examples=200)
 @given(pairs(), st.data())
 def test_what_is_called_compatible_takes_all_that_callers_of_before_send(
     pair: tuple[Any, Any], data: st.DataObject
@@ -286,7 +285,6 @@ def test_what_is_called_compatible_takes_all_that_callers_of_before_send(
     msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=new)
 
 
-@settings(max_examples=200)
 @given(pairs(), st.data())
 def test_what_is_called_compatible_gives_what_callers_of_before_understand(
     pair: tuple[Any, Any], data: st.DataObject
@@ -335,7 +333,6 @@ def hostile(draw: st.DrawFn) -> ServiceDocument:
     return ServiceDocument(name="t.Service", version="1.0.0", methods=tuple(methods), schemas=draw(SCHEMAS))
 
 
-@settings(max_examples=300)
 @given(hostile(), hostile())
 def test_whatever_somebody_writes_is_compared_without_an_error(one: ServiceDocument, other: ServiceDocument) -> None:
     assert isinstance(compare(one, other), list)

@@ -200,7 +200,7 @@ async def test_who_may_call_is_what_the_catalog_says_from_the_first_call_on(
         await refused("is offline")
         assert answering.status().problem == ""
         plane.publish(plane.bundle("catalog"), [entry("service", "shop.Orders", {"version": 1})])
-        await until(lambda: "catalog is rejected" in answering.status().problem)
+        await until(lambda: "of catalog was not taken" in answering.status().problem, answering.status)
         await refused("is offline")
 
 

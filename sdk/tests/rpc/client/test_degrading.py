@@ -33,7 +33,7 @@ class Price(msgspec.Struct):
 class Prices(Protocol):
     """What is called here."""
 
-    @method(idempotent=True, timeout=5.0)
+    @method(idempotent=True, timeout=30.0)
     async def price(self, article: str, count: int = 1) -> Price: ...
 
     async def names(self) -> list[str]: ...

@@ -39,7 +39,7 @@ WHO = by_name("acme/prod/bank/till")
 class Tea(Protocol):
     """What one microservice provides."""
 
-    @method(idempotent=True)
+    @method(idempotent=True, timeout=30.0)
     async def brew(self) -> str: ...
 
 
@@ -47,7 +47,7 @@ class Tea(Protocol):
 class Cups(Protocol):
     """What another one does."""
 
-    @method(idempotent=True)
+    @method(idempotent=True, timeout=30.0)
     async def fetch(self) -> str: ...
 
 

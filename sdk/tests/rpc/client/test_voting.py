@@ -38,7 +38,7 @@ NAMES = ("n1", "n2", "n3", "n4")
 class Mill(Protocol):
     """What is called here."""
 
-    @method(idempotent=True)
+    @method(idempotent=True, timeout=30.0)
     async def grind(self) -> str: ...
 
 

@@ -209,7 +209,8 @@ class Caller:
             asked = asyncio.run_coroutine_threadsafe(_called(function, self.governor), loop)
         except RuntimeError as error:
             raise errors.UnavailableError("the event loop of the caller has ended") from error
-        return await asyncio.wait_for(asyncio.wrap_future(asked), GOVERNED_SECONDS)
+        async with asyncio.timeout(GOVERNED_SECONDS):  # `wait_for` of Python 3.11 may swallow that it was cancelled
+            return await asyncio.wrap_future(asked)
 
     async def _sweep(self) -> None:
         while True:

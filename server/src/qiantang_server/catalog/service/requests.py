@@ -5,7 +5,6 @@ Accepting publishes the service with one subscriber more, by who accepts; the re
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from qiantang.catalog.model.answers import AccessRequest, AskCommand
 from qiantang.catalog.model.kinds import ServiceBody
 from qiantang.kernel import errors, ids, release, resource, scope, wire
 from qiantang_server.catalog import store
+from qiantang_server.catalog.service.consent import Consent
 from qiantang_server.kernel import access, audit, storage
 from qiantang_server.kernel.resources import Resources
 from qiantang_server.kernel.resources import store as kernel_store
@@ -35,8 +35,8 @@ class AccessRequests:
     """Requests to call services of an application; each is decided once."""
 
     def __init__(self, resources: Resources) -> None:
-        self._resources = resources
         self._parts = resources.parts
+        self._consent = Consent(resources)
 
     async def ask(self, principal: access.Principal, consumer: resource.Bundle, command: AskCommand) -> AccessRequest:
         """Ask for a service.
@@ -121,14 +121,8 @@ class AccessRequests:
         async with self._parts.database.reading() as session:
             row = await self._waiting(session, provider, condition, request)
         consumer = f"{row.consumer_center}/{row.consumer_application}"
-        detail = await self._subscribed_to(provider, row.service)
-        body = _with_subscriber(detail.published, consumer)
         mark = self._marking(principal, provider, row, reason=reason)
-        if body == detail.published:  # he was made one meanwhile, or after a crash
-            await self._parts.database.write(lambda session: mark(session, release.PublishOutcome()))
-        else:
-            message = f"{consumer} may call {row.service}: {reason}"
-            await self._publish(principal, provider, detail, body, message=message, mark=mark)
+        await self._consent.give(principal, provider, row.service, consumer, reason=reason, mark=mark)
         async with self._parts.database.reading() as session:
             return await self._read(session, condition, request)
 
@@ -221,49 +215,6 @@ class AccessRequests:
         reason = f"{values['state']} {who} for {row.service} of {what}: {values['answer']}"
         await audit.record(session, ground.event(principal, bundle, permission, f"access/{row.id}", reason=reason))
 
-    async def _subscribed_to(self, provider: resource.Bundle, service: str) -> release.ResourceDetail:
-        """Give the published service, of which nobody else's draft waits."""
-        try:
-            detail = await self._resources.drafts.read(provider, kinds.SERVICE_KIND, service)
-        except errors.NotFoundError:
-            detail = None
-        if detail is None or detail.published is None:
-            raise errors.ConflictError(f"{service} is not published any more: refuse the request")
-        return detail
-
-    async def _publish(
-        self,
-        principal: access.Principal,
-        provider: resource.Bundle,
-        detail: release.ResourceDetail,
-        body: Any,
-        *,
-        message: str,
-        mark: Along,
-    ) -> None:
-        if detail.state != "published" and detail.draft != body:
-            raise errors.ConflictError(
-                f"a draft of {detail.name} by {detail.edited_by} waits, which would be published as well: "
-                "publish it or throw it away first"
-            )
-        drafts = self._resources.drafts
-        saved = await drafts.save(principal, provider, detail.kind, detail.name, body, expected=detail.version)
-        digest = resource.content_digest(wire.encode(body))
-
-        async def along(session: storage.Session, outcome: release.PublishOutcome) -> None:
-            await _require_meant(session, provider, detail, outcome, digest=digest)
-            await mark(session, outcome)
-
-        command = release.PublishCommand(
-            expected_revision=detail.revision, message=message[:2000], only=[(detail.kind, detail.name)]
-        )
-        try:
-            await self._resources.publishing.publish(principal, provider, command, along=along)
-        except errors.QiantangError:
-            with contextlib.suppress(errors.QiantangError):  # the first error is the one to be told
-                await drafts.discard(principal, provider, detail.kind, detail.name, expected=saved.version)
-            raise
-
     async def _waiting(
         self, session: storage.Session, bundle: resource.Bundle, condition: Any, request: str, *, lock: bool = False
     ) -> store.Row:
@@ -320,29 +271,3 @@ async def _published(session: storage.Session, bundle: resource.Bundle, service:
     head = await ground.head(session, bundle)
     body = await ground.body_of(session, head.key, head.manifest.get((kinds.SERVICE_KIND, service)))
     return None if body is None else wire.decode(body, ServiceBody)
-
-
-def _with_subscriber(body: Mapping[str, Any], who: str) -> dict[str, Any]:
-    subscribers = list(body.get("subscribers", []))
-    known = who in subscribers or who.partition("/")[0] in subscribers
-    return dict(body) if known else {**body, "subscribers": [*subscribers, who]}
-
-
-async def _require_meant(
-    session: storage.Session,
-    bundle: resource.Bundle,
-    detail: release.ResourceDetail,
-    outcome: release.PublishOutcome,
-    *,
-    digest: str,
-) -> None:
-    """Pass where what is published, or waits to be, is what was meant, and no edit of another.
-
-    Raises:
-        ConflictError: somebody edited the draft just then.
-    """
-    head = await ground.head(session, bundle)
-    key = (detail.kind, detail.name)
-    draft = await kernel_store.find_draft(session, head.key, *key) if outcome.request is not None else None
-    if (head.manifest.get(key) if draft is None else draft.digest) != digest:
-        raise errors.ConflictError(f"somebody edited {detail.name} just then: look at the draft, then accept again")

@@ -320,3 +320,20 @@ async def test_routes_choose_by_arguments_and_by_the_lane_of_the_call() -> None:
             assert set(await some.asked(10)) == {"n1"}
         finally:
             current.reset(context)
+
+
+async def test_how_nodes_are_chosen_is_a_rule_that_changes_live() -> None:
+    async with estate() as some:
+        target = {"service": "test.Stock"}
+        some.rule(turns={"target": target, "balance": {"picker": "round_robin"}})
+        assert await some.asked(30) == {"n1": 10, "n2": 10, "n3": 10}
+        assert len({await some.client.keeps("tea") for _ in range(9)}) == 3, (
+            "the rule counts more than the method's own"
+        )
+        some.rule(hashed={"target": target, "balance": {"picker": "consistent_hash", "key": "how"}})
+        assert len({await some.client.take("x") for _ in range(9)}) == 1
+        assert len({await some.client.take(f"{number}") for number in range(60)}) == 3
+        assert len({await some.client.keeps("tea") for _ in range(60)}) == 3, "none of its arguments is called so"
+        some.rule()
+        places = {article: {await some.client.keeps(article) for _ in range(5)} for article in ("tea", "cups", "pots")}
+        assert all(len(found) == 1 for found in places.values())

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from qiantang.kernel import errors, wire
+from qiantang.rpc.balance import picking
 from qiantang.rpc.model.rules import Rule, Target, TimeoutRule
 
 
@@ -69,3 +70,12 @@ def test_a_rule_is_read_back_as_it_is_written_with_all_that_it_leaves_out() -> N
 def test_what_is_public_is_about_calls_to_one_service(target: dict[str, Any]) -> None:
     with pytest.raises(errors.InvalidRequestError, match="a public rule is for those who call one service"):
         wire.convert({"public": True, "target": target}, Rule)
+
+
+def test_every_algorithm_of_balance_can_be_chosen_and_nothing_else() -> None:
+    for name in picking.NAMES:
+        assert read(balance={"picker": name}).balance is not None
+    with pytest.raises(errors.InvalidRequestError):
+        read(balance={"picker": "best"})
+    with pytest.raises(errors.InvalidRequestError, match="a key decides nothing with random"):
+        read(balance={"picker": "random", "key": "req.user"})

@@ -15,7 +15,7 @@ from qiantang.rpc.model.rules import Rule
 from qiantang_server.kernel.resources.contents import repeated
 
 _PROVIDERS: Final = ("access", "shedding")
-_CALLERS: Final = ("degrade", "node_breaker", "adaptive", "votes", "outlier", "retry", "hedge")
+_CALLERS: Final = ("balance", "degrade", "node_breaker", "adaptive", "votes", "outlier", "retry", "hedge")
 
 
 def check_rule(_name: str, body: Any) -> list[Problem]:

@@ -17,13 +17,14 @@ from qiantang.rpc.model.definition import PRIORITIES, MethodDefinition
 
 
 class Choice(NamedTuple):
-    """How a node is chosen for calls of a method: those that routes leave, what picks one of them, and whether routes are asked
-    nothing of a call but its method.
+    """How a node is chosen for calls of a method: those that routes leave, what picks one of them, whether routes are asked
+    nothing of a call but its method, and the argument that it is hashed by.
     """
 
     candidates: Callable[[Call], Endpoints]
     picker: Picker
     is_plain: bool
+    key: str = ""
 
 
 class Chain(Passage):
@@ -38,7 +39,7 @@ class Chain(Passage):
         place = Place(method.service, method.name)
         self.method = method
         self.policy = policy
-        self.candidates, self.picker, self.is_plain = choice
+        self.candidates, self.picker, self.is_plain, self.key = choice
         self.priority = PRIORITIES.index(method.options.priority)
         self.plain = Call(service=method.service, method=method.name)
         self.timeout = _timeout(method, policy)

@@ -21,7 +21,7 @@ from qiantang.rpc.client.chain import Chain, Choice
 from qiantang.rpc.client.degrading import value_for
 from qiantang.rpc.client.exchange import timeout_left
 from qiantang.rpc.client.going import Going
-from qiantang.rpc.governance.policy import Policies
+from qiantang.rpc.governance.policy import MethodPolicy, Policies
 from qiantang.rpc.governance.states import Place, States
 from qiantang.rpc.governance.verdict import Ticket
 from qiantang.rpc.model.context import CallContext
@@ -128,7 +128,7 @@ class Governor(Generic[E]):
         if chain.retries is not None:
             chain.retries.budget.deposit(now)
         plain = chain.is_plain and not above.tag
-        return Going(chain, ticket, chain.plain if plain else self._asked(method, arguments, above), now)
+        return Going(chain, ticket, chain.plain if plain else self._asked(chain, arguments, above), now)
 
     # -- votes -------------------------------------------------------------------------------------------
 
@@ -191,16 +191,15 @@ class Governor(Generic[E]):
     def _candidates(self, call: Call) -> Endpoints:
         return self._table.route(call)
 
-    def _picker(self, method: MethodDefinition) -> picking.Picker:
-        name = "consistent_hash" if method.options.hash_key else picking.DEFAULT
+    def _picker(self, name: str) -> picking.Picker:
         found = self._pickers.get(name)
         if found is None:
             found = self._pickers[name] = picking.make(name, self._chance)
         return found
 
-    def _asked(self, method: MethodDefinition, arguments: Any, above: CallContext) -> Call:
+    def _asked(self, chain: Chain, arguments: Any, above: CallContext) -> Call:
         """Give what routes are asked of a call that has something of its own to go by."""
-        path = method.options.hash_key
+        method, path = chain.method, chain.key
         return Call(
             service=method.service,
             method=method.name,
@@ -212,7 +211,8 @@ class Governor(Generic[E]):
     def _chain(self, method: MethodDefinition) -> Chain:
         policy, router = self._policies.policy(method.service, method.name), self._router
         asks = router.asks.get(method.service, router.asks_of_others)
-        choice = Choice(self._candidates, self._picker(method), not (asks or method.options.hash_key))
+        name, key = _balance(method, policy)
+        choice = Choice(self._candidates, self._picker(name), not (asks or key), key)
         since_1970 = time.time() - time.monotonic()
         found = self._chains[method] = Chain(method, policy, self._states, choice, since_1970)
         if found.outliers is not None:
@@ -230,6 +230,15 @@ class Governor(Generic[E]):
 
     def _renew(self) -> None:
         self._table = self._router.table(self._endpoints, self._table)
+
+
+def _balance(method: MethodDefinition, policy: MethodPolicy) -> tuple[str, str]:
+    """Give what chooses nodes for a method, and the argument that it goes by: a rule's, or else as the method's author wrote."""
+    rule = policy.sections.balance
+    if rule is None:
+        key = method.options.hash_key
+        return ("consistent_hash" if key else picking.DEFAULT), key
+    return rule.picker, (rule.key or method.options.hash_key) if rule.picker == "consistent_hash" else ""
 
 
 def _value(arguments: Any, path: str) -> str:

@@ -50,6 +50,34 @@ class TimeoutRule(wire.Command, frozen=True):
     seconds: Seconds = 3.0
 
 
+class BalanceRule(wire.Command, frozen=True):
+    """How one of the nodes that routes left is chosen for a call."""
+
+    picker: Annotated[
+        Literal[
+            "peak_ewma",
+            "round_robin",
+            "random",
+            "weighted_round_robin",
+            "weighted_random",
+            "least_active",
+            "consistent_hash",
+        ],
+        msgspec.Meta(description="peak_ewma: the better of two by their latency and what they have to do"),
+    ] = "peak_ewma"
+    key: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=200,
+            description="for consistent_hash: the argument whose value decides, with dots: req.user_id; empty: the method's own",
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        if self.key and self.picker != "consistent_hash":
+            raise ValueError(f"a key decides nothing with {self.picker}: leave it out, or choose consistent_hash")
+
+
 class DegradeRule(wire.Command, frozen=True):
     """What a call is answered with where its provider's answer is not to be had, or is not even asked for.
 
@@ -294,6 +322,7 @@ class Rule(wire.Command, frozen=True, kw_only=True):
         ),
     ] = False
     timeout: TimeoutRule | None = None
+    balance: BalanceRule | None = None
     degrade: DegradeRule | None = None
     breaker: BreakerRule | None = None
     node_breaker: BreakerRule | None = None

@@ -204,8 +204,9 @@ async def test_a_session_that_the_registry_forgot_is_opened_anew_with_all_that_w
     async with _seen(there, own) as seen:
         await seen.until_names("a")
         session = here._holdings._session
+        told = len(seen.snapshots)
         await here.line.call("close", protocol.OfSession(session=session), type(None))
-        await seen.until_names()
+        await until(lambda: any(not one.nodes for one in seen.snapshots[told:]))
         await seen.until_names("a")
     await _until_votes(there, own, vote)
     assert here._holdings._session != session

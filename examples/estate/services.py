@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from qiantang.rpc.model.definition import method, service
+from qiantang.rpc import method, service
 
 
 @service("trade.Stock", version="1.0.0")

@@ -29,15 +29,17 @@ class App(Application):
     ) -> None:
         self.close()
 
-    def client(self, service: type[S], *, of: str) -> S:
+    def client(self, service: type[S], *, of: str, fallback: object = None) -> S:
         """Give an object whose methods call a service of the microservice `of` and block until the answer is there, from any
         thread, once the App is open. To be said before that.
 
+        `fallback` answers where a rule says so: an object with some of the methods, or functions by the methods' names.
+
         Raises:
             ConflictError: the App is open, and nothing of that microservice was asked for before.
-            MisconfiguredError: the class is no service.
+            MisconfiguredError: the class is no service, or a fallback takes other arguments than its method.
         """
-        return self._core.calls.blocking(service, of)
+        return self._core.calls.blocking(service, of, fallback)
 
     def open(self) -> None:
         """Open it where no block fits, such as a server's start hook; see the class of the other face for the order.

@@ -264,3 +264,17 @@ async def test_nobody_listens_where_others_reach_it_without_tls(plane: Signing, 
     with pytest.raises(errors.MisconfiguredError, match="without TLS"):
         async with app:
             pass
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+async def test_a_fallback_answers_where_a_rule_says_so(plane: Signing, registry: dict[str, str], blocks: bool) -> None:
+    publish(plane, calm={"target": {"service": "shop.Orders"}, "degrade": {"how": "fallback", "when": "always"}})
+    instead = {"price": lambda article: f"{article} some day"}
+    app: Any = (qiantang.sync.App if blocks else qiantang.App)(**options(plane, registry))
+    orders: Any = app.client(Orders, of="nobody", fallback=instead)
+    if blocks:
+        with app:
+            assert await asyncio.to_thread(orders.price, "tea") == "tea some day"
+        return
+    async with app:
+        assert await orders.price("tea") == "tea some day"

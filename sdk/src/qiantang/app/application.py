@@ -70,14 +70,16 @@ class App(Application):
         MisconfiguredError: settings are missing, unknown or wrong.
     """
 
-    def client(self, service: type[S], *, of: str) -> S:
+    def client(self, service: type[S], *, of: str, fallback: object = None) -> S:
         """Give an object whose methods call a service of the microservice `of`, once the App is open. To be said before that.
+
+        `fallback` answers where a rule says so: an object with some of the methods, or functions by the methods' names.
 
         Raises:
             ConflictError: the App is open, and nothing of that microservice was asked for before.
-            MisconfiguredError: the class is no service.
+            MisconfiguredError: the class is no service, or a fallback takes other arguments than its method.
         """
-        return self._core.calls.client(service, of)
+        return self._core.calls.client(service, of, fallback)
 
     async def __aenter__(self) -> Self:
         await runtime.bridge(self._core.open(asyncio.get_running_loop()))

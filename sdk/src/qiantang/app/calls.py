@@ -76,19 +76,19 @@ class Calls:
         self._require_closed("provides")
         self._provided.append((service, implementation))
 
-    def client(self, service: type[S], of: str) -> S:
+    def client(self, service: type[S], of: str, fallback: object = None) -> S:
         """Give an object whose methods call a service of a microservice, on the App's loop."""
         self._call(of)
         if self._caller is None:
             self._caller = Caller(self._introduce, tls=self._tls(), consumer=self._consumer())
-        return self._caller.client(service)
+        return self._caller.client(service, fallback)
 
-    def blocking(self, service: type[S], of: str) -> S:
+    def blocking(self, service: type[S], of: str, fallback: object = None) -> S:
         """Give one whose methods block until the answer is there, from any thread."""
         self._call(of)
         if self._blocking is None:
             self._blocking = BlockingCaller(self._introduce, tls=self._tls(), consumer=self._consumer())
-        return self._blocking.client(service)
+        return self._blocking.client(service, fallback)
 
     def _call(self, of: str) -> None:
         if of not in self._of:

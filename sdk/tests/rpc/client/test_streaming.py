@@ -63,7 +63,7 @@ class Store(Protocol):
     @method(timeout=1.0)
     def slow(self, pauses: list[float]) -> AsyncIterator[int]: ...
 
-    @method(timeout=0.4)
+    @method(timeout=1.5)
     def hurried(self, size: int) -> AsyncIterator[bytes]: ...
 
     @method(timeout=1.0)

@@ -23,6 +23,7 @@ def read(**said: Any) -> Rule:
         ({"target": {"service": "Orders", "reach": "tenant"}}, "no rule of the tenant"),
         ({"target": {"service": "Orders", "method": "get", "consumer": "a/b/c"}}, "target.consumer"),
         ({"breaker": {"failure_rate": 1.5}}, "breaker.failure_rate"),
+        ({"timeout": {"seconds": 3601}}, "timeout.seconds"),
         ({"breaker": {"probes": 0}}, "breaker.probes"),
         ({"retry": {"attempts": 6}}, "retry.attempts"),
         ({"retry": {"on": ["business"]}}, "retry.on"),

@@ -12,6 +12,7 @@ import msgspec
 
 from qiantang.kernel import wire
 from qiantang.kernel.scope import Who
+from qiantang.rpc.model.definition import LONGEST_TIMEOUT
 from qiantang.rpc.model.quantities import (
     Argument,
     Consumer,
@@ -47,7 +48,7 @@ class Target(wire.Command, frozen=True):
 class TimeoutRule(wire.Command, frozen=True):
     """How long a call may take, all its attempts and waits together."""
 
-    seconds: Seconds = 3.0
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=LONGEST_TIMEOUT, description="seconds, at most an hour")] = 3.0
 
 
 class BalanceRule(wire.Command, frozen=True):

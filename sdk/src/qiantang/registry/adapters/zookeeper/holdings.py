@@ -142,6 +142,8 @@ class Holdings:
 
     async def _step(self, path: str, held: _Held, *, gently: bool) -> None:
         there = await self._there(path)
+        if not self._line.session:  # whose the entry is cannot be said now
+            raise RegistryAwayError(f"the connection was lost while {path} was looked at; it is tried again")
         if held.data is None:
             await self._remove(path, held, there)
         elif there is None:

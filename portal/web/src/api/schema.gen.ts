@@ -645,6 +645,7 @@ export interface MicroserviceView {
   nodes: NodeCounts;
   overridden: number;
   changed_at: number;
+  services: number;
 }
 
 export interface MicroserviceViewPage {

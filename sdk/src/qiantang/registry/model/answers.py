@@ -23,13 +23,16 @@ class NodeCounts(wire.Wire, frozen=True):
 
 
 class MicroserviceView(wire.Wire, frozen=True):
-    """A microservice: the application of its name, its nodes, and how many of its nodes people have changed."""
+    """A microservice: the application of its name, its nodes, how many of its nodes people have changed, and how many services
+    it has published definitions of.
+    """
 
     name: str
     center: str
     nodes: NodeCounts
     overridden: int
     changed_at: int
+    services: int = 0
 
 
 class OverrideView(wire.Wire, frozen=True):

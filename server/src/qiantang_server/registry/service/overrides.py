@@ -65,8 +65,10 @@ class Overrides:
                 session, place, visible, words=asked.words, after=asked.after, limit=asked.limit + 1
             )
             page = rows[: asked.limit]
-            counted = await views.count_nodes(session, place, [row.name for row in page])
-        items = [shown.microservice(row, counted) for row in page]
+            names = [row.name for row in page]
+            counted = await views.count_nodes(session, place, names)
+            offered = await views.count_definitions(session, place, names)
+        items = [shown.microservice(row, counted, offered) for row in page]
         return release.Page(items=items, next=page[-1].name if len(rows) > asked.limit else "")
 
     async def nodes(self, place: scope.Scope, asked: Asked) -> release.Page[NodeView]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -14,8 +14,8 @@ from qiantang_server.registry.store import views
 _nodes = msgspec.json.Decoder(Node)
 
 
-def microservice(row: views.Row, counted: Iterable[views.Row]) -> MicroserviceView:
-    """Show a microservice with the counts of its own nodes."""
+def microservice(row: views.Row, counted: Iterable[views.Row], offered: Mapping[str, int]) -> MicroserviceView:
+    """Show a microservice with the counts of its own nodes and services."""
     its = [one for one in counted if one.microservice == row.name]
     counts = {one.state: int(one.number) for one in its}
     return MicroserviceView(
@@ -24,6 +24,7 @@ def microservice(row: views.Row, counted: Iterable[views.Row]) -> MicroserviceVi
         nodes=NodeCounts(**counts),
         overridden=sum(int(one.overridden) for one in its),
         changed_at=row.changed_at,
+        services=offered.get(row.name, 0),
     )
 
 

@@ -63,6 +63,17 @@ async def count_nodes(session: storage.Session, place: Place, names: Sequence[st
     )
 
 
+async def count_definitions(session: storage.Session, place: Place, names: Sequence[str]) -> dict[str, int]:
+    """Count of how many services microservices have published what they offer."""
+    at = definitions.c
+    rows = await session.all(
+        sa.select(at.microservice, sa.func.count().label("number"))
+        .where(at.tenant == place.tenant, at.environment == place.environment, at.microservice.in_(names))
+        .group_by(at.microservice)
+    )
+    return {row.microservice: int(row.number) for row in rows}
+
+
 async def list_nodes(
     session: storage.Session, place: Place, microservice: str, *, name: str = "", after: str = "", limit: int
 ) -> Sequence[Row]:

@@ -106,7 +106,16 @@ def test_nothing_that_pages_ask_is_answered_to_a_stranger(
             assert answer.status_code in {403, 404}, told
         assert not any(word in answer.text.replace(one.path, "") for word in ("s3cret-dsn", "timeout_ms")), told
         reached.append(one.path.partition("?")[0])
-    for area in ("config/acme/dev/trade/order", "work/acme", "bundles/acme", "identity/tenants/acme", "audit/tenants"):
+    for area in (
+        "config/acme/dev/trade/order",
+        "registry/acme/dev",
+        "catalog/acme/dev",
+        "rpc/acme/dev",
+        "work/acme",
+        "bundles/acme",
+        "identity/tenants/acme",
+        "audit/tenants",
+    ):
         assert any(path.startswith(area) for path in reached), f"no page asked {area}: {sorted(set(reached))}"
 
 

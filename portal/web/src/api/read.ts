@@ -90,7 +90,7 @@ export type Item<K extends Operation> = Answer<K> extends { items: (infer T)[] }
 
 /** Read a list page by page; `T` is said where the operation is put together and not known by its name. */
 export function usePages<K extends Operation, T = Item<K>>(operation: K, args: Arguments<K> = {}, options: ReadOptions = {}): Pages<T> {
-  const { topics = liveTopics(operation, args.path), enabled = true, keep = true } = options;
+  const { topics = liveTopics(operation, args.path), enabled = true, keep = true, every } = options;
   useTopics(enabled ? topics : []);
   const found = useInfiniteQuery({
     queryKey: ["pages", ...keyOf(operation, args)],
@@ -100,6 +100,7 @@ export function usePages<K extends Operation, T = Item<K>>(operation: K, args: A
     getNextPageParam: (last: Paged<T>) => last.next || undefined,
     enabled,
     meta: { topics },
+    ...(every ? { refetchInterval: every } : {}),
     ...(keep ? { placeholderData: (before: unknown) => before as never } : {}),
   });
   const read = found.data?.pages.length ?? 0;

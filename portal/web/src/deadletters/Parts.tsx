@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { failureOf, quoted, type ApiError } from "../api";
-import { Button, Empty, ErrorState, FilterBar, Forbidden, NoMatch, Note, SearchInput, TextInput } from "../kit";
+import { Begin, Button, Empty, ErrorState, FilterBar, Forbidden, NoMatch, Note, SearchInput, TextInput } from "../kit";
 import { atApplication, useLate, useMay, useQueryStates, useScope, useText, type Scope } from "../shell";
 import { FILTERS, isWithoutStore, READ } from "./operations";
 
@@ -57,17 +57,16 @@ function WithoutStore({ scope }: { scope: Scope }): ReactNode {
   const may = useMay();
   const mayEdit = may("messaging.policy:update", scope);
   return (
-    <div className="d-begin">
-      <Empty
-        title={say("noStore", { name: scope.application })}
-        actions={
-          <Button kind="primary" to={atApplication(scope, "messaging")} disabled={!mayEdit} reason={say("needs", { permission: "messaging.policy:update" })}>{say("toPolicy")}</Button>
-        }
-      >
-        {say("noStoreText")}
-      </Empty>
-      <pre tabIndex={0} aria-label={say("example")}>{EXAMPLE}</pre>
-    </div>
+    <Begin
+      title={say("noStore", { name: scope.application })}
+      actions={
+        <Button kind="primary" to={atApplication(scope, "messaging")} disabled={!mayEdit} reason={say("needs", { permission: "messaging.policy:update" })}>{say("toPolicy")}</Button>
+      }
+      label={say("example")}
+      code={EXAMPLE}
+    >
+      {say("noStoreText")}
+    </Begin>
   );
 }
 

@@ -1,6 +1,5 @@
 import type { ReactNode } from "react";
-import { Link } from "react-router";
-import { Forbidden } from "../kit";
+import { Forbidden, SubPages } from "../kit";
 import { atApplication, useMay, useRest, useScope, useText } from "../shell";
 import { Causes } from "./Causes";
 import { History } from "./History";
@@ -24,12 +23,8 @@ export default function Tab(): ReactNode {
   ];
   return (
     <>
-      <div className="d-bar">
-        <nav aria-label={say("title")}>
-          {items.map((item) => (
-            <Link key={item.key} to={item.to} aria-current={item.key === shown ? "page" : undefined}>{say(`pages.${item.key}`)}</Link>
-          ))}
-        </nav>
+      <div className="k-page-bar">
+        <SubPages label={say("title")} active={shown} items={items.map((item) => ({ ...item, label: say(`pages.${item.key}`) }))} />
       </div>
       <Shown key={`${scope.environment}/${scope.center}/${scope.application}`} />
     </>

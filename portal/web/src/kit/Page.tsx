@@ -54,6 +54,20 @@ export function Tabs({ items, active, label }: { items: TabItem[]; active: strin
   );
 }
 
+/** The pages below a tab: real links as well, smaller than tabs. */
+export function SubPages({ items, active, label }: { items: TabItem[]; active: string; label: string }): ReactNode {
+  return (
+    <nav className="k-pages" aria-label={label}>
+      {items.map((item) => (
+        <Link key={item.key} to={item.to} aria-current={item.key === active ? "page" : undefined}>
+          {item.label}
+          {item.count ? <span className="k-count">{item.count.toLocaleString("en-US")}</span> : null}
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
 /** Panes side by side, parted by hairlines. The main one grows; `side` panes keep their width and become pages when narrow. */
 export function Panes({ children, stack = false }: { children: ReactNode; stack?: boolean }): ReactNode {
   return <div className={`k-panes${stack ? " k-panes-stack" : ""}`}>{children}</div>;

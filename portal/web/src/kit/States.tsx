@@ -5,8 +5,15 @@ import { Icon } from "./Icon";
 import { Glyph } from "./Status";
 import { useWords } from "./words";
 
+export interface EmptyProps {
+  title: ReactNode;
+  children?: ReactNode;
+  actions?: ReactNode;
+  cli?: string;
+}
+
 /** Nothing is there: yet, or under this filter. Three different texts; each says what to do. */
-export function Empty(props: { title: ReactNode; children?: ReactNode; actions?: ReactNode; cli?: string }): ReactNode {
+export function Empty(props: EmptyProps): ReactNode {
   const { title, children, actions, cli } = props;
   return (
     <div className="k-state">
@@ -14,6 +21,17 @@ export function Empty(props: { title: ReactNode; children?: ReactNode; actions?:
       {children && <p>{children}</p>}
       {actions && <div className="k-state-actions">{actions}</div>}
       {cli && <CommandLine line={cli} />}
+    </div>
+  );
+}
+
+/** Nothing is there yet, and this is what to write first. */
+export function Begin({ label, code, ...empty }: EmptyProps & { label: string; code: string }): ReactNode {
+  return (
+    <div className="k-begin">
+      <Empty {...empty} />
+      <Copy text={code}>{label}</Copy>
+      <pre tabIndex={0} aria-label={label}>{code}</pre>
     </div>
   );
 }

@@ -1,7 +1,6 @@
 import type { ReactNode } from "react";
-import { Link } from "react-router";
 import type { BundleStatus, Convergence, GrayStatus } from "../api";
-import { StatusTag } from "../kit";
+import { StatusTag, SubPages } from "../kit";
 import { useText } from "../shell";
 import { useLife, useLifeRead } from "./life";
 import { Can } from "./Parts";
@@ -31,15 +30,8 @@ export function LifeBar({ active, first, last = [], actions }: { active: string;
   ];
   const nothing = drafts === 0 && !gray;
   return (
-    <div className="l-bar">
-      <nav aria-label={say("pages")} className="l-bar-pages">
-        {items.map((item) => (
-          <Link key={item.key} to={item.to} aria-current={item.key === active ? "page" : undefined}>
-            {item.label}
-            {item.count ? <span className="k-count">{item.count}</span> : null}
-          </Link>
-        ))}
-      </nav>
+    <div className="k-page-bar">
+      <SubPages label={say("pages")} active={active} items={items} />
       <span className="k-grow" />
       <span className="k-row l-wrap">
         {status && active !== "publish" && (

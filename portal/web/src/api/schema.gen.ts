@@ -593,6 +593,7 @@ export interface KindInfo {
   name: string;
   plural: string;
   title: string;
+  home: string;
   schema: Record<string, unknown>;
   permissions: Record<string, string>;
   bundle: boolean;

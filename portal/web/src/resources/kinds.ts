@@ -15,7 +15,7 @@ export function useKinds(pages?: CapabilityPages[]): Kind[] | undefined {
       found?.map((kind) => ({
         ...kind,
         title: means(`kind.${kind.capability}.${kind.name}`, kind.title),
-        home: means(`capability.${kind.capability}`, titled(kind.capability)),
+        home: means(`capability.${kind.capability}`, kind.home || titled(kind.capability)),
       })),
     [found, means],
   );

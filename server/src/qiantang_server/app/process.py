@@ -82,7 +82,8 @@ class ControlPlane:
     async def _open(self, address: str) -> Running:
         node = self.section("server", ServerSettings).node or address.partition("//")[2]
         make_folder(self.folder)
-        kinds = Kinds(kind for room in CAPABILITIES for kind in room.kinds)
+        titles = {room.name: room.title for room in CAPABILITIES}
+        kinds = Kinds((kind for room in CAPABILITIES for kind in room.kinds), titles)
         permissions = declared_permissions(kinds)
         principal = access.system(access.Permissions(permissions))
         database = await self._database()

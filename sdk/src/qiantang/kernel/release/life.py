@@ -21,13 +21,14 @@ class KindInfo(wire.Wire, frozen=True):
     """A kind of governed thing: where its resources are, the JSON Schema of their bodies, and its limits in bytes and counts.
 
     `permissions` names the permission that each verb needs. `bundle` is set for the kind whose permissions decide over the
-    bundle as a whole (status, releases, gray, requests, instances): the first of its capability.
+    bundle as a whole (status, releases, gray, requests, instances): the first of its capability, which is called `home`.
     """
 
     capability: str
     name: str
     plural: str
     title: str
+    home: str = ""
     schema: dict[str, Any] = {}
     permissions: dict[str, str] = {}
     bundle: bool = False

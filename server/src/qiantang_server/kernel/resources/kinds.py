@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,9 +117,10 @@ OF_BUNDLES = frozenset({"publish", "rollback", "approve"})
 
 
 class Kinds:
-    """All kinds of all capabilities, found by capability and name."""
+    """All kinds of all capabilities, found by capability and name; `titles` are those of the capabilities."""
 
-    def __init__(self, kinds: Iterable[ResourceKind]) -> None:
+    def __init__(self, kinds: Iterable[ResourceKind], titles: Mapping[str, str] | None = None) -> None:
+        self._titles = titles or {}
         self._kinds: dict[tuple[str, str], ResourceKind] = {}
         for kind in kinds:
             key = (kind.capability, kind.name)
@@ -146,6 +147,10 @@ class Kinds:
     def capabilities(self) -> tuple[str, ...]:
         """Name the capabilities that have kinds."""
         return self._capabilities
+
+    def title(self, capability: str) -> str:
+        """Give what a capability is called."""
+        return self._titles.get(capability, "")
 
     def of_bundle(self, capability: str, verb: str) -> str:
         """Name the permission for a verb on a whole bundle: that of its capability's first kind."""

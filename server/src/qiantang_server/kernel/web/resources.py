@@ -355,6 +355,7 @@ def _info(kinds: Kinds, kind: ResourceKind, *, first: bool) -> release.KindInfo:
         name=kind.name,
         plural=kind.plural,
         title=kind.title,
+        home=kinds.title(kind.capability),
         schema=wire.schema(kind.model),
         permissions={verb: kinds.permission(kind, verb) for verb in VERBS},
         bundle=first,

@@ -19,6 +19,7 @@ from qiantang_server.kernel.web import finding, health, resources, stream, watch
 from qiantang_server.kernel.web.gate import PLACES, needed_permission
 from qiantang_server.messaging import api as messaging_api
 from qiantang_server.registry import api as registry_api
+from qiantang_server.rpc import api as rpc_api
 
 ANY = "*"
 KINDS = Kinds(kind for room in CAPABILITIES for kind in room.kinds)
@@ -75,6 +76,7 @@ def routes() -> list[Route]:
         config_api.router(nothing),
         *registry_api.routers(nothing),
         messaging_api.router(nothing),
+        rpc_api.router(nothing),
         catalog_api.router(nothing, nothing),
         platform.router(nothing),
     ]

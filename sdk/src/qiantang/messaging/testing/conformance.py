@@ -274,7 +274,9 @@ class BrokerConformance:
             await bus.send_many([Message(topic=topic.name, body=priority, priority=priority) for _ in range(10)])
         await bus.resume(topic.name)
         await rig.until(lambda: len(taken) >= 40)
-        assert sum(taken[:10]) > sum(taken[-10:]) + 50, taken
+        # of the least important ones some were on their way already
+        places = {body: [place for place, one in enumerate(taken) if one == body] for body in (9, 4, 2)}
+        assert sum(places[9]) < sum(places[4]) < sum(places[2]), taken
 
     async def test_what_has_expired_is_not_delivered(self, rig: Rig) -> None:
         bus, topic, taker = await rig.taking(rig.topic())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
@@ -43,7 +44,19 @@ class Orders(Protocol):
     async def forget(self, number: Annotated[str, msgspec.Meta(max_length=40)]) -> None: ...
 
 
+@service("shop.Feed", version="1.0.0")
+class Feed(Protocol):
+    """Streams, of each shape."""
+
+    def orders(self, since: int) -> AsyncIterator[Order]: ...
+
+    async def load(self, lines: AsyncIterator[Line]) -> int: ...
+
+    def prices(self, articles: AsyncIterator[str]) -> AsyncIterator[float]: ...
+
+
 ORDERS = document_of(definition_of(Orders))
+FEED = document_of(definition_of(Feed))
 
 
 def document(

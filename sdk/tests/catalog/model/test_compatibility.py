@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
@@ -12,7 +13,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from qiantang.catalog.model.compatibility import compare, is_breaking, same_major
-from qiantang.rpc.model.definition import MethodDocument, MethodOptions, ServiceDocument
+from qiantang.rpc.model.definition import (
+    MethodDocument,
+    MethodOptions,
+    ServiceDocument,
+    definition_of,
+    document_of,
+    service,
+)
 from sdk.tests.catalog.model.shop import ORDERS, document
 
 
@@ -50,6 +58,23 @@ class LongPair(msgspec.Struct, array_like=True):
 
 class Loose(TypedDict, total=False):
     one: int
+
+
+def feeding(item: Any) -> ServiceDocument:
+    """Make a service whose one method takes a stream of these items."""
+
+    async def feed(self: Any, items: Any) -> int: ...
+
+    feed.__annotations__ = {"items": AsyncIterator[item], "return": int}
+    return document_of(definition_of(service("t.Feed")(type("Made", (), {"feed": feed}))))
+
+
+def test_items_of_a_stream_are_compared_as_what_is_taken() -> None:
+    one = feeding(struct(number=int))
+    assert levels(one, feeding(struct(number=int, note=(str, "")))) == ["compatible"]
+    assert is_breaking(compare(one, feeding(struct(number=int, note=str)))), "callers do not send it yet"
+    assert is_breaking(compare(one, feeding(struct(number=str))))
+    assert is_breaking(compare(feeding(int), document(int, int, name="t.Feed")))
 
 
 TEXT = Annotated[str, msgspec.Meta(max_length=5)]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from qiantang.catalog.model import exchange
 from qiantang.kernel import errors
-from qiantang.rpc.model.definition import definition_of
-from sdk.tests.catalog.model.shop import ORDERS, Orders, document
+from qiantang.rpc.model.definition import definition_of, digest_of
+from sdk.tests.catalog.model.shop import FEED, ORDERS, Feed, Orders, document
 
 
 def test_what_is_written_is_read() -> None:
@@ -26,9 +26,14 @@ def test_what_is_written_is_read() -> None:
 
 
 def test_the_digest_is_that_of_the_class() -> None:
-    assert exchange.digest_of(ORDERS) == definition_of(Orders).digest
+    assert digest_of(ORDERS) == definition_of(Orders).digest
     again = msgspec.json.decode(msgspec.json.encode(ORDERS), type=type(ORDERS))
-    assert exchange.digest_of(again) == ORDERS.digest
+    assert digest_of(again) == ORDERS.digest
+
+
+def test_a_service_that_streams_is_read_back_as_it_was_written() -> None:
+    assert exchange.read(exchange.written([FEED])) == [FEED]
+    assert definition_of(Feed).digest == FEED.digest
 
 
 def edited(change: Any) -> bytes:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import msgspec
 import pytest
 
 from qiantang.catalog.model.proto import NoProtoFormError, proto_of, protos_of
-from sdk.tests.catalog.model.shop import ORDERS, Line, document
+from qiantang.rpc.model.definition import definition_of, document_of, service
+from sdk.tests.catalog.model.shop import FEED, ORDERS, Line, document
 
 WANTED = f"""\
 // shop.Orders 1.4.0, digest {ORDERS.digest}
@@ -80,6 +82,26 @@ def test_what_has_no_form_is_named(kind: Any, words: str) -> None:
     with pytest.raises(NoProtoFormError) as caught:
         proto_of(document(type(None) if kind is None else kind))
     assert words in caught.value.detail
+
+
+def test_streams_are_streams() -> None:
+    text = proto_of(FEED)
+    assert "  rpc orders(OrdersRequest) returns (stream OrdersResponse);" in text
+    assert "  rpc load(stream LoadRequest) returns (LoadResponse);" in text
+    assert "  rpc prices(stream PricesRequest) returns (stream PricesResponse);" in text
+    assert "message OrdersRequest {\n  int64 since = 1;\n}" in text
+    assert "message OrdersResponse {\n  Order result = 1;\n}" in text
+    assert "message LoadRequest {\n  Line item = 1;\n}" in text
+    assert "message PricesRequest {\n  string item = 1;\n}" in text
+
+
+def test_a_stream_with_arguments_beside_it_has_no_form() -> None:
+    async def call(self: Any, body: int, items: Any) -> int: ...
+
+    call.__annotations__ = {"body": int, "items": AsyncIterator[int], "return": int}
+    made = document_of(definition_of(service("t.Both")(type("Made", (), {"call": call}))))
+    with pytest.raises(NoProtoFormError, match="call takes arguments beside its stream"):
+        proto_of(made)
 
 
 def test_names_are_those_of_proto_or_refused() -> None:

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from qiantang.catalog.model import kinds
 from qiantang.catalog.model.compatibility import BREAKING, Finding, compare, same_major
-from qiantang.catalog.model.exchange import digest_of
 from qiantang.catalog.model.kinds import ServiceBody, SubscriptionBody
 from qiantang.kernel import errors, resource, wire
 from qiantang.kernel.errors import Problem
 from qiantang.registry.model import SERVICE
+from qiantang.rpc.model.definition import digest_of
 
 MOST_PROBLEMS: Final = 50
 STATE_PATH: Final = "state"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
 
 from qiantang.kernel import errors, wire
-from qiantang.rpc.model.definition import ServiceDocument
+from qiantang.rpc.model.definition import ServiceDocument, digest_of
 
 FORMAT: Final = "qiantang.services/1"
 MOST_BYTES: Final = 16 << 20
@@ -20,15 +19,6 @@ class ServiceFile(wire.Wire, frozen=True):
 
     format: Literal["qiantang.services/1"]
     services: list[ServiceDocument]
-
-
-def digest_of(document: ServiceDocument) -> str:
-    """Give the digest of what must fit between two ends: names and types, whatever version and options they have.
-
-    It is the one that `definition_of` gives of the class; a definition that was edited by hand has another.
-    """
-    said = [(one.name, one.arguments, one.result) for one in sorted(document.methods, key=lambda one: one.name)]
-    return hashlib.sha256(wire.encode([document.name, said, document.schemas])).hexdigest()[:32]
 
 
 def written(services: Sequence[ServiceDocument]) -> bytes:

@@ -62,12 +62,19 @@ class _Writing:
         for name in (taken, given):
             if name in self._service.schemas:
                 raise NoProtoFormError(f"{name} is a type of {self._service.name}, and what {method.name} would need")
-        self._message(taken, method.arguments, f"{method.name}.arguments")
+        takes, gives = method.streams in ("argument", "both"), method.streams in ("result", "both")
+        self._message(taken, self._taken(method) if takes else method.arguments, f"{method.name}.arguments")
         result = alternatives(method.result, self._service.schemas)
         is_nothing = [one.sort for one in result] == ["null"]
         properties = {} if is_nothing else {"result": method.result}
         self._message(given, {"properties": properties, "required": ["result"]}, f"{method.name}.result")
-        return f"  rpc {method.name}({taken}) returns ({given});"
+        return f"  rpc {method.name}({'stream ' * takes}{taken}) returns ({'stream ' * gives}{given});"
+
+    def _taken(self, method: MethodDocument) -> Schema:
+        """Give what each message of a caller's stream holds: one item."""
+        if method.arguments.get("properties"):
+            raise NoProtoFormError(f"{method.name} takes arguments beside its stream: .proto has no form for that")
+        return {"properties": {"item": method.item}, "required": ["item"]}
 
     def _message(self, name: str, schema: Schema, place: str, depth: int = 0) -> None:
         if name in self._messages:

@@ -181,7 +181,7 @@ def _define(cls: type) -> ServiceDefinition:
             f"service {named.name} has no methods: {cls.__qualname__} has no public function"
         )
     blank = ServiceDefinition(named.name, named.version, named.group, found, "")
-    return ServiceDefinition(named.name, named.version, named.group, found, _digest(blank))
+    return ServiceDefinition(named.name, named.version, named.group, found, digest_of(document_of(blank)))
 
 
 def _method(service_name: str, name: str, function: Callable[..., Any]) -> MethodDefinition:
@@ -275,9 +275,11 @@ def _inlined(schema: dict[str, Any], components: Mapping[str, Any]) -> dict[str,
     return dict(components[reference.rpartition("/")[2]]) if reference else schema
 
 
-def _digest(definition: ServiceDefinition) -> str:
-    """Hash what must fit between two ends: names and types, whatever version and options they have."""
-    document = document_of(definition)
+def digest_of(document: ServiceDocument) -> str:
+    """Hash what must fit between two ends: names and types, whatever version and options they have.
+
+    It is the one that `definition_of` gives of the class; a document that was edited by hand has another.
+    """
     said = [_said(one) for one in sorted(document.methods, key=lambda one: one.name)]
     return hashlib.sha256(wire.encode([document.name, said, document.schemas])).hexdigest()[:32]
 

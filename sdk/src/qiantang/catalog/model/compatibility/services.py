@@ -31,6 +31,9 @@ def compare(before: ServiceDocument, after: ServiceDocument) -> list[Finding]:
             continue
         found += _options(name, old[name], new[name])
         types.compare(old[name].arguments, new[name].arguments, Place(f"{name}.arguments", taken=True))
+        items = old[name].item, new[name].item
+        if items[0] is not None and items[1] is not None:
+            types.compare(items[0], items[1], Place(f"{name}.item", taken=True))
         types.compare(old[name].result, new[name].result, Place(f"{name}.result", taken=False))
     found += types.findings
     return sorted(dict.fromkeys(found), key=lambda one: (_ORDER[one.level], one.path))[:MOST_FINDINGS]

@@ -56,7 +56,6 @@ class Calls:
         self._bundle = resource.Bundle(scope=client.place, capability=kinds.CAPABILITY)
         self._coming: kinds.Assembled = NOTHING
         self._provider: Provider | None = None
-        self._gate: PlatformGate | None = None
         self._caller: Caller | None = None
         self._blocking: BlockingCaller | None = None
         self._of: dict[str, None] = {}
@@ -146,8 +145,11 @@ class Calls:
             if self._of:
                 await self._open_callers(uplink, registry, within)
             if self._provided:
-                await self._open_provider(uplink, registry, within)
-            await self._take()
+                self._provider = await self._make_provider(uplink, within)
+            await self._take()  # before the first call comes
+            await self._offer()
+            if self._provider is not None:
+                await stack.enter_async_context(self._member(self._provider, registry))
         except BaseException:
             await stack.aclose()
             raise
@@ -160,41 +162,35 @@ class Calls:
         await asyncio.gather(self._tokens.open(within), *(stack.enter_async_context(one) for one in directories))
         if self._caller is not None:
             await stack.enter_async_context(self._caller)
-            for one in directories:
-                self._caller.follow(one)
-                await stack.enter_async_context(Voting(registry, one.microservice, self._caller, self._voter))
         if self._blocking is not None:
             stack.enter_context(self._blocking)
+        for caller in self._callers:
             for one in directories:
-                self._blocking.follow(one)
-                await stack.enter_async_context(Voting(registry, one.microservice, self._blocking, self._voter))
+                caller.follow(one)
+                await stack.enter_async_context(Voting(registry, one.microservice, caller, self._voter))
 
-    async def _open_provider(self, uplink: Uplink, registry: Registry, within: float) -> None:
-        stack, said = self._stack, self._rpc
-        gate = PlatformGate(uplink, self._client.place)
-        stack.push_async_callback(gate.close)
+    async def _make_provider(self, uplink: Uplink, within: float) -> Provider:
+        said, gate = self._rpc, PlatformGate(uplink, self._client.place)
+        self._stack.push_async_callback(gate.close)
         await gate.open(within)
         settings = ProviderSettings(threads=said.threads, calls=said.calls, connections=said.connections)
         provider = Provider(node_name(self._instance.name), settings, gate=gate)
         for service, implementation in self._provided:
             provider.add(service, implementation)
-        provider.guard.rule(self._coming.own)
-        self._provider = provider
-        await self._offer()
-        cluster = said.cluster or self._client.cluster
-        member = Member(
-            provider,
-            registry,
-            msgspec.structs.replace(said, cluster=cluster),
-            microservice=said.microservice or self._client.application,
-        )
-        await stack.enter_async_context(member)
+        return provider
+
+    def _member(self, provider: Provider, registry: Registry) -> Member:
+        said = msgspec.structs.replace(self._rpc, cluster=self._rpc.cluster or self._client.cluster)
+        return Member(provider, registry, said, microservice=said.microservice or self._client.application)
+
+    @property
+    def _callers(self) -> list[Caller | BlockingCaller]:
+        return [one for one in (self._caller, self._blocking) if one is not None]
 
     async def _take(self) -> None:
         coming, reports = self._coming, list[Report]()
-        for caller in (self._caller, self._blocking):
-            if caller is not None:
-                reports += caller.govern(coming.rules, coming.routes)
+        for caller in self._callers:
+            reports += caller.govern(coming.rules, coming.routes)
         if self._provider is not None:
             reports.append(self._provider.guard.rule(coming.own))
         problems = {name: why for report in reports for name, why in report.problems.items()}
@@ -251,7 +247,6 @@ class Offered:
     def __init__(self, calls: Calls, place: scope.Scope) -> None:
         self._calls = calls
         self._bundle = resource.Bundle(scope=place, capability=catalog.CAPABILITY)
-        self._coming: catalog.Offers | None = None
         self._rejected = ""
         self._lacking = ""
 
@@ -271,7 +266,7 @@ class Offered:
         snapshots = after.of(catalog.CAPABILITY)
         own = snapshots.pop(self._bundle, None)
         try:
-            self._coming = catalog.assemble(own, snapshots.values()) if own is not None else None
+            offered = catalog.assemble(own, snapshots.values()) if own is not None else None
         except errors.QiantangError as error:
             self._rejected = f"a release of the catalog is rejected: {error.detail}"
             logger.error(  # noqa: TRY400 -- it is the release that is wrong: a trace would tell nothing
@@ -279,7 +274,7 @@ class Offered:
                 extra={"scope": str(self._bundle.scope), "error": error.detail},
             )
             return mirror.Outcome(status="rejected", error=error.detail)
-        self._calls.offered = self._coming  # before the first call is answered
+        self._calls.offered = offered  # before the first call is answered
         return None
 
     async def tell(self, _before: mirror.MirrorView, _after: mirror.MirrorView) -> mirror.Outcome:

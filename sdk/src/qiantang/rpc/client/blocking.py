@@ -22,7 +22,7 @@ from qiantang.rpc.client.following import Followed, at_once
 from qiantang.rpc.client.going import Going
 from qiantang.rpc.client.governing import SWEEP_SECONDS, Governor
 from qiantang.rpc.client.sockets import BlockingPool
-from qiantang.rpc.client.stubs import Stub
+from qiantang.rpc.client.stubs import client_of
 from qiantang.rpc.client.targets import Site, Target, Targets
 from qiantang.rpc.governance.degrade import BY_RULE, Degrade, why_of
 from qiantang.rpc.model.context import CallContext, current
@@ -72,18 +72,8 @@ class BlockingCaller:
         definition = definition_of(service)
         with self._lock:
             self.governor.know(definition.methods.values())
-        if fallback is None:
-            return cast("S", Stub(definition.name, definition.methods, self.call, self._streaming.open))
-        named = fallbacks_of(definition, fallback, waits=False)
-        return cast(
-            "S",
-            Stub(
-                definition.name,
-                definition.methods,
-                lambda one, given: self.call(one, given, named.get(one.name)),
-                self._streaming.open,
-            ),
-        )
+        named = fallbacks_of(definition, fallback, waits=False) if fallback is not None else None
+        return cast("S", client_of(definition, self.call, self._streaming.open, named))
 
     def follow(self, directory: Directory) -> Callable[[], None]:
         """Call the nodes of a microservice as its directory says them, on whatever event loop that lives; see `Caller.follow`."""

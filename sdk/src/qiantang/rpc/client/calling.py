@@ -24,7 +24,7 @@ from qiantang.rpc.client.governing import SWEEP_SECONDS, Governor
 from qiantang.rpc.client.hedging import Race
 from qiantang.rpc.client.pool import NodePool
 from qiantang.rpc.client.streaming import Streaming
-from qiantang.rpc.client.stubs import Stub
+from qiantang.rpc.client.stubs import client_of
 from qiantang.rpc.client.targets import Site, Target, Targets
 from qiantang.rpc.governance.degrade import BY_RULE, Degrade, why_of
 from qiantang.rpc.governance.hedge import Hedge
@@ -90,18 +90,8 @@ class Caller:
         """
         definition = definition_of(service)
         self.governor.know(definition.methods.values())
-        if fallback is None:
-            return cast("S", Stub(definition.name, definition.methods, self.call, self._streaming.open))
-        named = fallbacks_of(definition, fallback, waits=True)
-        return cast(
-            "S",
-            Stub(
-                definition.name,
-                definition.methods,
-                lambda one, given: self.call(one, given, named.get(one.name)),
-                self._streaming.open,
-            ),
-        )
+        named = fallbacks_of(definition, fallback, waits=True) if fallback is not None else None
+        return cast("S", client_of(definition, self.call, self._streaming.open, named))
 
     def follow(self, directory: Directory) -> Callable[[], None]:
         """Call the nodes of a microservice as its directory says them now, and after each change; give what ends that.

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
+from qiantang.rpc.client.degrading import Fallback
 from qiantang.rpc.errors import InvalidArgumentsError
-from qiantang.rpc.model.definition import MethodDefinition
+from qiantang.rpc.model.definition import MethodDefinition, ServiceDefinition
 
 Calls = Callable[[MethodDefinition, Any], Any]
 Opens = Callable[[MethodDefinition, Any, Any], Any]
 """Makes a call that streams; what comes last is what the caller streams, None where it does not."""
+
+
+class CallsInstead(Protocol):
+    """Makes a call; `fallback` is what the consumer declared for bad times."""
+
+    def __call__(self, method: MethodDefinition, arguments: Any, fallback: Fallback | None = None) -> Any: ...
+
+
+def client_of(
+    definition: ServiceDefinition, calls: CallsInstead, opens: Opens, fallbacks: Mapping[str, Fallback] | None
+) -> Stub:
+    """Give an object that calls a service; each method with its own of the fallbacks, where there are any."""
+    if fallbacks is None:
+        return Stub(definition.name, definition.methods, calls, opens)
+
+    def call(method: MethodDefinition, arguments: Any) -> Any:
+        return calls(method, arguments, fallbacks.get(method.name))
+
+    return Stub(definition.name, definition.methods, call, opens)
 
 
 class Stub:

@@ -85,7 +85,7 @@ class Assembled(NamedTuple):
 
 def assemble(own: resource.Snapshot, linked: Iterable[resource.Snapshot] = ()) -> Assembled:
     """Sort what was delivered; whether it can be read is found out by who takes it."""
-    found = Assembled({entry.name: bytes(entry.content) for entry in own.entries if entry.kind == RULE}, {}, {})
+    rules = {entry.name: bytes(entry.content) for entry in own.entries if entry.kind == RULE}
     routes = {entry.name: bytes(entry.content) for entry in own.entries if entry.kind == ROUTE}
     others: dict[str, bytes] = {}
     for snapshot in linked:
@@ -96,7 +96,7 @@ def assemble(own: resource.Snapshot, linked: Iterable[resource.Snapshot] = ()) -
                 others[name] = content
             elif entry.kind == ROUTE:
                 routes[name] = content
-    return found._replace(linked=others, routes=routes)
+    return Assembled(rules, others, routes)
 
 
 def _is_about_services(content: bytes) -> bool:
